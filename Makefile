@@ -1,0 +1,121 @@
+# cb: make, make demo, make check, make install; make help lists the rest
+VERSION := 0.1.0
+
+O         ?= build
+PREFIX    ?= /usr/local
+BINDIR    ?= $(PREFIX)/bin
+MANDIR    ?= $(PREFIX)/share/man
+SHAREDIR  ?= $(PREFIX)/share/cb
+BASHDIR   ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR    ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR   ?= $(PREFIX)/share/fish/vendor_completions.d
+CFLAGS    ?= -O2 -g
+PKG_CONFIG ?= pkg-config
+# V=1 shows commands, WERROR=1 for CI, SANITIZE=address,undefined
+
+# --- what is built ----------------------------------------------------------------------
+
+TOOLS := $(patsubst cmd/%.c,%,$(wildcard cmd/cb-*.c))
+LIBS  := $(notdir $(patsubst %/,%,$(wildcard lib/*/)))
+
+# the layers that each tool links, lowest last, and nothing else
+cb-frame_LIBS  := cli wire crypto base
+cb-ingest_LIBS := cli media wire base
+cb-mux_LIBS    := cli media wire base
+cb-record_LIBS := cli store wire crypto base
+cb-replay_LIBS := cli store wire crypto base
+cb-query_LIBS  := cli store wire crypto base
+cb-store_LIBS  := cli store wire crypto base
+cb-detect_LIBS := cli detect nn media wire crypto base
+cb-draw_LIBS   := cli draw media wire base
+cb-alert_LIBS  := cli alert conf wire crypto base
+
+# what a layer needs from elsewhere (sbom/deps.tsv says the same to check-needed)
+crypto_PKGS := nettle
+conf_PKGS   := yaml-0.1
+store_PKGS  := lmdb
+media_PKGS  := libavformat libavcodec libswscale libavutil
+nn_LDLIBS   := -ldnnl -lm
+detect_LDLIBS := -lm
+
+# --- how ---------------------------------------------------------------------------------
+
+cb_warn := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
+	-Wwrite-strings -Wpointer-arith -Wimplicit-fallthrough -Wno-missing-field-initializers
+cb_cflags := -std=gnu17 -D_GNU_SOURCE -Ilib -DCB_VERSION='"$(VERSION)"' \
+	-ffile-prefix-map=$(CURDIR)=. -pthread $(cb_warn) $(if $(WERROR),-Werror)
+cb_ldflags := -pthread -Wl,--as-needed
+
+include scripts/hardening.mk
+
+ifdef SANITIZE
+cb_cflags  += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+cb_ldflags += -fsanitize=$(SANITIZE)
+else
+cb_cflags  += $(cb_harden_cflags)
+cb_ldflags += $(cb_harden_ldflags)
+endif
+
+Q   := $(if $(V),,@)
+say  = $(if $(V),,@printf '  %-7s %s\n' $(1) '$(2)')
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all check check-layers check-headers check-man check-completions check-needed \
+	check-sbom check-unit check-tools completions sbom bench fuzz demo install uninstall \
+	dist clean help format-check golden FORCE
+all: $(TOOLS:%=$(O)/bin/%)
+
+# compile again when the compiler or its flags change
+stamp := $(CC) $(cb_cflags) $(CPPFLAGS) $(CFLAGS) $(cb_ldflags) $(LDFLAGS)
+$(O)/flags: FORCE
+	@mkdir -p $(O); printf '%s\n' '$(subst ','\'',$(stamp))' | cmp -s - $@ || \
+		printf '%s\n' '$(subst ','\'',$(stamp))' >$@
+
+$(O)/obj/%.o: %.c $(O)/flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(cb_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+define lib_rule
+$(O)/lib/lib$(1).a: $$(patsubst %.c,$(O)/obj/%.o,$$(wildcard lib/$(1)/*.c))
+	$$(call say,AR,$$@)
+	$$(Q)mkdir -p $$(@D) && rm -f $$@ && $$(AR) rcsD $$@ $$^
+endef
+$(foreach l,$(LIBS),$(eval $(call lib_rule,$(l))))
+
+# the libraries of other people behind a list of layers
+extern = $(foreach l,$(1),$(if $($(l)_PKGS),$(shell $(PKG_CONFIG) --libs $($(l)_PKGS))) $($(l)_LDLIBS))
+link = $(CC) $(cb_cflags) $(CFLAGS) $(cb_ldflags) $(LDFLAGS) -o $@ $^
+
+define tool_rule
+$(O)/bin/$(1): $(O)/obj/cmd/$(1).o $$($(1)_LIBS:%=$(O)/lib/lib%.a)
+	$$(call say,LD,$$@)
+	$$(Q)mkdir -p $$(@D) && $$(link) $$(call extern,$$($(1)_LIBS)) $$(LDLIBS)
+endef
+$(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
+
+include tests/tests.mk
+
+# --- install ---------------------------------------------------------------------------------
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SHAREDIR) $(foreach s,1 5 7,$(DESTDIR)$(MANDIR)/man$(s)) \
+		$(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
+	install -m 755 $(TOOLS:%=$(O)/bin/%) $(DESTDIR)$(BINDIR)
+	$(foreach s,1 5 7,$(if $(wildcard man/*.$(s)),install -m 644 $(wildcard man/*.$(s)) $(DESTDIR)$(MANDIR)/man$(s);))
+	install -m 644 schema/cb-event.schema.json sbom/cb.cdx.json $(DESTDIR)$(SHAREDIR)
+	for t in $(TOOLS); do \
+		install -m 644 completions/$$t.bash $(DESTDIR)$(BASHDIR)/$$t && \
+		install -m 644 completions/_$$t $(DESTDIR)$(ZSHDIR)/_$$t && \
+		install -m 644 completions/$$t.fish $(DESTDIR)$(FISHDIR)/$$t.fish || exit 1; done
+uninstall:
+	rm -f $(TOOLS:%=$(DESTDIR)$(BINDIR)/%) \
+		$(foreach s,1 5 7,$(patsubst man/%,$(DESTDIR)$(MANDIR)/man$(s)/%,$(wildcard man/*.$(s)))) \
+		$(TOOLS:%=$(DESTDIR)$(BASHDIR)/%) $(TOOLS:%=$(DESTDIR)$(ZSHDIR)/_%) \
+		$(TOOLS:%=$(DESTDIR)$(FISHDIR)/%.fish)
+	rm -rf $(DESTDIR)$(SHAREDIR)
+
+clean:
+	rm -rf $(O) build-asan demo/out
+
+-include $(shell find $(O)/obj -name '*.d' 2>/dev/null)

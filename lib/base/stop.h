@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SIGTERM and SIGINT: the first asks the tool to finish its record, write its end and leave
+ * with 0; the second ends it at once. No SA_RESTART, so a blocked read returns EINTR. */
+#ifndef CB_BASE_STOP_H
+#define CB_BASE_STOP_H
+
+#include <stdbool.h>
+
+/* Install the handlers; with ignore_pipe, also ignore SIGPIPE (for keepers of state). */
+void cb_stop_install(bool ignore_pipe);
+/* Has somebody asked us to stop? */
+bool cb_stop_wanted(void);
+/* The flag itself, for libraries that poll an int. */
+extern volatile int cb_stop_flag;
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options, messages and exit status, the same in every tool. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/num.h"
+#include "base/time.h"
+
+enum { O_DUMP = 0x7001 };
+
+bool cb_cli_quiet, cb_cli_verbose;
+
+static const struct argp *root;
+static const char *prog_name;
+static size_t progress_len;	/* columns of the progress line on the screen */
+
+static const struct argp_option common[] = {
+	{ NULL, 'h', NULL, OPTION_HIDDEN, NULL, 0 },
+	{ "quiet", 'q', NULL, 0, "Only report errors", 0 },
+	{ "verbose", 'v', NULL, 0, "Say more on stderr", 0 },
+	{ "dump-options", O_DUMP, NULL, OPTION_HIDDEN, "Print the option table as TSV", 0 },
+	{ 0 },
+};
+
+static void dump(const struct argp *a)
+{
+	for (const struct argp_option *o = a->options;
+	     o && (o->name || o->key || o->doc || o->group); o++)
+		if (o->name && !(o->flags & (OPTION_HIDDEN | OPTION_DOC)))
+			printf("%s\t%c\t%s\t%s\n", o->name,
+			       o->key > ' ' && o->key < 127 ? o->key : '-',
+			       o->arg ? o->arg : "-", o->doc);
+	for (const struct argp_child *c = a->children; c && c->argp; c++)
+		dump(c->argp);
+}
+
+static error_t parse_common(int key, char *arg, struct argp_state *st)
+{
+	(void)arg;
+	switch (key) {
+	case 'h':
+		argp_state_help(st, stdout, ARGP_HELP_STD_HELP);
+		return 0;
+	case 'q':
+		cb_cli_quiet = true;
+		return 0;
+	case 'v':
+		cb_cli_verbose = true;
+		return 0;
+	case O_DUMP:
+		dump(root);
+		exit(EXIT_SUCCESS);
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp common_argp = { .options = common, .parser = parse_common };
+const struct argp_child cb_cli_children[] = { { &common_argp, 0, "Common options:", 90 }, { 0 } };
+
+static void close_stdout(void)
+{
+	bool failed = ferror(stdout);
+
+	errno = 0;
+	failed |= fclose(stdout) != 0;
+	if (failed && errno != EPIPE) {
+		cb_cli_warn("stdout: %s", strerror(errno ? errno : EIO));
+		_exit(EX_IOERR);
+	}
+}
+
+/* The write function behind stderr: no byte of foreign text steers the terminal. */
+static ssize_t write_safe(void *cookie, const char *s, size_t n)
+{
+	char text[4096];
+	size_t done = 0;
+
+	(void)cookie;
+	while (done < n) {
+		size_t k = n - done < sizeof(text) / 2 ? n - done : sizeof(text) / 2;
+		size_t len = cb_text_safe(text, sizeof(text), s + done, k, true);
+
+		if (cb_write_all(STDERR_FILENO, text, len, NULL) < 0)
+			break;
+		done += k;
+	}
+	return (ssize_t)n;
+}
+
+static void print_version(FILE *f, struct argp_state *st)
+{
+	(void)st;
+	fprintf(f, "%s %s\n", prog_name, CB_VERSION);
+}
+
+void cb_cli_parse(const char *prog, const struct argp *argp, int argc, char **argv, void *opts)
+{
+	static char err_buf[4096];
+	FILE *safe;
+
+	/* a descriptor 0..2 that the caller closed must not become one of our files */
+	while (fcntl(STDERR_FILENO, F_GETFD) < 0 || fcntl(STDOUT_FILENO, F_GETFD) < 0 ||
+	       fcntl(STDIN_FILENO, F_GETFD) < 0)
+		if (open("/dev/null", O_RDONLY) < 0)
+			_exit(EX_OSERR);
+	safe = fopencookie(NULL, "w", (cookie_io_functions_t){ .write = write_safe });
+	if (safe) {
+		setvbuf(safe, err_buf, _IOLBF, sizeof(err_buf));
+		stderr = safe;
+	}
+	prog_name = prog;
+	argv[0] = (char *)prog;
+	argp_program_version_hook = print_version;
+	argp_err_exit_status = EX_USAGE;
+	atexit(close_stdout);
+	root = argp;
+	if (argp_parse(argp, argc, argv, 0, NULL, opts))
+		exit(EX_OSERR);
+}
+
+uint64_t cb_cli_u64(struct argp_state *st, const char *opt, const char *arg, uint64_t min,
+		    uint64_t max)
+{
+	uint64_t v = 0;
+
+	if (!cb_parse_u64(arg, min, max, &v))
+		argp_error(st, "--%s: '%s' is not a number from %ju to %ju", opt, arg,
+			   (uintmax_t)min, (uintmax_t)max);
+	return v;
+}
+
+double cb_cli_double(struct argp_state *st, const char *opt, const char *arg, double min, double max)
+{
+	double v = 0;
+
+	if (!cb_parse_double(arg, min, max, &v))
+		argp_error(st, "--%s: '%s' is not a number from %g to %g", opt, arg, min, max);
+	return v;
+}
+
+int64_t cb_cli_duration_ns(struct argp_state *st, const char *opt, const char *arg)
+{
+	int64_t v = 0;
+
+	if (!cb_parse_duration(arg, &v))
+		argp_error(st, "--%s: '%s' is not a duration (90, 500ms, 2m, 1:30)", opt, arg);
+	return v;
+}
+
+int64_t cb_cli_time_ns(struct argp_state *st, const char *opt, const char *arg)
+{
+	int64_t v = 0;
+
+	if (!cb_parse_time(arg, &v))
+		argp_error(st, "--%s: '%s' is not a time (2026-11-21T07:54:42Z, 2026-11-21, @SECONDS, now-1h)",
+			   opt, arg);
+	return v;
+}
+
+/* One message in one write, after taking a progress line off the screen. */
+static void say(const char *kind, const char *fmt, va_list ap)
+{
+	char text[2048];
+
+	cb_cli_progress("%s", "");
+	vsnprintf(text, sizeof(text), fmt, ap);
+	fprintf(stderr, "%s: %s%s\n", prog_name, kind, text);
+	fflush(stderr);
+}
+
+void cb_cli_warn(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (cb_cli_quiet)
+		return;
+	va_start(ap, fmt);
+	say("warning: ", fmt, ap);
+	va_end(ap);
+}
+
+void cb_cli_note(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!cb_cli_verbose)
+		return;
+	va_start(ap, fmt);
+	say("", fmt, ap);
+	va_end(ap);
+}
+
+void cb_cli_progress(const char *fmt, ...)
+{
+	static int64_t last;
+	static int tty = -1;
+	char raw[512], text[512], line[1100];
+	int64_t now;
+	struct winsize ws = { 0 };
+	size_t n, cols;
+	va_list ap;
+	int k;
+
+	if (tty < 0)
+		tty = isatty(STDERR_FILENO);
+	if (!tty || cb_cli_quiet)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(raw, sizeof(raw), fmt, ap);
+	va_end(ap);
+	if (!*raw) {
+		if (!progress_len)
+			return;
+	} else {
+		now = cb_now_mono_ns();
+		if (last && now - last < CB_NS_PER_S / 10)
+			return;
+		last = now;
+	}
+	cols = ioctl(STDERR_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 1 ? ws.ws_col - 1u : 79;
+	n = cb_text_safe(text, sizeof(text), raw, strlen(raw), false);
+	if (n > cols)
+		text[n = cols] = '\0';
+	k = snprintf(line, sizeof(line), "\r%s%*s\r%s", text,
+		     progress_len > n ? (int)(progress_len - n) : 0, "", text);
+	progress_len = n;
+	cb_write_all(STDERR_FILENO, line, (size_t)k, NULL);
+}
+
+int cb_cli_refuse_tty(int fd, struct cb_err *err)
+{
+	if (isatty(fd))
+		return cb_err_set(err, CB_E_USAGE,
+				  "stdout: a terminal cannot show this; pipe it or write it to a file");
+	return 0;
+}
+
+int cb_cli_finish(const struct cb_err *err)
+{
+	cb_cli_progress("%s", "");
+	if (err->code == CB_OK)
+		return 0;
+	if (*err->msg) {
+		fprintf(stderr, "%s: %s\n", prog_name, err->msg);
+		fflush(stderr);
+	}
+	return (int)err->code;
+}

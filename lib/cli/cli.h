@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every tool's main() shares. To add a tool cb-foo:
+ *  1. scripts/new-tool foo       copies examples/skel to cmd/, man/ and tests/t/
+ *  2. Makefile                   cb-foo_LIBS and cb-foo_PKGS; man/cb.7: one .It Xr line
+ *  3. make completions sbom      both are committed
+ *  4. make check                 judged by tests/t/0100-conformance.t, check-man,
+ *                                check-completions, check-needed, check-layers, check-sbom
+ *
+ * main() keeps this order: options; open everything; take stdout; run; close, checked;
+ * return cb_cli_finish(&err).
+ */
+#ifndef CB_CLI_CLI_H
+#define CB_CLI_CLI_H
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* Keys of long-only options start here; the common ones lie above 0x7000. */
+#define CB_OPT_BASE 0x100
+
+/* -q, -v, hidden -h and --dump-options: .children of every tool's argp. */
+extern const struct argp_child cb_cli_children[];
+extern bool cb_cli_quiet, cb_cli_verbose;
+
+/* Parse; exits 64 on misuse, 0 after --help, --version, --dump-options, 74 where their text
+ * cannot be written. From here on everything printed to stderr is made safe for a terminal,
+ * and descriptors 0 to 2 are open (on /dev/null where the caller had closed them; a tool
+ * that then writes to such a stdout gets CB_E_IO). */
+void cb_cli_parse(const char *prog, const struct argp *argp, int argc, char **argv, void *opts);
+
+/* Inside a parser: fail with usage (64) unless the text is a number in range. */
+uint64_t cb_cli_u64(struct argp_state *st, const char *opt, const char *arg, uint64_t min, uint64_t max);
+double cb_cli_double(struct argp_state *st, const char *opt, const char *arg, double min, double max);
+int64_t cb_cli_duration_ns(struct argp_state *st, const char *opt, const char *arg);
+int64_t cb_cli_time_ns(struct argp_state *st, const char *opt, const char *arg);
+
+/* "cb-x: warning: ..." on stderr, unless -q. */
+void cb_cli_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* "cb-x: ..." on stderr, only with -v. */
+void cb_cli_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* One rewritten line on a terminal stderr (nothing elsewhere, nothing with -q); an empty
+ * text erases it. At most ten a second are drawn. */
+void cb_cli_progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Refuse (64) binary output to a terminal. */
+int cb_cli_refuse_tty(int fd, struct cb_err *err);
+
+/* Print the one diagnostic, if any, and return the exit status. */
+int cb_cli_finish(const struct cb_err *err);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Darknet networks on the CPU: .cfg and .weights compiled to oneDNN primitives.
+ *
+ * Shapes are channels x height x width, planar float, values 0..1, R G B. A network is not
+ * shared between threads. After cb_net_open nothing is allocated.
+ */
+#ifndef CB_NN_NN_H
+#define CB_NN_NN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct cb_net;
+
+enum cb_isa { CB_ISA_AUTO = 0, CB_ISA_SSE41, CB_ISA_AVX2, CB_ISA_AVX512 };
+
+struct cb_net_opts {
+	int threads;		/* 1.. ; 0: one */
+	enum cb_isa isa;	/* never use more than this; process-wide, the first net decides */
+	uint32_t width, height;	/* override the cfg's input size (multiples of 32), 0: as it says */
+};
+
+/* A box, normalised 0..1 of the network's input picture, origin top left. */
+struct cb_box {
+	float x, y, w, h;	/* x, y: the top left corner */
+	float score;		/* objectness x class probability */
+	int class_id;
+};
+
+/* Errors name the file and the cfg's line ("yolo.cfg: line 12: [convolutional]: filters=0")
+ * or the layer where the weights end ("yolo.weights: layer 17 [convolutional]: 4096 bytes
+ * missing"). Missing files are CB_E_NOINPUT, wrong ones CB_E_DATA. */
+int cb_net_open(struct cb_net **ret, const char *cfg, const char *weights,
+		const struct cb_net_opts *o, struct cb_err *err);
+void cb_net_free(struct cb_net *n);
+
+uint32_t cb_net_width(const struct cb_net *n);
+uint32_t cb_net_height(const struct cb_net *n);
+uint32_t cb_net_channels(const struct cb_net *n);
+int cb_net_classes(const struct cb_net *n);
+/* SHA-256 over the cfg's bytes followed by the weights' bytes is the caller's to make. */
+/* The instruction set that the primitives run with: "sse41", "avx2", "avx512_core", ... */
+const char *cb_net_isa(const struct cb_net *n);
+const char *cb_nn_library_version(void);	/* "oneDNN 2.6.3" */
+
+/* Where the input picture goes: 3*h*w floats, planar, filled by the caller before a run. */
+float *cb_net_input(struct cb_net *n);
+int cb_net_run(struct cb_net *n, struct cb_err *err);
+
+/* After a run: boxes with score > threshold, non-maximum suppression a class at IoU > nms
+ * (0: none) as darknet's do_nms_sort does, best first; ties by class, y, x. Returns how many,
+ * at most max, the best ones. */
+int cb_net_boxes(const struct cb_net *n, float threshold, float nms, struct cb_box *ret, int max);
+
+/* For tests: layers, and a layer's output after a run as planar float (its length; copies at
+ * most max values). -1 as length: the layer was folded away. */
+int cb_net_layers(const struct cb_net *n);
+int64_t cb_net_layer_output(const struct cb_net *n, int layer, float *ret, size_t max);
+
+#endif
