@@ -2,7 +2,16 @@
 /* Darknet networks on the CPU: .cfg and .weights compiled to oneDNN primitives.
  *
  * Shapes are channels x height x width, planar float, values 0..1, R G B. A network is not
- * shared between threads. After cb_net_open nothing is allocated.
+ * shared between threads. After cb_net_open we allocate nothing (oneDNN makes a small table of
+ * arguments for each primitive it runs). A cfg can ask for 1 GiB at most, all in all.
+ *
+ * Layers: convolutional (groups, dilation), connected, activation, maxpool, avgpool, route
+ * (groups), shortcut, upsample, reorg, scale_channels, softmax, dropout, cost, yolo
+ * (scale_x_y, new_coords), region. An option that would change the result and that is not
+ * supported is an error.
+ *
+ * Threads: one is one: nothing runs but the calling thread. The setting is made for each run
+ * and given back after it.
  */
 #ifndef CB_NN_NN_H
 #define CB_NN_NN_H
@@ -20,10 +29,11 @@ enum cb_isa { CB_ISA_AUTO = 0, CB_ISA_SSE41, CB_ISA_AVX2, CB_ISA_AVX512 };
 struct cb_net_opts {
 	int threads;		/* 1.. ; 0: one */
 	enum cb_isa isa;	/* never use more than this; process-wide, the first net decides */
-	uint32_t width, height;	/* override the cfg's input size (multiples of 32), 0: as it says */
+	uint32_t width, height;	/* override the cfg's input size, 0: as it says */
+	bool keep;		/* for tests: keep every layer's output (more memory) */
 };
 
-/* A box, normalised 0..1 of the network's input picture, origin top left. */
+/* A box, normalised to the network's input picture (0..1, origin top left), not clipped to it. */
 struct cb_box {
 	float x, y, w, h;	/* x, y: the top left corner */
 	float score;		/* objectness x class probability */
@@ -50,14 +60,29 @@ const char *cb_nn_library_version(void);	/* "oneDNN 2.6.3" */
 float *cb_net_input(struct cb_net *n);
 int cb_net_run(struct cb_net *n, struct cb_err *err);
 
+/* The boxes that one picture can give before suppression are kept up to this many, best first. */
+#define CB_NET_BOXES_MAX 8192
+
 /* After a run: boxes with score > threshold, non-maximum suppression a class at IoU > nms
  * (0: none) as darknet's do_nms_sort does, best first; ties by class, y, x. Returns how many,
  * at most max, the best ones. */
 int cb_net_boxes(const struct cb_net *n, float threshold, float nms, struct cb_box *ret, int max);
 
-/* For tests: layers, and a layer's output after a run as planar float (its length; copies at
- * most max values). -1 as length: the layer was folded away. */
+/* For tests and people: layers, and a layer's output after a run as planar float (its length;
+ * copies at most max values). -1 as length: the layer was folded into another, or its room was
+ * used again (see keep). */
 int cb_net_layers(const struct cb_net *n);
 int64_t cb_net_layer_output(const struct cb_net *n, int layer, float *ret, size_t max);
+
+/* What a run consists of: number of steps, and of a step the layer ("[convolutional]"), its
+ * number and the name of the code that does it ("jit:avx2", "c" for our own). */
+struct cb_net_step {
+	int layer;
+	const char *type, *impl;
+};
+int cb_net_steps(const struct cb_net *n);
+void cb_net_step(const struct cb_net *n, int step, struct cb_net_step *ret);
+/* Bytes of weights, activations and scratch memory. */
+size_t cb_net_bytes(const struct cb_net *n);
 
 #endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Networks as their users see them: open, run, look at the result. */
+#include "nn/nn.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "nn/boxes.h"
+#include "nn/plan.h"
+
+/* Debian's oneDNN runs on OpenMP, whose number of threads belongs to the calling thread. It is
+ * in the process with oneDNN; asking for it by name spares us a dependency. */
+static int threads_swap(int want)
+{
+	void (*set)(int) = (void (*)(int))(uintptr_t)dlsym(RTLD_DEFAULT, "omp_set_num_threads");
+	int (*get)(void) = (int (*)(void))(uintptr_t)dlsym(RTLD_DEFAULT, "omp_get_max_threads");
+	int had = get ? get() : 1;
+
+	if (set && had != want)
+		set(want);
+	return had;
+}
+
+static void isa_limit(enum cb_isa isa)
+{
+	static const dnnl_cpu_isa_t limits[] = {
+		[CB_ISA_AUTO] = dnnl_cpu_isa_all,
+		[CB_ISA_SSE41] = dnnl_cpu_isa_sse41,
+		[CB_ISA_AVX2] = dnnl_cpu_isa_avx2,
+		[CB_ISA_AVX512] = dnnl_cpu_isa_avx512_core,
+	};
+
+	/* too late once a primitive was made: then the first network has decided */
+	if (isa != CB_ISA_AUTO && (unsigned)isa < sizeof(limits) / sizeof(limits[0]))
+		dnnl_set_max_cpu_isa(limits[isa]);
+}
+
+static int load(struct cb_net *n, const char *cfg, const char *weights, const struct cb_net_opts *o,
+		struct cb_err *err)
+{
+	struct cb_nn_weights f = { .fd = -1 };
+	uint8_t *text = NULL;
+	uint64_t room = 0;
+	size_t len;
+	int rc = -1;
+
+	if (cb_file_read(cfg, CB_NN_CFG_MAX, &text, &len, err) ||
+	    cb_nn_graph_parse(&n->g, (const char *)text, len, o->width, o->height, err)) {
+		cb_err_prefix(err, "%s", cfg);
+		goto out;
+	}
+	if (cb_nn_weights_open(&f, weights, &n->g, err) ||
+	    cb_nn_plan(n, &f, err)) {
+		cb_err_prefix(err, "%s", weights);
+		goto out;
+	}
+	for (int i = 0; i < n->g.n; i++)
+		room += (uint64_t)n->g.layer[i].n * n->g.layer[i].h * n->g.layer[i].w *
+			n->g.layer[i].classes;
+	n->found_cap = room < CB_NET_BOXES_MAX ? (size_t)room : CB_NET_BOXES_MAX;
+	n->found = calloc(n->found_cap + 1, sizeof(*n->found));
+	if (!n->found) {
+		cb_err_nomem(err);
+		goto out;
+	}
+	rc = 0;
+out:
+	cb_nn_weights_close(&f);
+	free(text);
+	return rc;
+}
+
+int cb_net_open(struct cb_net **ret, const char *cfg, const char *weights,
+		const struct cb_net_opts *o, struct cb_err *err)
+{
+	static const struct cb_net_opts none;
+	struct cb_net *n = calloc(1, sizeof(*n));
+	int rc = -1, had;
+
+	if (!n)
+		return cb_err_nomem(err);
+	if (!o)
+		o = &none;
+	n->threads = o->threads > 0 ? o->threads : 1;
+	n->keep = o->keep;
+	had = threads_swap(n->threads);
+	isa_limit(o->isa);
+	if (dnnl_engine_create(&n->engine, dnnl_cpu, 0) ||
+	    dnnl_stream_create(&n->stream, n->engine, dnnl_stream_default_flags))
+		cb_err_set(err, CB_E_OS, "oneDNN has no engine for this processor");
+	else
+		rc = load(n, cfg, weights, o, err);
+	threads_swap(had);
+	if (rc)
+		cb_net_free(n);
+	else
+		*ret = n;
+	return rc;
+}
+
+void cb_net_free(struct cb_net *n)
+{
+	if (!n)
+		return;
+	cb_nn_plan_release(n);
+	cb_nn_graph_release(&n->g);
+	dnnl_stream_destroy(n->stream);
+	dnnl_engine_destroy(n->engine);
+	free(n->found);
+	free(n);
+}
+
+uint32_t cb_net_width(const struct cb_net *n) { return n->g.w; }
+uint32_t cb_net_height(const struct cb_net *n) { return n->g.h; }
+uint32_t cb_net_channels(const struct cb_net *n) { return n->g.c; }
+int cb_net_classes(const struct cb_net *n) { return (int)n->g.classes; }
+int cb_net_layers(const struct cb_net *n) { return n->g.n; }
+int cb_net_steps(const struct cb_net *n) { return n->nsteps; }
+
+size_t cb_net_bytes(const struct cb_net *n)
+{
+	return n->constant_bytes + n->scratch_bytes + n->arena_floats * sizeof(float);
+}
+
+void cb_net_step(const struct cb_net *n, int step, struct cb_net_step *ret)
+{
+	const struct cb_nn_step *s = &n->step[step];
+
+	*ret = (struct cb_net_step){ s->layer, n->g.layer[s->layer].name, s->impl };
+}
+
+const char *cb_net_isa(const struct cb_net *n)
+{
+	(void)n;
+	switch (dnnl_get_effective_cpu_isa()) {
+	case dnnl_cpu_isa_sse41: return "sse41";
+	case dnnl_cpu_isa_avx: return "avx";
+	case dnnl_cpu_isa_avx2: return "avx2";
+	case dnnl_cpu_isa_avx2_vnni: return "avx2_vnni";
+	case dnnl_cpu_isa_avx512_mic: return "avx512_mic";
+	case dnnl_cpu_isa_avx512_mic_4ops: return "avx512_mic_4ops";
+	case dnnl_cpu_isa_avx512_core: return "avx512_core";
+	case dnnl_cpu_isa_avx512_core_vnni: return "avx512_core_vnni";
+	case dnnl_cpu_isa_avx512_core_bf16: return "avx512_core_bf16";
+	case dnnl_cpu_isa_avx512_core_amx: return "avx512_core_amx";
+	default: return "generic";
+	}
+}
+
+const char *cb_nn_library_version(void)
+{
+	static char text[32];
+	const dnnl_version_t *v = dnnl_version();
+
+	snprintf(text, sizeof(text), "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
+	return text;
+}
+
+float *cb_net_input(struct cb_net *n)
+{
+	return n->tensor[n->input].v.p;
+}
+
+int cb_net_run(struct cb_net *n, struct cb_err *err)
+{
+	int had = threads_swap(n->threads), rc;
+
+	rc = cb_nn_plan_run(n, err);
+	threads_swap(had);
+	return rc;
+}
+
+int cb_net_boxes(const struct cb_net *n, float threshold, float nms, struct cb_box *ret, int max)
+{
+	struct cb_nn_heap h = { n->found, 0, n->found_cap };
+	int k = 0;
+
+	for (int i = 0; i < n->g.n; i++) {
+		const struct cb_nn_layer *l = &n->g.layer[i];
+
+		if (l->type == CB_NN_YOLO || l->type == CB_NN_REGION)
+			cb_nn_detector_boxes(&h, l, &n->tensor[n->out[i]].v, n->g.w, n->g.h, threshold);
+	}
+	cb_nn_suppress(&h, nms);
+	for (; k < max && (size_t)k < h.n; k++) {
+		const struct cb_nn_found *f = &h.v[k];
+
+		ret[k] = (struct cb_box){ f->x - f->w / 2, f->y - f->h / 2, f->w, f->h, f->score,
+					  f->class_id };
+	}
+	return k;
+}
+
+int64_t cb_net_layer_output(const struct cb_net *n, int layer, float *ret, size_t max)
+{
+	const struct cb_nn_layer *l = &n->g.layer[layer];
+	const struct cb_nn_tensor *t;
+	size_t floats = (size_t)l->c * l->h * l->w;
+	bool detector = l->type == CB_NN_YOLO || l->type == CB_NN_REGION;
+
+	if (n->out[layer] < 0)
+		return -1;
+	t = &n->tensor[n->out[layer]];
+	if (!n->keep && t->last != INT32_MAX)
+		return -1;
+	if (detector && max >= floats)
+		cb_nn_detector_output(l, &t->v, ret);
+	else if (!detector)
+		for (size_t i = 0; i < floats && i < max; i++)
+			ret[i] = t->v.p[cb_nn_at(&t->v, (uint32_t)(i / ((size_t)l->h * l->w)),
+						 i % ((size_t)l->h * l->w))];
+	return (int64_t)floats;
+}

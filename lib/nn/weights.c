@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading .weights, and folding batch normalisation into the weights as they come. */
+#include "nn/weights.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/num.h"
+
+/* Where the file ends too early: the layer that misses bytes first. */
+static int too_short(const struct cb_nn_graph *g, uint64_t have, uint64_t missing,
+		     struct cb_err *err)
+{
+	int last = 0;
+
+	for (int i = 0; i < g->n; i++) {
+		uint64_t bytes = g->layer[i].weights * sizeof(float);
+
+		if (!bytes)
+			continue;
+		last = i;
+		if (bytes > have)
+			break;
+		have -= bytes;
+	}
+	return cb_err_set(err, CB_E_DATA, "layer %d %s: %" PRIu64 " bytes missing", last,
+			  g->layer[last].name, missing);
+}
+
+static int read_all(struct cb_nn_weights *f, void *buf, size_t n, struct cb_err *err)
+{
+	uint8_t *p = buf;
+
+	while (n) {
+		ssize_t got = read(f->fd, p, n);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return cb_err_sys(err, CB_E_IO, errno, "byte %" PRIu64, f->at);
+		if (!got)
+			return cb_err_set(err, CB_E_DATA, "became shorter while it was read");
+		p += got;
+		n -= (size_t)got;
+		f->at += (uint64_t)got;
+	}
+	return 0;
+}
+
+int cb_nn_weights_open(struct cb_nn_weights *ret, const char *path,
+		       const struct cb_nn_graph *g, struct cb_err *err)
+{
+	struct cb_nn_weights f = { .fd = -1 };
+	uint64_t need = g->weights * sizeof(float);
+	uint8_t head[20];
+	int32_t major, minor;
+	size_t seen;
+	struct stat st;
+
+	f.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (f.fd < 0)
+		return cb_err_sys(err, cb_errc_open(errno), errno, "cannot open");
+	if (fstat(f.fd, &st)) {
+		cb_err_sys(err, CB_E_IO, errno, "stat");
+		goto bad;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		cb_err_set(err, CB_E_NOINPUT, "not a regular file");
+		goto bad;
+	}
+	f.size = (uint64_t)st.st_size;
+	if (f.size < 16) {
+		cb_err_set(err, CB_E_DATA, "%" PRIu64 " bytes: not a weights file", f.size);
+		goto bad;
+	}
+	if (read_all(&f, head, 12, err))
+		goto bad;
+	major = (int32_t)cb_le32(head);
+	minor = (int32_t)cb_le32(head + 4);
+	if (major < 0 || major >= 1000 || minor < 0 || minor >= 1000) {
+		cb_err_set(err, CB_E_DATA, "version %d.%d: not a weights file", major, minor);
+		goto bad;
+	}
+	/* pictures seen in training: 32 bits in version 0.1, 64 from 0.2 on */
+	seen = major * 10 + minor >= 2 ? 8 : 4;
+	if (f.size < 12 + seen) {
+		cb_err_set(err, CB_E_DATA, "%" PRIu64 " bytes: not a weights file", f.size);
+		goto bad;
+	}
+	if (read_all(&f, head, seen, err))
+		goto bad;
+	if (f.size - f.at < need) {
+		too_short(g, f.size - f.at, need - (f.size - f.at), err);
+		goto bad;
+	}
+	if (f.size - f.at > need) {
+		cb_err_set(err, CB_E_DATA, "%" PRIu64 " bytes too many after layer %d: "
+			   "not the weights of this cfg", f.size - f.at - need, g->n - 1);
+		goto bad;
+	}
+	*ret = f;
+	return 0;
+bad:
+	close(f.fd);
+	return -1;
+}
+
+static int check_finite(const float *v, uint64_t n, const char *what, struct cb_err *err)
+{
+	for (uint64_t i = 0; i < n; i++)
+		if (!isfinite(v[i]))
+			return cb_err_set(err, CB_E_DATA, "%s %" PRIu64 " is not a finite number",
+					  what, i);
+	return 0;
+}
+
+int cb_nn_weights_layer(struct cb_nn_weights *f, const struct cb_nn_graph *g, int layer,
+			float *w, float *bias, struct cb_err *err)
+{
+	const struct cb_nn_layer *l = &g->layer[layer];
+	uint64_t nw = l->weights - (l->bn ? 4 : 1) * (uint64_t)l->c, each = nw / l->c;
+	float *bn = NULL, *scale, *mean, *var;
+	int rc = -1;
+
+	if (l->bn) {
+		bn = malloc(3 * sizeof(float) * l->c);
+		if (!bn)
+			return cb_err_nomem(err);
+		scale = bn;
+		mean = bn + l->c;
+		var = mean + l->c;
+	}
+	if (read_all(f, bias, sizeof(float) * l->c, err))
+		goto out;
+	/* a connected layer has its normalisation after its weights */
+	if (bn && l->type == CB_NN_CONV && read_all(f, bn, 3 * sizeof(float) * l->c, err))
+		goto out;
+	if (read_all(f, w, sizeof(float) * nw, err))
+		goto out;
+	if (bn && l->type != CB_NN_CONV && read_all(f, bn, 3 * sizeof(float) * l->c, err))
+		goto out;
+	for (uint32_t i = 0; bn && i < l->c; i++) {
+		/* of dead channels some trainers leave a denormal just below zero */
+		float v = var[i] < 0 && var[i] > -1e-30f ? 0 : var[i];
+		float k = scale[i] / (float)(sqrt(v) + .000001f);
+
+		if (!(v >= 0)) {
+			cb_err_set(err, CB_E_DATA, "variance %u is not a number above 0", i);
+			goto out;
+		}
+		for (uint64_t j = 0; j < each; j++)
+			w[i * each + j] *= k;
+		bias[i] -= mean[i] * k;
+	}
+	if (check_finite(bias, l->c, "bias", err) || check_finite(w, nw, "weight", err))
+		goto out;
+	rc = 0;
+out:
+	free(bn);
+	if (rc)
+		cb_err_prefix(err, "layer %d %s", layer, l->name);
+	return rc;
+}
+
+void cb_nn_weights_close(struct cb_nn_weights *f)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	f->fd = -1;
+}

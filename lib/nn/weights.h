@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Darknet's .weights: a header and the layers' floats, one layer after another. Internal to
+ * lib/nn. */
+#ifndef CB_NN_WEIGHTS_H
+#define CB_NN_WEIGHTS_H
+
+#include "nn/graph.h"
+
+struct cb_nn_weights {
+	int fd;
+	uint64_t size, at;	/* bytes of the file, read so far */
+};
+
+/* Open and check the header and the size against what the graph needs: shorter, longer and
+ * other files are CB_E_DATA and name the layer. The path is not in the messages. */
+int cb_nn_weights_open(struct cb_nn_weights *ret, const char *path,
+		       const struct cb_nn_graph *g, struct cb_err *err);
+/* The next layer's: w as out x in/groups x size x size and one bias an output, batch
+ * normalisation folded in. Only for layers with weights, in their order. */
+int cb_nn_weights_layer(struct cb_nn_weights *f, const struct cb_nn_graph *g, int layer,
+			float *w, float *bias, struct cb_err *err);
+void cb_nn_weights_close(struct cb_nn_weights *f);
+
+#endif

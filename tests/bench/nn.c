@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Time of one network run: nn CFG WEIGHTS [RUNS [ISA [THREADS]]] prints the median and the
+ * best in ms, the time to open and the memory. ISA: auto, sse41, avx2, avx512. CB_BENCH_STEPS=1 adds what
+ * the run consists of. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/time.h"
+#include "nn/nn.h"
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const isas[] = { "auto", "sse41", "avx2", "avx512" };
+	static struct cb_box box[4096];
+	struct cb_net_opts o = { .threads = argc > 5 ? atoi(argv[5]) : 1 };
+	int runs = argc > 3 ? atoi(argv[3]) : 200, boxes = 0;
+	struct cb_err err = CB_ERR_INIT;
+	struct cb_net *n = NULL;
+	struct rusage ru;
+	int64_t t0;
+	double *ms, open_ms;
+
+	if (argc < 3 || runs < 1 || runs > 100000) {
+		fprintf(stderr, "usage: nn CFG WEIGHTS [RUNS [ISA [THREADS]]]\n");
+		return 64;
+	}
+	for (int i = 0; argc > 4 && i < 4; i++)
+		if (!strcmp(argv[4], isas[i]))
+			o.isa = (enum cb_isa)i;
+	t0 = cb_now_mono_ns();
+	if (cb_net_open(&n, argv[1], argv[2], &o, &err)) {
+		fprintf(stderr, "nn: %s\n", err.msg);
+		return err.code;
+	}
+	open_ms = (double)(cb_now_mono_ns() - t0) / 1e6;
+	ms = calloc((size_t)runs, sizeof(*ms));
+	if (!ms)
+		return 71;
+	for (int i = -10; i < runs; i++) {
+		uint32_t seed = 1;
+		float *in = cb_net_input(n);
+
+		for (size_t k = 0; i < -9 && k < (size_t)cb_net_width(n) * cb_net_height(n) *
+		     cb_net_channels(n); k++)
+			in[k] = (float)((seed = seed * 1664525 + 1013904223) >> 8) / (1 << 24);
+		t0 = cb_now_mono_ns();
+		if (cb_net_run(n, &err)) {
+			fprintf(stderr, "nn: %s\n", err.msg);
+			return err.code;
+		}
+		boxes = cb_net_boxes(n, .25f, .45f, box, 4096);
+		if (i >= 0)
+			ms[i] = (double)(cb_now_mono_ns() - t0) / 1e6;
+	}
+	qsort(ms, (size_t)runs, sizeof(*ms), by_value);
+	getrusage(RUSAGE_SELF, &ru);
+	printf("%.2f ms median, %.2f best of %d, open %.1f ms, %.1f MB resident, %s, %d steps, "
+	       "%d boxes\n", ms[runs / 2], ms[0], runs, open_ms, (double)ru.ru_maxrss / 1024,
+	       cb_net_isa(n), cb_net_steps(n), boxes);
+	for (int i = 0; getenv("CB_BENCH_STEPS") && i < cb_net_steps(n); i++) {
+		struct cb_net_step s;
+
+		cb_net_step(n, i, &s);
+		printf("%d\t%s\t%s\n", s.layer, s.type, s.impl);
+	}
+	free(ms);
+	cb_net_free(n);
+	return 0;
+}
