@@ -82,16 +82,22 @@ bool cb_would_block(int fd)
 void cb_out_init(struct cb_out *o, int fd)
 {
 	o->fd = fd;
+	o->failed = 0;
 	o->len = 0;
 }
 
 int cb_out_flush(struct cb_out *o, struct cb_err *err)
 {
+	struct cb_err why = CB_ERR_INIT;
 	size_t n = o->len;
 
+	if (o->failed)
+		return cb_err_sys(err, CB_E_IO, o->failed, "output: write");
 	o->len = 0;
-	if (n && cb_write_all(o->fd, o->buf, n, err) < 0)
-		return cb_err_prefix(err, "output");
+	if (n && cb_write_all(o->fd, o->buf, n, &why) < 0) {
+		o->failed = why.sys;
+		return cb_err_sys(err, CB_E_IO, why.sys, "output: write");
+	}
 	return 0;
 }
 
@@ -136,6 +142,7 @@ int cb_out_close(struct cb_out *o, struct cb_err *err)
 	if (close(o->fd) < 0 && ret == 0)
 		ret = cb_err_sys(err, CB_E_IO, errno, "output");
 	o->fd = -1;
+	o->failed = 0;
 	return ret;
 }
 

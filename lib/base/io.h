@@ -28,6 +28,7 @@ bool cb_would_block(int fd);
  * close flushes, closes and reports what the kernel says of both. */
 struct cb_out {
 	int fd;
+	int failed;		/* errno of a write that failed: every later call fails with it */
 	size_t len;
 	uint8_t buf[65536];
 };
