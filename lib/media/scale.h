@@ -12,8 +12,12 @@ struct cb_scaler;
 int cb_scaler_new(struct cb_scaler **ret, uint32_t width, uint32_t height, enum cb_pixels to,
 		  struct cb_err *err);
 /* out: width*height (GRAY), *3 (RGB24), *3/2 rounded up a plane (YUV420P) bytes. The input's
- * size, format and colours may change from call to call. */
+ * size, format and colours may change from call to call. GRAY and RGB24 use the full range
+ * 0..255, YUV420P keeps the input's range and matrix. */
 int cb_scaler_run(struct cb_scaler *s, const struct cb_picture *in, uint8_t *out, struct cb_err *err);
 void cb_scaler_free(struct cb_scaler *s);
+
+/* "libswscale 6.7.100" */
+const char *cb_scaler_library_version(void);
 
 #endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Objects, motion and scene changes in a frame stream, as events. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/num.h"
+#include "base/stop.h"
+#include "cli/cli.h"
+#include "detect/detect.h"
+#include "wire/event.h"
+#include "wire/frame.h"
+
+enum {
+	O_WEIGHTS = CB_OPT_BASE, O_NAMES, O_EVERY, O_FPS, O_KEYFRAMES, O_THREADS, O_THRESHOLD, O_NMS,
+	O_CLASSES, O_REGION, O_ISA, O_RESIZE, O_STREAM, O_TEE,
+};
+
+struct opts {
+	struct cb_detect_opts d;
+	bool tee, picked, object_options;
+};
+
+static const struct argp_option options[] = {
+	{ "model", 'm', "FILE", 0, "Detect objects with this darknet model (.cfg)", 1 },
+	{ "weights", O_WEIGHTS, "FILE", 0, "Its weights (the cfg's name with .weights)", 1 },
+	{ "names", O_NAMES, "FILE", 0, "Its class names (the cfg's name with .names)", 1 },
+	{ "threshold", O_THRESHOLD, "N", 0, "Least score of an object, 0 to 1 (0.25)", 1 },
+	{ "nms", O_NMS, "N", 0, "Overlap from which the weaker of two boxes goes, 0: never (0.45)", 1 },
+	{ "classes", O_CLASSES, "LIST", 0, "Report only these classes, names between commas", 1 },
+	{ "resize", O_RESIZE, "TYPE", 0, "letterbox or stretch pictures for the model", 1 },
+	{ "threads", O_THREADS, "N", 0, "Threads for the model (1)", 1 },
+	{ "isa", O_ISA, "TYPE", 0, "Highest instruction set: auto, sse41, avx2, avx512", 1 },
+	{ "every", O_EVERY, "N", 0, "Analyse every Nth picture (1)", 2 },
+	{ "fps", O_FPS, "N", 0, "Analyse at most N pictures a second of media time", 2 },
+	{ "keyframes", O_KEYFRAMES, NULL, 0, "Analyse keyframes only, and decode nothing else", 2 },
+	{ "region", O_REGION, "LIST", 0, "Watch X,Y,W,H or a polygon X,Y,X,Y,X,Y... (repeatable)", 2 },
+	{ "stream", O_STREAM, "N", 0, "Analyse this elementary stream (the first video)", 2 },
+	{ "tee", O_TEE, NULL, 0, "Write the frame stream with the events in it", 3 },
+	{ 0 },
+};
+
+/* One of the words between bars, by its place; fails with usage otherwise. */
+static int word(struct argp_state *st, const char *opt, const char *arg, const char *words)
+{
+	size_t n = strlen(arg);
+	int i = 0;
+
+	for (const char *p = words;; i++) {
+		size_t len = strcspn(p, "|");
+
+		if (len == n && !memcmp(p, arg, n))
+			return i;
+		if (!p[len])
+			break;
+		p += len + 1;
+	}
+	argp_error(st, "%s: '%s' is none of %s", opt, arg, words);
+	return 0;
+}
+
+static void pick(struct argp_state *st, struct opts *o, enum cb_pick_mode mode)
+{
+	if (o->picked)
+		argp_error(st, "only one of --every, --fps and --keyframes");
+	o->picked = true;
+	o->d.pick.mode = mode;
+}
+
+static int32_t unit(struct argp_state *st, const char *opt, const char *arg)
+{
+	return (int32_t)(cb_cli_double(st, opt, arg, 0, 1) * CB_UNIT + 0.5);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *st)
+{
+	struct opts *o = st->input;
+	struct cb_model_opts *m = &o->d.objects;
+	struct cb_err err = CB_ERR_INIT;
+
+	if (key >= O_WEIGHTS && key < O_TEE && key != O_EVERY && key != O_FPS && key != O_KEYFRAMES &&
+	    key != O_REGION && key != O_STREAM)
+		o->object_options = true;
+	switch (key) {
+	case 'm':
+		o->d.model = true;
+		m->cfg = arg;
+		return 0;
+	case O_WEIGHTS:
+		m->weights = arg;
+		return 0;
+	case O_NAMES:
+		m->names = arg;
+		return 0;
+	case O_CLASSES:
+		m->classes = arg;
+		return 0;
+	case O_THRESHOLD:
+		m->threshold = unit(st, "--threshold", arg);
+		return 0;
+	case O_NMS:
+		m->nms = unit(st, "--nms", arg);
+		return 0;
+	case O_THREADS:
+		m->threads = (int)cb_cli_u64(st, "--threads", arg, 1, 256);
+		return 0;
+	case O_RESIZE:
+		m->resize = word(st, "--resize", arg, "letterbox|stretch") ? CB_RESIZE_STRETCH : CB_RESIZE_LETTERBOX;
+		return 0;
+	case O_ISA:
+		m->isa = (enum cb_isa)word(st, "--isa", arg, "auto|sse41|avx2|avx512");
+		return 0;
+	case O_EVERY:
+		pick(st, o, CB_PICK_EVERY);
+		o->d.pick.every = cb_cli_u64(st, "--every", arg, 1, 1000000000);
+		return 0;
+	case O_FPS:
+		pick(st, o, CB_PICK_FPS);
+		if (!cb_parse_rational(arg, &o->d.pick.fps_num, &o->d.pick.fps_den))
+			argp_error(st, "--fps: '%s' is not a rate", arg);
+		return 0;
+	case O_KEYFRAMES:
+		pick(st, o, CB_PICK_KEYFRAMES);
+		return 0;
+	case O_REGION:
+		if (o->d.regions == CB_REGIONS_MAX)
+			argp_error(st, "more than %d regions", CB_REGIONS_MAX);
+		if (cb_region_parse(&o->d.region[o->d.regions++], arg, &err) < 0)
+			argp_error(st, "%s", err.msg);
+		return 0;
+	case O_STREAM:
+		o->d.stream = (int)cb_cli_u64(st, "--stream", arg, 0, CB_STREAMS_MAX - 1);
+		return 0;
+	case O_TEE:
+		o->tee = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(st, "too many operands");
+		return 0;
+	case ARGP_KEY_END:
+		if (o->object_options && !o->d.model)
+			argp_error(st, "options for objects need a model (-m)");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = {
+	.options = options, .parser = parse, .children = cb_cli_children,
+	.doc = "Read a frame stream and write what is seen in it as events: motion and scene changes "
+	       "always, objects with a model.",
+};
+
+/* Everything from stdin through the analysis to the sink. -1 also where the input ended
+ * badly; *ret_whole says whether it had its END. */
+static int run(struct cb_detect *d, struct cb_reader *in, struct cb_sink *sink, bool *ret_whole,
+	       uint16_t *ret_reason, struct cb_err *err)
+{
+	const struct cb_detect_stats *s = cb_detect_stats(d);
+	struct cb_err read_err = CB_ERR_INIT;
+	struct cb_frame f;
+	struct cb_end end;
+	int r;
+
+	*ret_whole = false;
+	*ret_reason = CB_END_STOPPED;
+	while ((r = cb_reader_next(in, &f, &read_err)) > 0) {
+		if (f.type == CB_FRAME_END && !cb_end_parse(&end, &f, NULL))
+			*ret_reason = end.reason;
+		if (cb_sink_frame(sink, &f, err) < 0 || cb_detect_frame(d, &f, err) < 0)
+			return -1;
+		cb_cli_progress("%ju pictures analysed, %ju objects, %ju with motion",
+				(uintmax_t)s->analysed, (uintmax_t)s->objects, (uintmax_t)s->moving);
+	}
+	cb_cli_progress("%s", "");
+	if (!r)
+		r = cb_reader_finish(in, &read_err);
+	if (cb_detect_finish(d, err) < 0) {
+		*ret_whole = !r && err->code == CB_E_DATA;
+		return -1;
+	}
+	*ret_whole = !r;
+	if (r < 0)
+		*err = read_err;
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	struct opts o = { .d = { .tool = "cb-detect", .version = CB_VERSION, .stream = -1,
+				 .pick = { .mode = CB_PICK_EVERY, .every = 1 },
+				 .objects = { .threads = 1, .threshold = 2500, .nms = 4500 } } };
+	struct cb_err err = CB_ERR_INIT, close_err = CB_ERR_INIT;
+	struct cb_detect *d = NULL;
+	struct cb_reader in;
+	struct cb_writer tee;
+	static struct cb_out lines;
+	struct cb_sink sink = { 0 };
+	const struct cb_detect_stats *s;
+	bool whole = false;
+	uint16_t reason = CB_END_EOF;
+	int fd;
+
+	cb_cli_parse("cb-detect", &argp, argc, argv, &o);
+	cb_reader_init(&in, STDIN_FILENO);
+	cb_writer_init(&tee, -1);
+	if ((o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0) || cb_detect_open(&d, &o.d, &err) < 0 ||
+	    (fd = cb_stdout_take(&err)) < 0)
+		goto out;
+	cb_stop_install(false);
+	cb_pipe_grow(STDIN_FILENO, 256 << 10);
+	cb_out_init(&lines, fd);
+	tee.fd = fd;
+	if (o.tee)
+		sink.tee = &tee;
+	else
+		sink.ndjson = &lines;
+	in.before_block = cb_sink_flush;
+	in.ctx = &sink;
+	cb_detect_sink(d, &sink);
+
+	if (run(d, &in, &sink, &whole, &reason, &err) < 0 && err.code != CB_E_DATA)
+		goto out;
+	if (cb_sink_close(&sink, whole, reason, &close_err) < 0)
+		err = close_err;	/* what was not written is worse than what was not read */
+	s = cb_detect_stats(d);
+	if (s->decode_errors)
+		cb_cli_warn("%ju of %ju packets could not be decoded whole", (uintmax_t)s->decode_errors,
+			    (uintmax_t)s->packets);
+	if (s->skipped)
+		cb_cli_warn("%ju pictures left out: slower than the live stream", (uintmax_t)s->skipped);
+	cb_cli_note("%ju packets, %ju pictures analysed, %ju objects, %ju pictures with motion",
+		    (uintmax_t)s->packets, (uintmax_t)s->analysed, (uintmax_t)s->objects, (uintmax_t)s->moving);
+out:
+	cb_writer_release(&tee);
+	cb_reader_release(&in);
+	cb_detect_free(d);
+	return cb_cli_finish(&err);
+}

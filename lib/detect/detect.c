@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The analysis loop: which packets to decode, which pictures to look at, what to say. */
+#include "detect/detect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "base/time.h"
+#include "crypto/hash.h"
+#include "detect/ident.h"
+#include "media/decode.h"
+#include "media/scale.h"
+
+#define TABLE 256		/* packets whose pictures may still come */
+#define RUN_EVERY_US 60000000
+#define BEHIND_NS (CB_NS_PER_S / 2)		/* then analysis is left out */
+#define FAR_BEHIND_NS (3 * CB_NS_PER_S)		/* then decoding, up to the next keyframe */
+#define SLACK 64
+
+/* A packet given to the decoder, as far as its pictures' events need it. */
+struct entry {
+	uint64_t number;
+	int64_t pts, t_us, wall_ns;
+	uint8_t digest[CB_SHA256_LEN];
+	bool chosen;
+	uint32_t pictures;
+};
+
+struct cb_detect {
+	const struct cb_detect_opts *o;
+	struct cb_detect_opts own;	/* a copy with the regions filled in */
+	struct cb_model *model;
+	struct cb_ident id;
+	struct cb_sink *sink;
+	struct cb_detect_stats stats;
+	char camera[CB_NAME_MAX + 1];
+	bool live, begun;
+	int64_t start_ns;
+
+	/* the stream */
+	int stream;			/* -1: not known yet */
+	struct cb_buf params;		/* its last STREAM payload */
+	uint32_t tb_num, tb_den;
+	struct cb_decoder *dec;
+	bool wait_key, failed;		/* failed: its decoder could not be opened */
+	struct cb_err why;
+	uint64_t number;		/* packets given to the decoder */
+	struct entry table[TABLE];
+	struct entry last;		/* of the last picture analysed */
+	int64_t t_us, run_us;
+	bool timed;
+
+	/* live */
+	bool based;
+	int64_t base_ns, based_ns;
+	uint64_t skipped;		/* since the last event */
+
+	/* the small picture */
+	struct cb_scaler *scaler;
+	struct cb_motion *motion;
+	uint32_t pic_w, pic_h, w, h;
+	uint8_t *gray;
+
+	struct cb_object object[CB_OBJECTS_MAX];
+	struct cb_buf line;
+};
+
+int cb_detect_open(struct cb_detect **ret, const struct cb_detect_opts *opts, struct cb_err *err)
+{
+	struct cb_detect *d = calloc(1, sizeof *d);
+
+	if (!d)
+		return cb_err_nomem(err);
+	d->own = *opts;
+	d->own.objects.region = d->own.region;
+	d->own.objects.regions = d->own.regions;
+	d->o = &d->own;
+	d->stream = -1;
+	if ((opts->model && cb_model_open(&d->model, &d->own.objects, err) < 0) ||
+	    cb_ident_make(&d->id, d->o, d->model, err) < 0) {
+		cb_detect_free(d);
+		return -1;
+	}
+	*ret = d;
+	return 0;
+}
+
+void cb_detect_sink(struct cb_detect *d, struct cb_sink *sink)
+{
+	d->sink = sink;
+}
+
+const struct cb_detect_stats *cb_detect_stats(const struct cb_detect *d)
+{
+	return &d->stats;
+}
+
+static void forget_picture(struct cb_detect *d)
+{
+	cb_scaler_free(d->scaler);
+	cb_motion_free(d->motion);
+	free(d->gray);
+	d->scaler = NULL;
+	d->motion = NULL;
+	d->gray = NULL;
+	d->pic_w = d->pic_h = 0;
+}
+
+void cb_detect_free(struct cb_detect *d)
+{
+	if (!d)
+		return;
+	cb_decoder_free(d->dec);
+	forget_picture(d);
+	cb_model_free(d->model);
+	cb_buf_release(&d->params);
+	cb_buf_release(&d->line);
+	free(d);
+}
+
+/* --- events ------------------------------------------------------------------------------------ */
+
+static int emit_run(struct cb_detect *d, int64_t wall_ns, struct cb_err *err)
+{
+	struct cb_jw w;
+	char id[CB_EVENT_ID_LEN];
+
+	cb_event_id(id, "cb.run", d->camera, NULL, wall_ns, d->id.run, (uint32_t)d->stats.packets);
+	cb_event_begin(&w, &d->line, d->o->tool, "cb.run", d->camera, wall_ns, id);
+	cb_ident_write(&w, &d->id, d->o, d->model);
+	cb_jw_ku64(&w, "packets", d->stats.packets);
+	cb_jw_ku64(&w, "analysed", d->stats.analysed);
+	cb_jw_ku64(&w, "skipped", d->stats.skipped);
+	cb_jw_ku64(&w, "decode_errors", d->stats.decode_errors);
+	if (cb_event_end(&w, err) < 0)
+		return -1;
+	return cb_sink_event(d->sink, &d->line, err);
+}
+
+/* Envelope, stream, pts: what all events of a picture begin with. */
+static void begin(struct cb_detect *d, struct cb_jw *w, const char *type, const struct entry *e)
+{
+	char id[CB_EVENT_ID_LEN];
+
+	cb_event_id(id, type, d->camera, e->digest, e->pts, d->id.run, e->pictures);
+	cb_event_begin(w, &d->line, d->o->tool, type, d->camera, e->wall_ns, id);
+	cb_jw_ki64(w, "stream", d->stream);
+	if (e->pts == CB_NOPTS) {
+		cb_jw_key(w, "pts");
+		cb_jw_null(w);
+	} else {
+		cb_jw_ki64(w, "pts", e->pts);
+	}
+}
+
+static int end(struct cb_detect *d, struct cb_jw *w, struct cb_err *err)
+{
+	if (cb_event_end(w, err) < 0)
+		return -1;
+	return cb_sink_event(d->sink, &d->line, err);
+}
+
+static void unit(struct cb_jw *w, int32_t v)
+{
+	cb_jw_fixed(w, v / (double)CB_UNIT, 4);
+}
+
+static void box(struct cb_jw *w, const struct cb_ubox *b)
+{
+	cb_jw_arr(w);
+	unit(w, b->x);
+	unit(w, b->y);
+	unit(w, b->w);
+	unit(w, b->h);
+	cb_jw_arr_end(w);
+}
+
+static void key_unit(struct cb_jw *w, const char *key, int32_t v)
+{
+	cb_jw_key(w, key);
+	unit(w, v);
+}
+
+static int emit_motion(struct cb_detect *d, const char *type, const struct entry *e, int32_t score,
+		       int64_t duration_us, struct cb_err *err)
+{
+	struct cb_jw w;
+
+	begin(d, &w, type, e);
+	cb_jw_kstr(&w, "run", d->id.run);
+	key_unit(&w, "score", score);
+	if (duration_us >= 0)
+		cb_jw_ki64(&w, "duration_us", duration_us);
+	return end(d, &w, err);
+}
+
+static int emit_detection(struct cb_detect *d, const struct entry *e, const struct cb_picture *pic,
+			  int objects, const struct cb_motion_result *m, struct cb_err *err)
+{
+	char hex[CB_SHA256_HEX];
+	struct cb_jw w;
+
+	begin(d, &w, "cb.detection", e);
+	cb_hex(hex, e->digest, sizeof e->digest);
+	cb_jw_kstr(&w, "packet", hex);
+	cb_jw_kstr(&w, "run", d->id.run);
+	cb_jw_ki64(&w, "width", pic->width);
+	cb_jw_ki64(&w, "height", pic->height);
+	cb_jw_key(&w, "objects");
+	cb_jw_arr(&w);
+	for (int i = 0; i < objects; i++) {
+		const struct cb_object *o = &d->object[i];
+
+		cb_jw_obj(&w);
+		cb_jw_kstr(&w, "class", cb_model_class(d->model, o->class_id));
+		cb_jw_ki64(&w, "class_id", o->class_id);
+		key_unit(&w, "score", o->score);
+		cb_jw_key(&w, "box");
+		box(&w, &o->box);
+		cb_jw_obj_end(&w);
+	}
+	cb_jw_arr_end(&w);
+	cb_jw_key(&w, "motion");
+	cb_jw_obj(&w);
+	key_unit(&w, "score", m->score);
+	cb_jw_key(&w, "boxes");
+	cb_jw_arr(&w);
+	for (int i = 0; i < m->n; i++)
+		box(&w, &m->box[i]);
+	cb_jw_arr_end(&w);
+	cb_jw_obj_end(&w);
+	if (pic->corrupt)
+		cb_jw_kbool(&w, "damaged", true);
+	if (d->skipped)
+		cb_jw_ku64(&w, "skipped", d->skipped);
+	d->skipped = 0;
+	return end(d, &w, err);
+}
+
+static int emit_end_of_motion(struct cb_detect *d, struct cb_err *err)
+{
+	struct cb_motion_result m = { 0 };
+
+	if (!d->motion)
+		return 0;
+	cb_motion_finish(d->motion, &m);
+	return m.ended ? emit_motion(d, "cb.motion.end", &d->last, m.peak, m.duration_us, err) : 0;
+}
+
+/* --- pictures ---------------------------------------------------------------------------------- */
+
+static int resize(struct cb_detect *d, const struct cb_picture *pic, struct cb_err *err)
+{
+	uint8_t *mask = NULL;
+	int r = -1;
+
+	if (d->motion && d->pic_w == pic->width && d->pic_h == pic->height)
+		return 0;
+	if (emit_end_of_motion(d, err) < 0)
+		return -1;
+	forget_picture(d);
+	cb_motion_size(pic->width, pic->height, &d->w, &d->h);
+	d->gray = malloc((size_t)d->w * d->h + SLACK);
+	mask = malloc((size_t)d->w * d->h);
+	if (!d->gray || !mask) {
+		cb_err_nomem(err);
+		goto out;
+	}
+	cb_regions_mask(d->o->region, d->o->regions, d->w, d->h, mask);
+	if (cb_scaler_new(&d->scaler, d->w, d->h, CB_PIXELS_GRAY, err) < 0 ||
+	    cb_motion_new(&d->motion, d->w, d->h, mask, err) < 0)
+		goto out;
+	d->pic_w = pic->width;
+	d->pic_h = pic->height;
+	r = 0;
+out:
+	free(mask);
+	return r;
+}
+
+static int analyse(struct cb_detect *d, const struct cb_picture *pic, struct entry *e, struct cb_err *err)
+{
+	struct cb_motion_result m = { 0 };
+	struct cb_err odd = CB_ERR_INIT;
+	int objects = 0;
+
+	if (resize(d, pic, err) < 0)
+		return -1;
+	/* a picture that cannot be converted is as good as one that cannot be decoded */
+	if (cb_scaler_run(d->scaler, pic, d->gray, &odd) < 0) {
+		d->stats.decode_errors++;
+		return 0;
+	}
+	/* what a decoder made up for lost data moves, but nothing in the scene does */
+	if (!pic->corrupt)
+		cb_motion_run(d->motion, d->gray, e->t_us, &m);
+	if (d->model && (objects = cb_model_run(d->model, pic, d->object, err)) < 0)
+		return -1;
+	d->stats.analysed++;
+	d->stats.objects += (uint64_t)objects;
+	d->stats.moving += m.score > 0;
+	d->last = *e;
+	if (m.ended && emit_motion(d, "cb.motion.end", e, m.peak, m.duration_us, err) < 0)
+		return -1;
+	if (m.scene && emit_motion(d, "cb.scene.change", e, m.scene_score, -1, err) < 0)
+		return -1;
+	if (m.started && emit_motion(d, "cb.motion.start", e, m.score, -1, err) < 0)
+		return -1;
+	if (emit_detection(d, e, pic, objects, &m, err) < 0)
+		return -1;
+	e->pictures++;
+	return 0;
+}
+
+/* Take what the decoder has; *ret_bad where it complained. */
+static int pictures(struct cb_detect *d, bool *ret_bad, struct cb_err *err)
+{
+	struct cb_picture pic;
+	struct cb_err why;
+	struct entry *e;
+	int r;
+
+	while ((r = cb_decoder_next(d->dec, &pic, &why)) != 0) {
+		if (r < 0) {
+			if (why.code == CB_E_OS) {
+				if (err)
+					*err = why;
+				return -1;
+			}
+			*ret_bad = true;
+			continue;
+		}
+		e = &d->table[pic.packet % TABLE];
+		if (!pic.packet || e->number != pic.packet) {
+			*ret_bad = true;
+			continue;
+		}
+		if (e->chosen && analyse(d, &pic, e, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Get the last pictures out and be ready for a packet that follows nothing. */
+static int drain(struct cb_detect *d, struct cb_err *err)
+{
+	bool bad = false;
+
+	if (!d->dec)
+		return 0;
+	if (cb_decoder_send(d->dec, NULL, NULL) < 0)
+		bad = true;
+	if (pictures(d, &bad, err) < 0)
+		return -1;
+	cb_decoder_flush(d->dec);
+	d->stats.decode_errors += bad;
+	return 0;
+}
+
+/* --- packets ------------------------------------------------------------------------------------ */
+
+static int64_t stream_us(const struct cb_detect *d, const struct cb_packet *p)
+{
+	int64_t ts = p->pts != CB_NOPTS ? p->pts : p->dts;
+	__int128 v;
+
+	if (ts == CB_NOPTS)
+		return d->timed ? d->t_us + 40000 : 0;
+	v = (__int128)ts * d->tb_num * 1000000;
+	v /= d->tb_den;
+	/* as far as sums of such times still fit */
+	return v > INT64_MAX / 4 ? INT64_MAX / 4 : v < INT64_MIN / 4 ? INT64_MIN / 4 : (int64_t)v;
+}
+
+/* How far behind the best that was ever reached this packet is. The measure forgets a
+ * thousandth a second, so that two clocks that drift apart do not matter. */
+static int64_t behind(struct cb_detect *d, const struct cb_packet *p)
+{
+	int64_t now, late;
+
+	if (!d->live || !p->mono_ns || p->mono_ns > INT64_MAX)
+		return 0;
+	now = cb_now_mono_ns();
+	late = now - (int64_t)p->mono_ns;
+	if (d->based)
+		d->base_ns += (now - d->based_ns) / 1000;
+	if (!d->based || late < d->base_ns)
+		d->base_ns = late;
+	d->based = true;
+	d->based_ns = now;
+	return late - d->base_ns;
+}
+
+static int on_packet(struct cb_detect *d, const struct cb_packet *p, struct cb_err *err)
+{
+	bool key = p->flags & CB_F_KEY, chosen, bad = false;
+	int64_t t_us = stream_us(d, p), late = behind(d, p);
+	struct entry *e;
+	struct cb_err why = CB_ERR_INIT;
+
+	d->stats.packets++;
+	if (!d->timed || t_us < d->run_us - RUN_EVERY_US)
+		d->run_us = t_us;
+	d->timed = true;
+	d->t_us = t_us;
+	if (t_us - d->run_us >= RUN_EVERY_US) {
+		d->run_us = t_us;
+		if (emit_run(d, p->wall_ns, err) < 0)
+			return -1;
+	}
+	if (!d->dec)
+		return 0;
+	chosen = !(p->flags & CB_F_DISCARD) && cb_pick_packet(&d->own.pick, t_us, key);
+
+	if (d->wait_key && (!key || late > BEHIND_NS)) {
+		d->skipped += chosen;
+		d->stats.skipped += chosen;
+		return 0;
+	}
+	if (late > FAR_BEHIND_NS && !key) {
+		if (drain(d, err) < 0)
+			return -1;
+		d->wait_key = true;
+	}
+	if (chosen && late > BEHIND_NS) {
+		chosen = false;
+		d->skipped++;
+		d->stats.skipped++;
+	}
+	if (d->wait_key && !key)
+		return 0;
+	d->wait_key = false;
+	if (!chosen && (d->o->pick.mode == CB_PICK_KEYFRAMES || (p->flags & CB_F_DISPOSABLE)))
+		return 0;
+
+	e = &d->table[++d->number % TABLE];
+	*e = (struct entry){ .number = d->number, .pts = p->pts, .t_us = t_us, .wall_ns = p->wall_ns,
+			     .chosen = chosen };
+	if (chosen)
+		cb_sha256(e->digest, p->data, p->len);
+	if (cb_decoder_send(d->dec, p, &why) < 0) {
+		if (why.code == CB_E_OS || why.code == CB_E_BUG) {
+			if (err)
+				*err = why;
+			return -1;
+		}
+		bad = true;
+	}
+	if (pictures(d, &bad, err) < 0)
+		return -1;
+	d->stats.decode_errors += bad;
+	/* keyframes alone follow nothing: have each picture now, not some keyframes later */
+	return d->o->pick.mode == CB_PICK_KEYFRAMES ? drain(d, err) : 0;
+}
+
+static int on_stream(struct cb_detect *d, const struct cb_frame *f, struct cb_err *err)
+{
+	struct cb_stream s;
+
+	if (cb_stream_parse(&s, f, err) < 0)
+		return -1;
+	if (d->stream < 0 && (d->o->stream < 0 ? s.kind == CB_VIDEO : f->stream == d->o->stream))
+		d->stream = f->stream;
+	if (f->stream != d->stream)
+		return 0;
+	/* the same again is nothing new */
+	if (d->dec && f->len == d->params.len && !memcmp(f->payload, d->params.data, f->len))
+		return 0;
+	if (drain(d, err) < 0)
+		return -1;
+	cb_decoder_free(d->dec);
+	d->dec = NULL;
+	d->number = 0;
+	memset(d->table, 0, sizeof d->table);
+	cb_buf_drop(&d->params, d->params.len);
+	if (cb_buf_add(&d->params, f->payload, f->len) < 0)
+		return cb_err_nomem(err);
+	d->tb_num = s.tb_num;
+	d->tb_den = s.tb_den;
+	d->wait_key = false;
+	/* others may need what passes through: go on without analysis, say so at the end */
+	if (cb_decoder_open(&d->dec, &s, &d->why) < 0) {
+		cb_err_prefix(&d->why, "stream %d", d->stream);
+		if (!d->sink->tee || d->why.code == CB_E_OS) {
+			if (err)
+				*err = d->why;
+			return -1;
+		}
+		d->failed = true;
+	}
+	return 0;
+}
+
+static int on_gap(struct cb_detect *d, const struct cb_frame *f, struct cb_err *err)
+{
+	struct cb_gap g;
+
+	if (cb_gap_parse(&g, f, err) < 0)
+		return -1;
+	if (f->stream != d->stream || !g.packets)
+		return 0;
+	return drain(d, err);
+}
+
+int cb_detect_frame(struct cb_detect *d, const struct cb_frame *f, struct cb_err *err)
+{
+	struct cb_hello h;
+	struct cb_packet p;
+
+	if (!d->begun && f->type != CB_FRAME_HELLO && f->type != CB_FRAME_STREAM) {
+		d->begun = true;
+		if (emit_run(d, d->start_ns, err) < 0)
+			return -1;
+	}
+	switch (f->type) {
+	case CB_FRAME_HELLO:
+		if (cb_hello_parse(&h, f, err) < 0)
+			return -1;
+		memcpy(d->camera, h.camera, sizeof d->camera);
+		d->live = h.live;
+		d->start_ns = h.wall_ns;
+		return 0;
+	case CB_FRAME_STREAM:
+		return on_stream(d, f, err);
+	case CB_FRAME_PACKET:
+		if (f->stream != d->stream)
+			return 0;
+		if (cb_packet_parse(&p, f, err) < 0)
+			return -1;
+		return on_packet(d, &p, err);
+	case CB_FRAME_GAP:
+		return on_gap(d, f, err);
+	default:
+		return 0;
+	}
+}
+
+int cb_detect_finish(struct cb_detect *d, struct cb_err *err)
+{
+	if (!d->camera[0])	/* not even a HELLO */
+		return 0;
+	if (drain(d, err) < 0 || emit_end_of_motion(d, err) < 0)
+		return -1;
+	if (emit_run(d, d->last.number ? d->last.wall_ns : d->start_ns, err) < 0)
+		return -1;
+	if (d->failed) {
+		if (err)
+			*err = d->why;
+		return -1;
+	}
+	if (d->stream >= 0)
+		return 0;
+	if (d->o->stream >= 0)
+		return cb_err_set(err, CB_E_DATA, "no stream %d", d->o->stream);
+	return cb_err_set(err, CB_E_DATA, "no video stream");
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The model's files, its input picture, and what its boxes say about the whole picture. */
+#include "detect/objects.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/num.h"
+#include "media/scale.h"
+
+#define NAMES_BYTES (1u << 20)
+#define NAME_MAX_BYTES 100
+#define CANDIDATES 4096
+#define SLACK 64	/* after the last row: scalers write whole vectors */
+
+struct cb_model {
+	const struct cb_model_opts *o;
+	struct cb_net *net;
+	char *names_text;
+	char **name;
+	bool *wanted;		/* NULL: every class */
+	int classes;
+	char digest[CB_SHA256_HEX], names_digest[CB_SHA256_HEX];
+	struct cb_scaler *scaler;
+	uint32_t w, h;		/* of the net */
+	uint32_t pic_w, pic_h;	/* what the scaler is for */
+	uint32_t in_w, in_h, in_x, in_y;	/* the picture inside the net's */
+	uint8_t *rgb;
+	struct cb_box *box;
+	struct cb_object *object;
+};
+
+/* "dir/x.cfg" and ".names" to "dir/x.names". */
+static char *sibling(const char *cfg, const char *ext)
+{
+	size_t n = strlen(cfg);
+	char *s = malloc(n + strlen(ext) + 1);
+
+	if (!s)
+		return NULL;
+	if (n > 4 && !strcmp(cfg + n - 4, ".cfg"))
+		n -= 4;
+	memcpy(s, cfg, n);
+	strcpy(s + n, ext);
+	return s;
+}
+
+static int hash_file(struct cb_sha256 *h, const char *path, struct cb_err *err)
+{
+	uint8_t buf[65536];
+	ssize_t n;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return cb_err_sys(err, cb_errc_open(errno), errno, "%s", path);
+	while ((n = read(fd, buf, sizeof buf)) != 0) {
+		if (n < 0) {
+			if (errno == EINTR)
+				continue;
+			cb_err_sys(err, CB_E_IO, errno, "%s", path);
+			close(fd);
+			return -1;
+		}
+		cb_sha256_update(h, buf, (size_t)n);
+	}
+	close(fd);
+	return 0;
+}
+
+static int read_names(struct cb_model *m, const char *path, struct cb_err *err)
+{
+	uint8_t *text, digest[CB_SHA256_LEN];
+	size_t len, lines = 0, line = 0;
+
+	if (cb_file_read(path, NAMES_BYTES, &text, &len, err) < 0)
+		return cb_err_prefix(err, "%s", path);
+	m->names_text = (char *)text;
+	cb_sha256(digest, text, len);
+	cb_hex(m->names_digest, digest, sizeof digest);
+	if (memchr(text, 0, len))
+		return cb_err_set(err, CB_E_DATA, "%s: not a list of names", path);
+	while (len && (text[len - 1] == '\n' || text[len - 1] == '\r' || text[len - 1] == ' '))
+		text[--len] = 0;
+	for (size_t i = 0; i < len; i++)
+		lines += text[i] == '\n';
+	lines += len > 0;
+	m->name = calloc(lines + 1, sizeof *m->name);
+	if (!m->name)
+		return cb_err_nomem(err);
+	for (char *p = m->names_text, *end; line < lines; p = end + 1) {
+		size_t n = strcspn(p, "\n");
+
+		end = p + n;
+		while (n && (p[n - 1] == '\r' || p[n - 1] == ' '))
+			n--;
+		if (!n || n > NAME_MAX_BYTES)
+			return cb_err_set(err, CB_E_DATA, "%s: line %zu: %s", path, line + 1,
+					  n ? "the name is too long" : "no name");
+		*end = 0;
+		p[n] = 0;
+		m->name[line++] = p;
+	}
+	if (lines != (size_t)m->classes)
+		return cb_err_set(err, CB_E_DATA, "%s: %zu names, but the model has %d classes", path,
+				  lines, m->classes);
+	return 0;
+}
+
+static int choose(struct cb_model *m, const char *list, struct cb_err *err)
+{
+	m->wanted = calloc((size_t)m->classes + 1, sizeof *m->wanted);
+	if (!m->wanted)
+		return cb_err_nomem(err);
+	for (const char *p = list;; ) {
+		size_t n = strcspn(p, ",");
+		bool found = false;
+
+		for (int c = 0; c < m->classes; c++)
+			if (strlen(m->name[c]) == n && !memcmp(m->name[c], p, n))
+				m->wanted[c] = found = true;
+		if (!found)
+			return cb_err_set(err, CB_E_USAGE, "--classes: the model knows no '%.*s'",
+					  n > 100 ? 100 : (int)n, p);
+		if (!p[n])
+			return 0;
+		p += n + 1;
+	}
+}
+
+int cb_model_open(struct cb_model **ret, const struct cb_model_opts *o, struct cb_err *err)
+{
+	struct cb_net_opts no = { .threads = o->threads, .isa = o->isa };
+	char *weights = NULL, *names = NULL;
+	struct cb_model *m;
+	struct cb_sha256 h;
+	uint8_t digest[CB_SHA256_LEN];
+	int r = -1;
+
+	m = calloc(1, sizeof *m);
+	if (!m)
+		return cb_err_nomem(err);
+	m->o = o;
+	weights = o->weights ? strdup(o->weights) : sibling(o->cfg, ".weights");
+	names = o->names ? strdup(o->names) : sibling(o->cfg, ".names");
+	if (!weights || !names) {
+		cb_err_nomem(err);
+		goto out;
+	}
+	cb_sha256_init(&h);
+	if (hash_file(&h, o->cfg, err) < 0 || hash_file(&h, weights, err) < 0)
+		goto out;
+	cb_sha256_final(&h, digest);
+	cb_hex(m->digest, digest, sizeof digest);
+	if (cb_net_open(&m->net, o->cfg, weights, &no, err) < 0)
+		goto out;
+	m->w = cb_net_width(m->net);
+	m->h = cb_net_height(m->net);
+	m->classes = cb_net_classes(m->net);
+	if (cb_net_channels(m->net) != 3) {
+		cb_err_set(err, CB_E_DATA, "%s: the model wants %u channels, not 3", o->cfg,
+			   cb_net_channels(m->net));
+		goto out;
+	}
+	if (m->classes < 1) {
+		cb_err_set(err, CB_E_DATA, "%s: the model detects nothing: no [yolo] or [region] layer", o->cfg);
+		goto out;
+	}
+	if (read_names(m, names, err) < 0 || (o->classes && choose(m, o->classes, err) < 0))
+		goto out;
+	m->rgb = malloc((size_t)m->w * m->h * 3 + SLACK);
+	m->box = malloc(CANDIDATES * sizeof *m->box);
+	m->object = malloc(CANDIDATES * sizeof *m->object);
+	if (!m->rgb || !m->box || !m->object) {
+		cb_err_nomem(err);
+		goto out;
+	}
+	*ret = m;
+	m = NULL;
+	r = 0;
+out:
+	free(weights);
+	free(names);
+	cb_model_free(m);
+	return r;
+}
+
+void cb_model_free(struct cb_model *m)
+{
+	if (!m)
+		return;
+	cb_net_free(m->net);
+	cb_scaler_free(m->scaler);
+	free(m->names_text);
+	free(m->name);
+	free(m->wanted);
+	free(m->rgb);
+	free(m->box);
+	free(m->object);
+	free(m);
+}
+
+/* Where a picture of this size goes in the net's. */
+static int place(struct cb_model *m, const struct cb_picture *pic, struct cb_err *err)
+{
+	if (m->scaler && m->pic_w == pic->width && m->pic_h == pic->height)
+		return 0;
+	cb_scaler_free(m->scaler);
+	m->scaler = NULL;
+	m->in_w = m->w;
+	m->in_h = m->h;
+	if (m->o->resize == CB_RESIZE_LETTERBOX) {
+		if ((uint64_t)m->w * pic->height < (uint64_t)m->h * pic->width)
+			m->in_h = (uint32_t)((uint64_t)pic->height * m->w / pic->width);
+		else
+			m->in_w = (uint32_t)((uint64_t)pic->width * m->h / pic->height);
+	}
+	m->in_w += !m->in_w;
+	m->in_h += !m->in_h;
+	m->in_x = (m->w - m->in_w) / 2;
+	m->in_y = (m->h - m->in_h) / 2;
+	m->pic_w = pic->width;
+	m->pic_h = pic->height;
+	return cb_scaler_new(&m->scaler, m->in_w, m->in_h, CB_PIXELS_RGB24, err);
+}
+
+static void fill(struct cb_model *m, float *in)
+{
+	size_t plane = (size_t)m->w * m->h;
+	float unit[256];
+
+	for (int i = 0; i < 256; i++)
+		unit[i] = (float)i / 255.0f;
+	if (m->in_w != m->w || m->in_h != m->h)
+		for (size_t i = 0; i < 3 * plane; i++)
+			in[i] = 0.5f;
+	for (uint32_t y = 0; y < m->in_h; y++) {
+		const uint8_t *p = m->rgb + (size_t)y * m->in_w * 3;
+		float *r = in + (size_t)(y + m->in_y) * m->w + m->in_x, *g = r + plane, *b = g + plane;
+
+		for (uint32_t x = 0; x < m->in_w; x++) {
+			r[x] = unit[p[3 * x]];
+			g[x] = unit[p[3 * x + 1]];
+			b[x] = unit[p[3 * x + 2]];
+		}
+	}
+}
+
+/* A coordinate of the net's picture on the real one, 1/10000, kept to what fits. */
+static int32_t unscale(float v, uint32_t size, uint32_t in, uint32_t off)
+{
+	double d = ((double)v * size - off) / in * CB_UNIT;
+
+	return !(d > -100 * CB_UNIT) ? -100 * CB_UNIT : d > 100 * CB_UNIT ? 100 * CB_UNIT :
+		(int32_t)floor(d + 0.5);
+}
+
+static int by_score(const void *a, const void *b)
+{
+	const struct cb_object *p = a, *q = b;
+
+	if (p->score != q->score)
+		return p->score < q->score ? 1 : -1;
+	if (p->class_id != q->class_id)
+		return p->class_id < q->class_id ? -1 : 1;
+	if (p->box.y != q->box.y)
+		return p->box.y < q->box.y ? -1 : 1;
+	if (p->box.x != q->box.x)
+		return p->box.x < q->box.x ? -1 : 1;
+	if (p->box.h != q->box.h)
+		return p->box.h < q->box.h ? -1 : 1;
+	return p->box.w < q->box.w ? -1 : p->box.w > q->box.w;
+}
+
+static bool overlaps(const struct cb_ubox *a, const struct cb_ubox *b, int32_t nms)
+{
+	int64_t x0 = a->x > b->x ? a->x : b->x, y0 = a->y > b->y ? a->y : b->y;
+	int64_t x1 = a->x + a->w < b->x + b->w ? a->x + a->w : b->x + b->w;
+	int64_t y1 = a->y + a->h < b->y + b->h ? a->y + a->h : b->y + b->h;
+	int64_t both;
+
+	if (x1 <= x0 || y1 <= y0)
+		return false;
+	both = (x1 - x0) * (y1 - y0);
+	return both * CB_UNIT > ((int64_t)a->w * a->h + (int64_t)b->w * b->h - both) * nms;
+}
+
+static int32_t clip(int32_t v)
+{
+	return v < 0 ? 0 : v > CB_UNIT ? CB_UNIT : v;
+}
+
+int cb_objects_suppress(struct cb_object *o, int n, int32_t nms)
+{
+	int kept = 0;
+
+	qsort(o, (size_t)n, sizeof *o, by_score);
+	for (int i = 0; i < n; i++) {
+		bool drop = false;
+
+		for (int k = 0; k < kept && nms && !drop; k++)
+			drop = o[k].class_id == o[i].class_id && overlaps(&o[k].box, &o[i].box, nms);
+		if (!drop)
+			o[kept++] = o[i];
+	}
+	n = kept;
+	kept = 0;
+	for (int i = 0; i < n; i++) {
+		struct cb_ubox *b = &o[i].box;
+		int32_t x = clip(b->x), y = clip(b->y), w = clip(b->x + b->w) - x, h = clip(b->y + b->h) - y;
+
+		if (w <= 0 || h <= 0)
+			continue;
+		*b = (struct cb_ubox){ x, y, w, h };
+		o[kept++] = o[i];
+	}
+	return kept;
+}
+
+int cb_model_run(struct cb_model *m, const struct cb_picture *pic, struct cb_object ret[static CB_OBJECTS_MAX],
+		 struct cb_err *err)
+{
+	float least = (float)(m->o->threshold - 1) / CB_UNIT;
+	int n, kept = 0;
+
+	if (place(m, pic, err) < 0 || cb_scaler_run(m->scaler, pic, m->rgb, err) < 0)
+		return -1;
+	fill(m, cb_net_input(m->net));
+	if (cb_net_run(m->net, err) < 0)
+		return -1;
+	/* all of them: rounding comes before suppression */
+	n = cb_net_boxes(m->net, least < 0 ? 0 : least, 0, m->box, CANDIDATES);
+	for (int i = 0; i < n; i++) {
+		const struct cb_box *b = &m->box[i];
+		struct cb_object o = { .class_id = b->class_id };
+
+		if (b->class_id < 0 || b->class_id >= m->classes || (m->wanted && !m->wanted[b->class_id]))
+			continue;
+		o.score = (int32_t)floor((double)b->score * CB_UNIT + 0.5);
+		if (!(b->score >= 0 && b->score <= 1) || o.score < m->o->threshold || !o.score)
+			continue;
+		o.box.x = unscale(b->x, m->w, m->in_w, m->in_x);
+		o.box.y = unscale(b->y, m->h, m->in_h, m->in_y);
+		o.box.w = unscale(b->x + b->w, m->w, m->in_w, m->in_x) - o.box.x;
+		o.box.h = unscale(b->y + b->h, m->h, m->in_h, m->in_y) - o.box.y;
+		m->object[kept++] = o;
+	}
+	n = cb_objects_suppress(m->object, kept, m->o->nms);
+	kept = 0;
+	for (int i = 0; i < n && kept < CB_OBJECTS_MAX; i++) {
+		const struct cb_ubox *b = &m->object[i].box;
+
+		if (cb_regions_have(m->o->region, m->o->regions, (2 * b->x + b->w) * 50, (2 * b->y + b->h) * 50))
+			ret[kept++] = m->object[i];
+	}
+	return kept;
+}
+
+const char *cb_model_class(const struct cb_model *m, int class_id)
+{
+	return m->name[class_id];
+}
+
+const char *cb_model_isa(const struct cb_model *m)
+{
+	return cb_net_isa(m->net);
+}
+
+const char *cb_model_digest(const struct cb_model *m)
+{
+	return m->digest;
+}
+
+const char *cb_model_names_digest(const struct cb_model *m)
+{
+	return m->names_digest;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Objects in a picture by a darknet model: names, input picture, boxes on the picture's own
+ * coordinates, suppression in integers. */
+#ifndef CB_DETECT_OBJECTS_H
+#define CB_DETECT_OBJECTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "crypto/hash.h"
+#include "detect/motion.h"
+#include "detect/region.h"
+#include "media/decode.h"
+#include "nn/nn.h"
+
+#define CB_OBJECTS_MAX 256	/* reported of one picture, the best */
+
+enum cb_resize { CB_RESIZE_LETTERBOX, CB_RESIZE_STRETCH };
+
+struct cb_model_opts {
+	const char *cfg, *weights, *names;	/* weights, names: NULL for the cfg's name with
+						 * .weights and .names */
+	const char *classes;	/* names between commas, NULL: all */
+	int threads;
+	enum cb_isa isa;
+	enum cb_resize resize;
+	int32_t threshold, nms;		/* 1/10000; nms 0: no suppression */
+	const struct cb_region *region;	/* an object counts where its centre is inside */
+	int regions;
+};
+
+struct cb_object {
+	struct cb_ubox box;	/* inside the picture, 1/10000 */
+	int32_t score;		/* 1/10000 */
+	int class_id;
+};
+
+struct cb_model;
+/* Errors: CB_E_NOINPUT and CB_E_DATA naming file and place, CB_E_USAGE for a class that is
+ * not in the names. opts and what it points to must live as long as the model. */
+int cb_model_open(struct cb_model **ret, const struct cb_model_opts *opts, struct cb_err *err);
+void cb_model_free(struct cb_model *m);
+
+/* The objects of a picture, best first; how many, or -1. */
+int cb_model_run(struct cb_model *m, const struct cb_picture *pic, struct cb_object ret[static CB_OBJECTS_MAX],
+		 struct cb_err *err);
+
+const char *cb_model_class(const struct cb_model *m, int class_id);
+const char *cb_model_isa(const struct cb_model *m);
+/* SHA-256 over the cfg's bytes and then the weights', and over the names', in hexadecimal. */
+const char *cb_model_digest(const struct cb_model *m);
+const char *cb_model_names_digest(const struct cb_model *m);
+
+/* For tests: suppress in place, best first, per class where the overlap exceeds nms; then cut
+ * the boxes to the picture. Returns how many are left. */
+int cb_objects_suppress(struct cb_object *o, int n, int32_t nms);
+
+#endif
