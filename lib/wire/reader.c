@@ -271,13 +271,15 @@ int cb_reader_next(struct cb_reader *r, struct cb_frame *ret, struct cb_err *err
 		}
 		why = f.seq > r->next_seq ? "frames are missing before it" : "an old frame again";
 	}
-	if (!r->resync) {
-		if (!r->any && memcmp(r->buf.data + r->pos, CB_FRAME_MAGIC,
-				      r->buf.len - r->pos < 4 ? r->buf.len - r->pos : 4) != 0)
+	if (!r->any && memcmp(r->buf.data + r->pos, CB_FRAME_MAGIC,
+			      r->buf.len - r->pos < 4 ? r->buf.len - r->pos : 4) != 0) {
+		if (!r->resync)
 			return cb_err_set(err, CB_E_DATA, "not a frame stream");
+		why = "no frame stream starts here";
+	}
+	if (!r->resync)
 		return cb_err_set(err, CB_E_DATA, "frame %ju (byte %ju): %s",
 				  (uintmax_t)r->next_seq, (uintmax_t)r->offset, why);
-	}
 	if (skip_damage(r, &skipped, &seq, err) < 0)
 		return -1;
 	missing = seq - r->next_seq;
