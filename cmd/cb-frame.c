@@ -10,10 +10,10 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "base/stop.h"
-#include "base/time.h"
 #include "cli/cli.h"
 #include "crypto/hash.h"
 #include "wire/frame.h"
+#include "wire/text.h"
 
 enum verb { DUMP, CHECK, HASH, EVENTS, VERBS };
 static const char *const verb_name[] = { "dump", "check", "hash", "events" };
@@ -89,116 +89,7 @@ struct state {
 	struct cb_out *out;
 	struct tally t[CB_STREAMS_MAX];
 	uint64_t frames, events, gaps;
-	struct cb_hello hello;
 };
-
-static const char *kind_name(uint8_t kind)
-{
-	return kind == CB_VIDEO ? "video" : kind == CB_AUDIO ? "audio" : "data";
-}
-
-static void pts_text(char out[static 24], int64_t v)
-{
-	if (v == CB_NOPTS)
-		strcpy(out, "-");
-	else
-		snprintf(out, 24, "%" PRId64, v);
-}
-
-static void wall_text(char out[static CB_TIME_LEN], int64_t ns, unsigned source)
-{
-	if (source == CB_WALL_NONE)
-		strcpy(out, "-");
-	else
-		cb_time_format_us(out, ns / CB_NS_PER_US - (ns % CB_NS_PER_US < 0));
-}
-
-static int dump_packet(struct state *st, const struct cb_frame *f, const struct cb_packet *p,
-		       const char *what, struct cb_err *err)
-{
-	static const char *const source[] = { "none", "file", "arrival", "rtcp" };
-	char pts[24], dts[24], wall[CB_TIME_LEN];
-
-	pts_text(pts, p->pts);
-	pts_text(dts, p->dts);
-	wall_text(wall, p->wall_ns, p->wall_source);
-	return cb_out_printf(st->out, err,
-			     "%" PRIu64 " %s stream=%u pts=%s dts=%s duration=%" PRId64
-			     " wall=%s/%s mono=%" PRIu64 " flags=%s%s%s%s%s len=%u\n",
-			     f->seq, what, f->stream, pts, dts, p->duration, wall,
-			     source[p->wall_source], p->mono_ns, p->flags & CB_F_KEY ? "K" : "",
-			     p->flags & CB_F_DISCARD ? "D" : "", p->flags & CB_F_CORRUPT ? "C" : "",
-			     p->flags & CB_F_DISPOSABLE ? "d" : "", p->flags ? "" : "-", p->len);
-}
-
-static int dump(struct state *st, const struct cb_frame *f, struct cb_err *err)
-{
-	char wall[CB_TIME_LEN], wall2[CB_TIME_LEN], text[512];
-	struct cb_picture_frame pic;
-	struct cb_stream s;
-	struct cb_packet p;
-	struct cb_gap g;
-	struct cb_end e;
-
-	switch (f->type) {
-	case CB_FRAME_HELLO:
-		wall_text(wall, st->hello.wall_ns, st->hello.wall_source);
-		return cb_out_printf(st->out, err,
-				     "%" PRIu64 " HELLO producer=\"%s\" camera=%s live=%d wall=%s\n",
-				     f->seq, st->hello.producer, st->hello.camera, st->hello.live, wall);
-	case CB_FRAME_STREAM:
-		if (cb_stream_parse(&s, f, err) < 0)
-			return -1;
-		if (cb_out_printf(st->out, err, "%" PRIu64 " STREAM stream=%u %s %s time_base=%u/%u",
-				  f->seq, f->stream, kind_name(s.kind), s.codec, s.tb_num,
-				  s.tb_den) < 0)
-			return -1;
-		if (s.kind == CB_VIDEO &&
-		    cb_out_printf(st->out, err, " size=%ux%u rate=%u/%u nal_length=%u%s", s.width,
-				  s.height, s.fr_num, s.fr_den, s.nal_length,
-				  s.in_band ? " in_band" : "") < 0)
-			return -1;
-		if (s.kind == CB_AUDIO &&
-		    cb_out_printf(st->out, err, " rate=%u channels=%u", s.sample_rate,
-				  s.channels) < 0)
-			return -1;
-		return cb_out_printf(st->out, err, " extradata=%u\n", s.extradata_len);
-	case CB_FRAME_PACKET:
-		if (cb_packet_parse(&p, f, err) < 0)
-			return -1;
-		return dump_packet(st, f, &p, "PACKET", err);
-	case CB_FRAME_PICTURE:
-		if (cb_picture_parse(&pic, f, err) < 0)
-			return -1;
-		snprintf(text, sizeof(text), "PICTURE %ux%u %s", pic.width, pic.height, pic.format);
-		return dump_packet(st, f, &pic.at, text, err);
-	case CB_FRAME_EVENT:
-		cb_text_safe(text, sizeof(text), (const char *)f->payload, f->len, false);
-		return cb_out_printf(st->out, err, "%" PRIu64 " EVENT len=%u %s%s\n", f->seq, f->len,
-				     text, f->len >= sizeof(text) ? "..." : "");
-	case CB_FRAME_GAP:
-		if (cb_gap_parse(&g, f, err) < 0)
-			return -1;
-		wall_text(wall, g.from_ns, g.from_ns != 0);
-		wall_text(wall2, g.to_ns, g.to_ns != 0);
-		cb_text_safe(text, sizeof(text), g.text, strlen(g.text), false);
-		return cb_out_printf(st->out, err,
-				     "%" PRIu64 " GAP stream=%u reason=%s from=%s to=%s packets=%" PRIu64
-				     " bytes=%" PRIu64 " \"%s\"\n", f->seq, f->stream,
-				     cb_gap_reason_name(g.reason), wall, wall2, g.packets, g.bytes,
-				     text);
-	case CB_FRAME_END:
-		if (cb_end_parse(&e, f, err) < 0)
-			return -1;
-		return cb_out_printf(st->out, err,
-				     "%" PRIu64 " END reason=%s frames=%" PRIu64 " packets=%" PRIu64
-				     " bytes=%" PRIu64 " digest=%08x\n", f->seq,
-				     e.reason == CB_END_EOF ? "eof" :
-				     e.reason == CB_END_STOPPED ? "stopped" : "error",
-				     e.frames, e.packets, e.bytes, e.digest);
-	}
-	return 0;
-}
 
 /* Every frame's payload is parsed, whatever the verb: a damaged one is an error here. */
 static int tally(struct state *st, const struct cb_frame *f, struct cb_err *err)
@@ -207,13 +98,14 @@ static int tally(struct state *st, const struct cb_frame *f, struct cb_err *err)
 	bool hash = st->o->verb == HASH;
 	struct cb_picture_frame pic;
 	struct cb_packet p;
+	struct cb_hello hello;
 	uint8_t head[7];
 	struct cb_gap g;
 
 	st->frames++;
 	switch (f->type) {
 	case CB_FRAME_HELLO:
-		return cb_hello_parse(&st->hello, f, err);
+		return cb_hello_parse(&hello, f, err);
 	case CB_FRAME_GAP:
 		st->gaps++;
 		return cb_gap_parse(&g, f, err);
@@ -282,11 +174,11 @@ static int print_hashes(struct state *st, struct cb_err *err)
 		cb_hex(data, sum, sizeof(sum));
 		if (st->o->streamhash)
 			snprintf(line, sizeof(line), "%d,%c,SHA256=%s\n", n - 1,
-				 *kind_name(t->s.kind), data);
+				 *cb_kind_name(t->s.kind), data);
 		else
 			snprintf(line, sizeof(line),
 				 "%d %s %s packets=%" PRIu64 " bytes=%" PRIu64 " content=%s data=%s\n", i,
-				 kind_name(t->s.kind), t->s.codec, t->packets, t->bytes, content, data);
+				 cb_kind_name(t->s.kind), t->s.codec, t->packets, t->bytes, content, data);
 		cb_sha256_update(&all, line, strlen(line));
 		if (cb_out_write(st->out, line, strlen(line), err) < 0)
 			return -1;
@@ -304,7 +196,7 @@ static int print_summary(struct state *st, const struct cb_reader *r, struct cb_
 		if (st->t[i].seen &&
 		    cb_out_printf(st->out, err,
 				  "stream %d: %s %s, %" PRIu64 " packets, %" PRIu64 " bytes\n", i,
-				  kind_name(st->t[i].s.kind), st->t[i].s.codec, st->t[i].packets,
+				  cb_kind_name(st->t[i].s.kind), st->t[i].s.codec, st->t[i].packets,
 				  st->t[i].bytes) < 0)
 			return -1;
 	return cb_out_printf(st->out, err,
@@ -317,6 +209,7 @@ static int run(const struct opts *o, int fd, struct cb_out *out, struct cb_err *
 {
 	static struct state st;
 	struct cb_err damage = CB_ERR_INIT;
+	struct cb_buf text = { 0 };
 	struct cb_reader r;
 	struct cb_frame f;
 	int k, ret = -1;
@@ -349,8 +242,13 @@ static int run(const struct opts *o, int fd, struct cb_out *out, struct cb_err *
 				goto out;
 			continue;
 		}
-		if (o->verb == DUMP && dump(&st, &f, err) < 0)
-			goto out;
+		if (o->verb == DUMP) {
+			text.len = 0;
+			if (cb_frame_text(&text, &f, err) < 0 ||
+			    cb_out_write(out, text.data, text.len, err) < 0 ||
+			    cb_out_write(out, "\n", 1, err) < 0)
+				goto out;
+		}
 		if (o->verb == EVENTS && f.type == CB_FRAME_EVENT &&
 		    (cb_out_write(out, f.payload, f.len, err) < 0 ||
 		     cb_out_write(out, "\n", 1, err) < 0))
@@ -372,6 +270,7 @@ static int run(const struct opts *o, int fd, struct cb_out *out, struct cb_err *
 	}
 	ret = cb_reader_finish(&r, err);
 out:
+	cb_buf_release(&text);
 	cb_reader_release(&r);
 	return ret;
 }
