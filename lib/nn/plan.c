@@ -155,6 +155,12 @@ static void md_of(dnnl_memory_desc_t *md, const struct cb_nn_view *v)
 	md_init(md, v->c, v->h, v->w, tag_of(v->b));
 }
 
+/* Not channels last, whose "block" is all channels. */
+static bool is_block(uint32_t b)
+{
+	return b == 1 || b == 4 || b == 8 || b == 16;
+}
+
 /* The block of a layout, or 0 if it is none of ours. */
 static uint32_t block_of(const dnnl_memory_desc_t *md)
 {
@@ -416,10 +422,10 @@ static struct cb_nn_step *plain(struct plan *p, enum cb_nn_op op, int layer, int
 
 /* --- convolution ---------------------------------------------------------------------------- */
 
-/* A descriptor for l on src (layout free where any), with the addition of a tensor that has
- * block add_b unless 0. NULL where oneDNN has none. */
-static dnnl_primitive_desc_t conv_pd(struct plan *p, const struct cb_nn_layer *l,
-				     const struct cb_nn_view *src, bool any, uint32_t add_b,
+/* A descriptor for l with src and dst in these blocks (0: as oneDNN likes), and the addition
+ * of a tensor laid out as dst. NULL where oneDNN has none. */
+static dnnl_primitive_desc_t conv_pd(struct plan *p, const struct cb_nn_layer *l, uint32_t src_b,
+				     uint32_t dst_b, enum cb_nn_act act, bool add,
 				     enum cb_nn_act act2)
 {
 	uint32_t g = l->groups;
@@ -427,15 +433,14 @@ static dnnl_primitive_desc_t conv_pd(struct plan *p, const struct cb_nn_layer *l
 	dnnl_dims_t wd1 = { l->c, l->ic, l->size, l->size }, bd = { l->c };
 	dnnl_dims_t stride = { l->stride_y, l->stride_x };
 	dnnl_dims_t dil = { l->dilation - 1, l->dilation - 1 }, pad = { l->pad, l->pad };
-	dnnl_memory_desc_t smd, wmd, bmd, dmd, amd;
+	dnnl_memory_desc_t smd, wmd, bmd, dmd;
 	dnnl_primitive_attr_t attr = NULL;
 	dnnl_primitive_desc_t pd = NULL;
 	dnnl_convolution_desc_t d;
 	dnnl_status_t s;
 
-	md_init(&smd, l->ic, l->ih, l->iw, any ? dnnl_format_tag_any : tag_of(src->b));
-	md_init(&dmd, l->c, l->h, l->w, add_b ? tag_of(add_b) : dnnl_format_tag_any);
-	md_init(&amd, l->c, l->h, l->w, tag_of(add_b ? add_b : 1));
+	md_init(&smd, l->ic, l->ih, l->iw, src_b ? tag_of(src_b) : dnnl_format_tag_any);
+	md_init(&dmd, l->c, l->h, l->w, dst_b ? tag_of(dst_b) : dnnl_format_tag_any);
 	if (g > 1)
 		dnnl_memory_desc_init_by_tag(&wmd, 5, wd, dnnl_f32, dnnl_format_tag_any);
 	else
@@ -444,7 +449,7 @@ static dnnl_primitive_desc_t conv_pd(struct plan *p, const struct cb_nn_layer *l
 	s = dnnl_dilated_convolution_forward_desc_init(&d, dnnl_forward_inference,
 		dnnl_convolution_direct, &smd, &wmd, &bmd, &dmd, stride, dil, pad, pad);
 	if (!s)
-		s = attr_make(&attr, l->act, add_b ? &amd : NULL, act2);
+		s = attr_make(&attr, act, add ? &dmd : NULL, act2);
 	if (!s)
 		s = dnnl_primitive_desc_create(&pd, &d, attr, p->n->engine, NULL);
 	dnnl_primitive_attr_destroy(attr);
@@ -502,57 +507,87 @@ static int fusible(struct plan *p, int i)
 		return -1;
 	if (g->layer[j].from[0] >= i || p->n->out[g->layer[j].from[0]] < 0)
 		return -1;
+	/* of two relu with different slopes oneDNN 2.6 takes one slope for both */
+	if (g->layer[i].act != CB_NN_LINEAR && g->layer[j].act != CB_NN_LINEAR)
+		return -1;
 	const struct cb_nn_layer *f = &g->layer[g->layer[j].from[0]];
 
 	return f->c == g->layer[i].c && f->h == g->layer[i].h && f->w == g->layer[i].w ? j : -1;
+}
+
+/* The best descriptor for l: first with what comes in, then with copies of it. */
+static dnnl_primitive_desc_t conv_best(struct plan *p, const struct cb_nn_layer *l, uint32_t b,
+				       enum cb_nn_act act, int *ret_rank)
+{
+	const uint32_t tries[][2] = {
+		{ b, 0 }, { b, is_block(b) ? b : l->c }, { 0, 0 }, { 16, 16 }, { 8, 8 }, { l->ic, l->c },
+	};
+	dnnl_primitive_desc_t best = NULL;
+
+	*ret_rank = -1;
+	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]) && *ret_rank < 2; i++) {
+		dnnl_primitive_desc_t pd = conv_pd(p, l, tries[i][0], tries[i][1], act, false, 0);
+		int rank = rank_pd(pd);
+
+		if (rank > *ret_rank) {
+			dnnl_primitive_desc_destroy(best);
+			best = pd;
+			*ret_rank = rank;
+		} else {
+			dnnl_primitive_desc_destroy(pd);
+		}
+	}
+	return best;
 }
 
 static int plan_conv(struct plan *p, int i, int src)
 {
 	struct cb_net *n = p->n;
 	const struct cb_nn_layer *l = &n->g.layer[i];
-	const struct cb_nn_view sv = n->tensor[src].v;
-	dnnl_primitive_desc_t pd = conv_pd(p, l, &sv, false, 0, 0);
-	int join, from = -1, dst, rank = rank_pd(pd);
+	enum cb_nn_act act = l->act;
+	int join, from = -1, dst, rank;
+	dnnl_primitive_desc_t pd = conv_best(p, l, n->tensor[src].v.b, act, &rank);
 	dnnl_memory_desc_t smd, dmd, wmd, bmd, wplain, fmd;
 	dnnl_dims_t wd = { l->groups, l->c / l->groups, l->ic / l->groups, l->size, l->size };
 	dnnl_dims_t wd1 = { l->c, l->ic, l->size, l->size }, bd = { l->c };
 	struct cb_nn_step *s;
-	bool any = false;
 	float *w, *b;
 
-	if (rank < 2) {
-		/* what comes in does not suit: let oneDNN say what would */
-		dnnl_primitive_desc_t free_ = conv_pd(p, l, &sv, true, 0, 0);
-		int r = rank_pd(free_);
+	if (rank <= 0 && act != CB_NN_LINEAR) {
+		/* the activation may be what vector code cannot do: as a step of its own, then */
+		dnnl_primitive_desc_t bare;
+		int r;
 
-		any = r > rank;
-		dnnl_primitive_desc_destroy(any ? pd : free_);
-		pd = any ? free_ : pd;
-		if (any)
+		bare = conv_best(p, l, n->tensor[src].v.b, CB_NN_LINEAR, &r);
+		if (r > rank) {
+			dnnl_primitive_desc_destroy(pd);
+			pd = bare;
 			rank = r;
+			act = CB_NN_LINEAR;
+		} else {
+			dnnl_primitive_desc_destroy(bare);
+		}
 	}
 	if (rank < 0) {
 		dnnl_primitive_desc_destroy(pd);
 		return failed(p, i, "no such convolution", dnnl_unimplemented);
 	}
-	join = fusible(p, i);
+	/* the general method adds wrong values where there are few channels (SSE4.1) */
+	join = rank == 2 && act == l->act ? fusible(p, i) : -1;
 	if (join >= 0) {
+		uint32_t sb = block_of(query_md(pd, dnnl_query_src_md));
 		uint32_t db = block_of(query_md(pd, dnnl_query_dst_md));
+		dnnl_primitive_desc_t with = NULL;
 
 		from = n->out[n->g.layer[join].from[0]];
-		if (!same_layout(&n->tensor[from].v, db)) {
+		if (same_layout(&n->tensor[from].v, db))
+			with = conv_pd(p, l, sb, db, act, true, n->g.layer[join].act);
+		if (rank_pd(with) < rank) {
+			dnnl_primitive_desc_destroy(with);
 			join = -1;
 		} else {
-			dnnl_primitive_desc_t with = conv_pd(p, l, &sv, any, db, n->g.layer[join].act);
-
-			if (rank_pd(with) < rank) {
-				dnnl_primitive_desc_destroy(with);
-				join = -1;
-			} else {
-				dnnl_primitive_desc_destroy(pd);
-				pd = with;
-			}
+			dnnl_primitive_desc_destroy(pd);
+			pd = with;
 		}
 	}
 	smd = *query_md(pd, dnnl_query_src_md);
@@ -588,6 +623,12 @@ static int plan_conv(struct plan *p, int i, int src)
 		return join;
 	}
 	n->out[i] = dst;
+	if (act != l->act) {
+		s = plain(p, CB_NN_OP_ACT, i, dst, dst, -1);
+		if (!s)
+			return -1;
+		s->act = l->act;
+	}
 	return i;
 bad:
 	dnnl_primitive_desc_destroy(pd);
@@ -681,23 +722,37 @@ static int plan_maxpool(struct plan *p, int i, int src)
 }
 
 /* dst = act(a op b), b of a's shape or of one value a channel. 0: planned, 1: oneDNN has
- * nothing good for it, -1: error. */
+ * nothing good for it, -1: error.
+ *
+ * Where shapes are equal all three are taken as flat rows: with post-ops oneDNN 2.6 computes
+ * wrong values in layouts whose block is narrower than the vectors (nChw8c on AVX-512). For
+ * the same reason there is no activation where b is broadcast, and none that would write to
+ * the channels which only fill up a block. */
 static int plan_binary(struct plan *p, int i, dnnl_alg_kind_t alg, int a, int b, int dst,
 		       enum cb_nn_act act)
 {
 	struct cb_net *n = p->n;
+	const struct cb_nn_view *av = &n->tensor[a].v, *bv = &n->tensor[b].v;
+	bool flat = n->tensor[a].floats == n->tensor[b].floats;
+	dnnl_dims_t row = { 1, (dnnl_dim_t)n->tensor[a].floats };
 	dnnl_memory_desc_t amd, bmd, dmd;
 	dnnl_primitive_attr_t attr = NULL;
 	dnnl_primitive_desc_t pd = NULL;
 	dnnl_binary_desc_t d;
-	const struct cb_nn_view *bv = &n->tensor[b].v;
 	struct cb_nn_step *s;
 	dnnl_status_t st;
 
-	md_of(&amd, &n->tensor[a].v);
-	/* a's tag, also where b's block differs in name only (1 x 1) */
-	md_init(&bmd, bv->c, bv->h, bv->w, tag_of(n->tensor[a].v.b));
-	md_of(&dmd, &n->tensor[dst].v);
+	if (act != CB_NN_LINEAR && (!flat || av->c % av->b))
+		return 1;
+	if (flat) {
+		dnnl_memory_desc_init_by_tag(&amd, 2, row, dnnl_f32, dnnl_nc);
+		bmd = dmd = amd;
+	} else {
+		md_of(&amd, av);
+		/* a's tag, also where b's block differs in name only (1 x 1) */
+		md_init(&bmd, bv->c, bv->h, bv->w, tag_of(av->b));
+		md_of(&dmd, &n->tensor[dst].v);
+	}
 	st = dnnl_binary_desc_init(&d, alg, &amd, &bmd, &dmd);
 	if (!st)
 		st = attr_make(&attr, act, NULL, 0);
@@ -807,7 +862,7 @@ static bool route_by_name(struct plan *p, const struct cb_nn_layer *l)
 				return false;
 	}
 	/* channels last interleaves the parts: only the block layouts are ranges */
-	return b == 1 || b == 4 || b == 8 || b == 16;
+	return is_block(b);
 }
 
 static int plan_route(struct plan *p, int i)
@@ -822,7 +877,7 @@ static int plan_route(struct plan *p, int i)
 		n->out[i] = n->out[l->from[0]];
 		return i;
 	}
-	if (l->nfrom == 1 && l->c % b == 0 && (b == 1 || b == 4 || b == 8 || b == 16)) {
+	if (l->nfrom == 1 && l->c % b == 0 && is_block(b)) {
 		int whole = n->out[l->from[0]];
 
 		dst = tensor_new(p, l->c, l->h, l->w, b);
@@ -833,8 +888,8 @@ static int plan_route(struct plan *p, int i)
 		n->out[i] = dst;
 		return i;
 	}
-	if (l->c % b && b != 1 && b != 4 && b != 8 && b != 16)
-		b = 1;
+	if (!is_block(b))
+		b = l->c;	/* channels last again, of all parts */
 	dst = tensor_new(p, l->c, l->h, l->w, b);
 	if (dst < 0)
 		return -1;
