@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
 
 #define LAST INT32_MAX
 
@@ -1178,7 +1181,30 @@ static void run_plain(const struct cb_net *n, const struct cb_nn_step *s)
 	}
 }
 
-int cb_nn_plan_run(const struct cb_net *n, struct cb_err *err)
+/* Denormal numbers as zero (as libdarknet, too, has them): they slow some pictures down to
+ * a tenth and change nothing. Returns what was set before. */
+static unsigned denormals_off(void)
+{
+#ifdef __SSE__
+	unsigned had = _mm_getcsr();
+
+	_mm_setcsr(had | 0x8040);
+	return had;
+#else
+	return 0;
+#endif
+}
+
+static void denormals_back(unsigned had)
+{
+#ifdef __SSE__
+	_mm_setcsr(had);
+#else
+	(void)had;
+#endif
+}
+
+static int run_steps(const struct cb_net *n, struct cb_err *err)
 {
 	for (int i = 0; i < n->nsteps; i++) {
 		const struct cb_nn_step *s = &n->step[i];
@@ -1194,4 +1220,13 @@ int cb_nn_plan_run(const struct cb_net *n, struct cb_err *err)
 					  n->g.layer[s->layer].name, (int)st);
 	}
 	return 0;
+}
+
+int cb_nn_plan_run(const struct cb_net *n, struct cb_err *err)
+{
+	unsigned had = denormals_off();
+	int rc = run_steps(n, err);
+
+	denormals_back(had);
+	return rc;
 }

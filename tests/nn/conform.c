@@ -516,6 +516,7 @@ static int compare(const char *cfg_path, const char *weights, const char *input,
 	float **ref = NULL, *in = NULL, *mine = NULL, *theirs = NULL;
 	uint8_t *text = NULL;
 	size_t len, most = 0;
+	bool scaled = false;
 	FILE *dk = NULL;
 	int rc = 1;
 
@@ -572,11 +573,14 @@ static int compare(const char *cfg_path, const char *weights, const char *input,
 		if (got != (int64_t)n)
 			rc = die(cfg_path, "wrong length");
 		rc |= differ(cfg_path, i, l->name, mine, ref[i], n, &s->worst);
-		if (dk)
+		/* libdarknet does not know scale_x_y */
+		if (dk && l->scale_x_y == 1)
 			rc |= differ(darknet, i, l->name, mine, theirs, n, &s->worst);
 		s->layers++;
 	}
-	if (dk && !rc && g.classes)
+	for (int i = 0; i < g.n; i++)
+		scaled |= g.layer[i].scale_x_y != 1;
+	if (dk && !rc && g.classes && !scaled)
 		rc = compare_boxes(cfg_path, net, dk, s);
 	/* the same in as little memory as usual: the last layer, and bit for bit */
 	o.keep = false;
