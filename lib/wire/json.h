@@ -28,6 +28,7 @@ enum cb_json_type {
 struct cb_json_tok {
 	uint8_t type;		/* enum cb_json_type */
 	bool escaped;		/* STRING: has backslash escapes */
+	uint16_t hash;		/* private */
 	uint32_t start, end;	/* in the text; strings without their quotes */
 	uint32_t next;		/* index of the token after this one's last descendant */
 	uint32_t size;		/* OBJECT: pairs; ARRAY: elements */
@@ -40,7 +41,7 @@ struct cb_json {
 	struct cb_json_tok tok[CB_JSON_TOKENS];
 };
 
-/* Parse exactly len bytes. Errors: CB_E_DATA "byte N: reason". Only j->n is reset between
+/* Parse exactly len bytes. Errors: CB_E_DATA "byte N: reason" (from 0). Only j->n is reset between
  * uses: allocate one and keep it. */
 int cb_json_parse(struct cb_json *j, const char *text, size_t len, struct cb_err *err);
 
@@ -54,7 +55,8 @@ uint32_t cb_json_path(const struct cb_json *j, uint32_t from, const char *path);
 bool cb_json_eq(const struct cb_json *j, uint32_t tok, const char *s);
 /* Unescape a string token into out (NUL-terminated); -1 if it is none or does not fit. */
 int cb_json_str(const struct cb_json *j, uint32_t tok, char *out, size_t cap);
-/* A number token as double or integer (exact, |v| < 2^63); false if it is none. */
+/* A number token as double (the nearest; none for what is too large) or as integer (exact,
+ * |v| < 2^63; 1.0 and 1e3 are integers); false if it is none. */
 bool cb_json_double(const struct cb_json *j, uint32_t tok, double *ret);
 bool cb_json_i64(const struct cb_json *j, uint32_t tok, int64_t *ret);
 
