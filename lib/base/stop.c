@@ -2,8 +2,15 @@
 /* SIGTERM and SIGINT as a request, then as an order. */
 #include "base/stop.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "base/time.h"
+
+#define GRACE_NS (CB_NS_PER_S * 3 / 2)
 
 volatile int cb_stop_flag;
 
@@ -31,4 +38,29 @@ void cb_stop_install(bool ignore_pipe)
 bool cb_stop_wanted(void)
 {
 	return cb_stop_flag;
+}
+
+ssize_t cb_read_to_stop(int fd, void *buf, size_t n)
+{
+	static _Atomic int64_t stop_at;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	ssize_t k;
+
+	for (;;) {
+		if (cb_stop_wanted()) {
+			int64_t now = cb_now_mono_ns();
+
+			if (!stop_at)
+				stop_at = now + GRACE_NS;
+			if (now >= stop_at || poll(&p, 1, (int)((stop_at - now) / 1000000)) == 0)
+				return 0;
+		}
+		k = read(fd, buf, n);
+		if (k >= 0)
+			return k;
+		if (errno == EAGAIN)	/* somebody else made our input non-blocking */
+			poll(&p, 1, -1);
+		else if (errno != EINTR)
+			return -1;
+	}
 }

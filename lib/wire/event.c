@@ -167,11 +167,7 @@ static int more(struct cb_evin *in, struct cb_err *err)
 		return cb_err_nomem(err);
 	if (in->before_block && cb_would_block(in->fd))
 		in->before_block(in->ctx);
-	do {
-		if (cb_stop_wanted())
-			return 0;
-		n = read(in->fd, in->buf.data + in->buf.len, in->buf.cap - 1 - in->buf.len);
-	} while (n < 0 && errno == EINTR);
+	n = cb_read_to_stop(in->fd, in->buf.data + in->buf.len, in->buf.cap - 1 - in->buf.len);
 	if (n < 0)
 		return cb_err_sys(err, CB_E_IO, errno, "read");
 	in->buf.len += (size_t)n;

@@ -3,21 +3,15 @@
 #include "wire/frame.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/io.h"
 #include "base/num.h"
 #include "base/stop.h"
-#include "base/time.h"
 #include "wire/frame-priv.h"
 
 #define READ_MIN (256u << 10)	/* bytes asked for at once */
-/* After a request to stop, what is in the pipe is still read, for at most so long: in a
- * pipeline the signal reaches everybody, and the producer is just writing its END. */
-#define STOP_GRACE_NS (CB_NS_PER_S * 3 / 2)
 
 void cb_reader_init(struct cb_reader *r, int fd)
 {
@@ -36,35 +30,16 @@ void cb_reader_release(struct cb_reader *r)
 	cb_buf_release(&r->buf);
 }
 
-/* read(2) that calls before_block first and honours a request to stop: -1, 0 or bytes. */
+/* More bytes behind those in the buffer: -1, 0 or how many. */
 static ssize_t fill(struct cb_reader *r, struct cb_err *err)
 {
-	static int64_t stop_at;
 	ssize_t n;
 
-	for (;;) {
-		if (r->before_block && cb_would_block(r->fd))
-			r->before_block(r->ctx);
-		if (cb_stop_wanted()) {
-			struct pollfd p = { .fd = r->fd, .events = POLLIN };
-			int64_t now = cb_now_mono_ns();
-
-			if (!stop_at)
-				stop_at = now + STOP_GRACE_NS;
-			if (now >= stop_at || poll(&p, 1, (int)((stop_at - now) / 1000000)) == 0)
-				return 0;
-		}
-		n = read(r->fd, r->buf.data + r->buf.len, r->buf.cap - 1 - r->buf.len);
-		if (n >= 0)
-			break;
-		if (errno == EAGAIN) {	/* somebody else made our input non-blocking */
-			struct pollfd p = { .fd = r->fd, .events = POLLIN };
-
-			poll(&p, 1, -1);
-		} else if (errno != EINTR) {
-			return cb_err_sys(err, CB_E_IO, errno, "read");
-		}
-	}
+	if (r->before_block && cb_would_block(r->fd))
+		r->before_block(r->ctx);
+	n = cb_read_to_stop(r->fd, r->buf.data + r->buf.len, r->buf.cap - 1 - r->buf.len);
+	if (n < 0)
+		return cb_err_sys(err, CB_E_IO, errno, "read");
 	r->buf.len += (size_t)n;
 	return n;
 }
