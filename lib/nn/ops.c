@@ -193,7 +193,28 @@ void cb_nn_scale(const struct cb_nn_view *dst, const struct cb_nn_view *from,
 		 const struct cb_nn_view *by, bool wh, enum cb_nn_act a)
 {
 	size_t hw = (size_t)dst->h * dst->w;
+	bool slopes = a == CB_NN_LINEAR || a == CB_NN_RELU || a == CB_NN_LEAKY;
 
+	if (!wh && slopes && dst->b == from->b && (dst->b == 8 || dst->b == 16)) {
+		float below = a == CB_NN_LINEAR ? 1 : a == CB_NN_RELU ? 0 : .1f;
+
+		for (uint32_t c = 0; c < dst->c; c += 8) {
+			const float *f = from->p + cb_nn_at(from, c, 0);
+			float *d = dst->p + cb_nn_at(dst, c, 0), k[8] = { 0 };
+
+			for (uint32_t i = 0; i < 8 && c + i < dst->c; i++)
+				k[i] = by->p[cb_nn_at(by, c + i, 0)];
+			for (size_t i = 0; i < hw; i++, f += from->b, d += dst->b) {
+				for (uint32_t j = 0; j < 8; j++) {
+					float v = f[j] * k[j];
+
+					d[j] = v > 0 ? v : below * v;
+				}
+			}
+		}
+		cb_nn_pad(dst);
+		return;
+	}
 	for (uint32_t c = 0; c < dst->c; c++)
 		for (size_t i = 0; i < hw; i++)
 			dst->p[cb_nn_at(dst, c, i)] = cb_nn_act_value(a,

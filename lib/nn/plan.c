@@ -518,12 +518,31 @@ static int fusible(struct plan *p, int i)
 	return f->c == g->layer[i].c && f->h == g->layer[i].h && f->w == g->layer[i].w ? j : -1;
 }
 
+/* With AVX-512 oneDNN prefers blocks of 16, and few channels are then mostly filling. Are
+ * blocks of 8 (and AVX2) less work? Counts the vector products of a pixel. */
+static bool blocks_of_8(const struct cb_nn_layer *l, uint32_t b)
+{
+	uint64_t by16 = (uint64_t)((l->ic + 15) / 16 * 16) * ((l->c + 15) / 16);
+	uint64_t by8 = (uint64_t)((l->ic + 7) / 8 * 8) * ((l->c + 7) / 8);
+
+	return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core &&
+		l->groups == 1 && (b == 8 || (b == 16 && l->ic <= 8)) && by8 < by16;
+}
+
+/* And back: what came in blocks of 8 goes on in blocks of 16. */
+static bool blocks_of_16(const struct cb_nn_layer *l, uint32_t b)
+{
+	return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core &&
+		l->groups == 1 && b == 8 && !blocks_of_8(l, b);
+}
+
 /* The best descriptor for l: first with what comes in, then with copies of it. */
 static dnnl_primitive_desc_t conv_best(struct plan *p, const struct cb_nn_layer *l, uint32_t b,
 				       enum cb_nn_act act, int *ret_rank)
 {
+	uint32_t first = blocks_of_8(l, b) ? 8 : blocks_of_16(l, b) ? 16 : b;
 	const uint32_t tries[][2] = {
-		{ b, 0 }, { b, is_block(b) ? b : l->c }, { 0, 0 }, { 16, 16 }, { 8, 8 }, { l->ic, l->c },
+		{ first, first == b ? 0 : first }, { b, 0 }, { b, is_block(b) ? b : l->c }, { 0, 0 }, { 16, 16 }, { 8, 8 }, { l->ic, l->c },
 	};
 	dnnl_primitive_desc_t best = NULL;
 
