@@ -27,7 +27,7 @@ cb-replay_LIBS := cli store wire crypto base
 cb-query_LIBS  := cli store wire crypto base
 cb-store_LIBS  := cli store wire crypto base
 cb-detect_LIBS := cli detect nn media wire crypto base
-cb-draw_LIBS   := cli draw media wire base
+cb-draw_LIBS   := cli draw media wire crypto base
 cb-alert_LIBS  := cli alert conf wire crypto base
 
 # what a layer needs from elsewhere (sbom/deps.tsv says the same to check-needed)
@@ -37,6 +37,7 @@ store_PKGS  := lmdb
 media_PKGS  := libavformat libavcodec libswscale libavutil
 nn_LDLIBS   := -ldnnl -lm
 detect_LDLIBS := -lm
+draw_LDLIBS := -lm
 
 # --- how ---------------------------------------------------------------------------------
 

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Boxes, labels and captions. */
+#include "draw/paint.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Light enough to carry dark text, far enough apart to be told from one another. */
+static const struct cb_rgba palette[] = {
+	{ 255, 176, 0, 255 },	/* amber */
+	{ 64, 196, 255, 255 },	/* sky */
+	{ 255, 99, 132, 255 },	/* rose */
+	{ 105, 219, 124, 255 },	/* green */
+	{ 186, 140, 255, 255 },	/* violet */
+	{ 255, 233, 92, 255 },	/* lemon */
+	{ 38, 214, 189, 255 },	/* teal */
+	{ 255, 138, 76, 255 },	/* orange */
+	{ 247, 131, 216, 255 },	/* pink */
+	{ 168, 224, 60, 255 },	/* lime */
+	{ 116, 162, 255, 255 },	/* blue */
+	{ 222, 184, 150, 255 },	/* sand */
+	{ 129, 236, 255, 255 },	/* ice */
+	{ 255, 112, 96, 255 },	/* coral */
+	{ 204, 190, 255, 255 },	/* lilac */
+	{ 158, 201, 161, 255 },	/* sage */
+};
+
+/* What cameras see most: each of these has a colour that none of the others has. */
+static const char *const common[] = {
+	"person", "car", "bicycle", "dog", "motorbike", "face", "truck", "bus", "cat", "bird",
+	"boat", "backpack", "train", "head",
+};
+
+static const struct cb_rgba dark = { 12, 14, 18, 255 }, white = { 255, 255, 255, 255 };
+
+struct cb_rgba cb_class_colour(const char *name)
+{
+	uint32_t h = 2166136261u;
+
+	if (strcmp(name, "motorcycle") == 0)	/* the same thing in other lists */
+		name = "motorbike";
+	for (size_t i = 0; i < sizeof(common) / sizeof(*common); i++)
+		if (strcmp(name, common[i]) == 0)
+			return palette[i];
+	for (; *name; name++)
+		h = (h ^ (unsigned char)*name) * 16777619u;
+	return palette[(h ^ h >> 15) % (sizeof(palette) / sizeof(*palette))];
+}
+
+static struct cb_rgba faded(struct cb_rgba c, double strength)
+{
+	c.a = (uint8_t)(c.a * (strength < 0 ? 0 : strength > 1 ? 1 : strength));
+	return c;
+}
+
+int cb_painter_init(struct cb_painter *p, uint32_t width, uint32_t height, struct cb_err *err)
+{
+	double side = width < height ? width : height;
+	struct cb_painter n = { .line = side / 270 };
+
+	if (cb_overlay_init(&n.sheet, width, height, err) < 0)
+		return -1;
+	if (n.line < 1.6)
+		n.line = 1.6;
+	cb_font_init(&n.font, side / 50 < 8 ? 8 : side / 50);
+	*p = n;
+	return 0;
+}
+
+void cb_painter_release(struct cb_painter *p)
+{
+	cb_overlay_release(&p->sheet);
+	cb_font_release(&p->font);
+}
+
+struct rect {
+	double x, y, w, h;
+};
+
+/* in pixels, inside the sheet by half a line so that no side is lost at the border */
+static struct rect place(const struct cb_painter *p, const struct cb_area *a, double margin)
+{
+	double w = p->sheet.width, h = p->sheet.height;
+	double x0 = a->x * w, y0 = a->y * h, x1 = (a->x + a->w) * w, y1 = (a->y + a->h) * h;
+
+	x0 = x0 < margin ? margin : x0 > w - margin ? w - margin : x0;
+	y0 = y0 < margin ? margin : y0 > h - margin ? h - margin : y0;
+	x1 = x1 > w - margin ? w - margin : x1 < x0 + 1 ? x0 + 1 : x1;
+	y1 = y1 > h - margin ? h - margin : y1 < y0 + 1 ? y0 + 1 : y1;
+	return (struct rect){ x0, y0, x1 - x0, y1 - y0 };
+}
+
+static void box(struct cb_painter *p, const struct cb_area *a, double line, struct cb_rgba c,
+		double strength)
+{
+	struct rect r = place(p, a, line / 2 + 1);
+	double round = line * 1.6;
+
+	cb_overlay_stroke(&p->sheet, r.x, r.y, r.w, r.h, round, line + 2.4,
+			  faded((struct cb_rgba){ 0, 0, 0, 130 }, strength));
+	cb_overlay_stroke(&p->sheet, r.x, r.y, r.w, r.h, round, line, faded(c, strength));
+}
+
+static bool overlap(const struct rect *a, const struct rect *b)
+{
+	return a->x < b->x + b->w && b->x < a->x + a->w && a->y < b->y + b->h &&
+		b->y < a->y + a->h;
+}
+
+/* a name and a score: above its box, else inside, else below; where no other label stands */
+static struct rect label_place(const struct cb_painter *p, const struct rect *r, double w,
+			       double h, const struct rect *others, int n)
+{
+	double line = p->line, W = p->sheet.width, H = p->sheet.height;
+	const double ys[3] = { r->y - h - line / 2, r->y + line, r->y + r->h + line / 2 };
+	struct rect best = { 0 };
+	bool any = false;
+
+	for (int i = 0; i < 3; i++) {
+		struct rect c = { r->x - line / 2 + (i == 1 ? 1.5 * line : 0), ys[i], w, h };
+		bool clear = true;
+
+		if (c.x + c.w > W - 1)
+			c.x = W - 1 - c.w;
+		if (c.x < 1)
+			c.x = 1;
+		if (c.y < 1 || c.y + c.h > H - 1)
+			continue;
+		for (int k = 0; k < n && clear; k++)
+			clear = !overlap(&c, &others[k]);
+		if (clear)
+			return c;
+		if (!any)
+			best = c;
+		any = true;
+	}
+	if (!any)
+		best = (struct rect){ r->x < 1 ? 1 : r->x, 1, w, h };
+	return best;
+}
+
+#define LABELS_MAX 256	/* that keep out of one another's way */
+
+static void label(struct cb_painter *p, const struct cb_object *o, double strength,
+		  struct rect *others, int *n)
+{
+	struct cb_rgba c = cb_class_colour(o->name);
+	struct rect r = place(p, &o->at, p->line / 2 + 1), at;
+	double pad = p->font.px * 0.45, h = p->font.px + 2 * pad;
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s %.2f", o->name, (double)o->score);
+	at = label_place(p, &r, cb_font_width(&p->font, text) + 2.3 * pad, h, others, *n);
+	if (*n < LABELS_MAX)
+		others[(*n)++] = at;
+	cb_overlay_fill(&p->sheet, at.x - 1, at.y - 1, at.w + 2, at.h + 2, pad * 0.7 + 1,
+			faded((struct cb_rgba){ 0, 0, 0, 110 }, strength));
+	c.a = 242;
+	cb_overlay_fill(&p->sheet, at.x, at.y, at.w, at.h, pad * 0.7, faded(c, strength));
+	cb_font_draw(&p->font, &p->sheet, at.x + 1.15 * pad, at.y + pad + p->font.px, text,
+		     faded(dark, strength));
+}
+
+static void caption_draw(struct cb_painter *p, const char *text)
+{
+	double pad = p->font.px * 0.6, gap = p->font.px * 0.7;
+	double w = cb_font_width(&p->font, text) + 2.2 * pad, h = p->font.px + 2 * pad;
+	double y = p->sheet.height - gap - h;
+
+	cb_overlay_fill(&p->sheet, gap, y, w, h, pad * 0.8, (struct cb_rgba){ 8, 10, 14, 165 });
+	cb_font_draw(&p->font, &p->sheet, gap + 1.1 * pad, y + pad + p->font.px, text, white);
+}
+
+static int by_score(const void *a, const void *b)
+{
+	const struct cb_object *x = *(const struct cb_object *const *)a;
+	const struct cb_object *y = *(const struct cb_object *const *)b;
+
+	return x->score != y->score ? (x->score < y->score ? -1 : 1) : (x < y ? -1 : x > y);
+}
+
+void cb_paint(struct cb_painter *p, const struct cb_det *d, const struct cb_paint_opts *o,
+	      const char *caption, double strength)
+{
+	const struct cb_object *order[LABELS_MAX];
+	struct rect others[LABELS_MAX];
+	int n = 0, labels = 0;
+
+	cb_overlay_clear(&p->sheet);
+	for (int i = 0; d && o->motion && i < d->n_areas; i++)
+		box(p, &d->areas[i], p->line * 0.5 < 1 ? 1 : p->line * 0.5,
+		    (struct cb_rgba){ 255, 255, 255, 190 }, strength);
+	for (int i = 0; d && i < d->n_objects && n < LABELS_MAX; i++)
+		if ((double)d->objects[i].score >= o->threshold)
+			order[n++] = &d->objects[i];
+	/* the surest lies on top, and its label chooses its place first */
+	qsort(order, (size_t)n, sizeof(*order), by_score);
+	for (int i = 0; i < n; i++)
+		box(p, &order[i]->at, p->line, cb_class_colour(order[i]->name), strength);
+	for (int i = n - 1; i >= 0 && o->labels; i--)
+		label(p, order[i], strength, others, &labels);
+	if (caption && *caption)
+		caption_draw(p, caption);
+}
