@@ -4,7 +4,6 @@
 
 #include <float.h>
 #include <math.h>
-#include <stdlib.h>
 
 /* --- layers ---------------------------------------------------------------------------------- */
 
@@ -88,8 +87,10 @@ static int better(const struct cb_nn_found *a, const struct cb_nn_found *b)
 	return a->h > b->h ? -1 : a->h < b->h;
 }
 
-static int compare(const void *a, const void *b)
+static int by_class(const struct cb_nn_found *a, const struct cb_nn_found *b)
 {
+	if (a->class_id != b->class_id)
+		return a->class_id < b->class_id ? -1 : 1;
 	return better(a, b);
 }
 
@@ -99,6 +100,36 @@ static void swap(struct cb_nn_found *a, struct cb_nn_found *b)
 
 	*a = *b;
 	*b = t;
+}
+
+typedef int order(const struct cb_nn_found *a, const struct cb_nn_found *b);
+
+/* Let v[i] sink to its place in a heap of n with the last of the order on top. */
+static void sink(struct cb_nn_found *v, size_t i, size_t n, order *cmp)
+{
+	for (;;) {
+		size_t worst = i, c = 2 * i + 1;
+
+		if (c < n && cmp(&v[c], &v[worst]) > 0)
+			worst = c;
+		if (c + 1 < n && cmp(&v[c + 1], &v[worst]) > 0)
+			worst = c + 1;
+		if (worst == i)
+			return;
+		swap(&v[i], &v[worst]);
+		i = worst;
+	}
+}
+
+/* A heap sort: qsort(3) allocates. */
+static void sort(struct cb_nn_found *v, size_t n, order *cmp)
+{
+	for (size_t i = n / 2; i--;)
+		sink(v, i, n, cmp);
+	while (n > 1) {
+		swap(&v[0], &v[--n]);
+		sink(v, 0, n, cmp);
+	}
 }
 
 static void push(struct cb_nn_heap *h, const struct cb_nn_found *f)
@@ -115,18 +146,7 @@ static void push(struct cb_nn_heap *h, const struct cb_nn_found *f)
 	if (!h->cap || better(f, &h->v[0]) >= 0)
 		return;
 	h->v[0] = *f;
-	for (i = 0;;) {
-		size_t worst = i, c = 2 * i + 1;
-
-		if (c < h->n && better(&h->v[c], &h->v[worst]) > 0)
-			worst = c;
-		if (c + 1 < h->n && better(&h->v[c + 1], &h->v[worst]) > 0)
-			worst = c + 1;
-		if (worst == i)
-			return;
-		swap(&h->v[i], &h->v[worst]);
-		i = worst;
-	}
+	sink(h->v, 0, h->n, better);
 }
 
 /* --- boxes ------------------------------------------------------------------------------------- */
@@ -203,14 +223,15 @@ void cb_nn_suppress(struct cb_nn_heap *h, float nms)
 {
 	size_t n = 0;
 
-	qsort(h->v, h->n, sizeof(*h->v), compare);
+	sort(h->v, h->n, by_class);
 	for (size_t i = 0; nms > 0 && i < h->n; i++)
-		for (size_t j = i + 1; !h->v[i].gone && j < h->n; j++)
-			if (!h->v[j].gone && h->v[i].class_id == h->v[j].class_id &&
-			    iou(&h->v[i], &h->v[j]) > nms)
+		for (size_t j = i + 1; !h->v[i].gone && j < h->n &&
+		     h->v[j].class_id == h->v[i].class_id; j++)
+			if (!h->v[j].gone && iou(&h->v[i], &h->v[j]) > nms)
 				h->v[j].gone = true;
 	for (size_t i = 0; i < h->n; i++)
 		if (!h->v[i].gone)
 			h->v[n++] = h->v[i];
 	h->n = n;
+	sort(h->v, n, better);
 }

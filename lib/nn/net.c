@@ -84,7 +84,7 @@ int cb_net_open(struct cb_net **ret, const char *cfg, const char *weights,
 		return cb_err_nomem(err);
 	if (!o)
 		o = &none;
-	n->threads = o->threads > 0 ? o->threads : 1;
+	n->threads = o->threads < 1 ? 1 : o->threads > CB_NET_THREADS_MAX ? CB_NET_THREADS_MAX : o->threads;
 	n->keep = o->keep;
 	had = threads_swap(n->threads);
 	isa_limit(o->isa);

@@ -26,8 +26,10 @@ struct cb_net;
 
 enum cb_isa { CB_ISA_AUTO = 0, CB_ISA_SSE41, CB_ISA_AVX2, CB_ISA_AVX512 };
 
+#define CB_NET_THREADS_MAX 64
+
 struct cb_net_opts {
-	int threads;		/* 1.. ; 0: one */
+	int threads;		/* 1..CB_NET_THREADS_MAX; 0: one */
 	enum cb_isa isa;	/* never use more than this; process-wide, the first net decides */
 	uint32_t width, height;	/* override the cfg's input size, 0: as it says */
 	bool keep;		/* for tests: keep every layer's output (more memory) */
