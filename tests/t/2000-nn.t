@@ -55,4 +55,18 @@ for cfg in "$models"/*.cfg; do
 		note "$(tail -n 3 out)"
 	done
 done
+
+# a picture with things in it, and the boxes that libdarknet finds (green, blue, red: no matter)
+dog=/usr/share/darknet/data/dog.jpg
+if [ "$dk" -eq 1 ] && [ -r "$dog" ]; then
+	exits 0 ffmpeg -v error -nostdin -i "$dog" -vf scale=320:320 -pix_fmt gbrpf32le -f rawvideo -y in
+	cfg=$models/yolo-fastest-1.1-xl.cfg
+	echo "$cfg ${cfg%.cfg}.weights in dk.out" >job
+	ok 'a photograph: libdarknet runs it' '"$aid/nn-darknet" <job >dk.log 2>&1'
+	ok 'a photograph: the same boxes, and some' '"$aid/nn-conform" model "$cfg" "${cfg%.cfg}.weights" in auto dk.out >out 2>&1 &&
+		grep -q "1 with libdarknet, [1-9][0-9]* boxes" out'
+	note "$(tail -n 3 out)"
+else
+	skip "no libdarknet, or no $dog" 3
+fi
 done_testing
