@@ -18,7 +18,7 @@ else
 	skip 'no libdarknet (package darknet): the plain reference only'
 fi
 
-"$aid/nn-conform" kinds >kinds
+"$aid/nn-conform" kinds >list
 while read -r kind with; do
 	[ "$dk" -eq 1 ] || with=0
 	for isa in $isas; do
@@ -26,7 +26,7 @@ while read -r kind with; do
 			grep -q "^'"$kind"': 12 networks, .* '"$with"' with libdarknet" out'
 		note "$(tail -n 3 out)"
 	done
-done <kinds
+done <list
 
 models=$CB_SHARED/data/models
 if [ ! -d "$models" ]; then
