@@ -22,16 +22,16 @@ enum { OPT_AT = CB_OPT_BASE, OPT_CODEC, OPT_HOLD, OPT_LOOSE, OPT_NO_LABELS, OPT_
 
 static const struct argp_option options[] = {
 	{ "picture", 'p', "FILE", 0, "Write one picture (.png, .jpg) instead of video", 0 },
-	{ "at", OPT_AT, "WHEN", 0, "Which: best, first, a number, a time or a time span", 0 },
+	{ "at", OPT_AT, "TIME", 0, "Which: best, first, a number, a time, or a time span", 0 },
 	{ "events", 'e', "FILE", 0, "Take detections from this NDJSON file", 0 },
 	{ "caption", 'c', NULL, 0, "Write the camera's name and the time as well", 0 },
-	{ "threshold", OPT_THRESHOLD, "SCORE", 0, "Leave out objects below this score", 0 },
+	{ "threshold", OPT_THRESHOLD, "N", 0, "Leave out objects below this score", 0 },
 	{ "hold", OPT_HOLD, "DURATION", 0, "Show a detection on later pictures for so long", 0 },
 	{ "stream", OPT_STREAM, "N", 0, "Draw on this elementary stream only", 0 },
 	{ "loose", OPT_LOOSE, NULL, 0, "Match detections by time alone, not by packet", 0 },
 	{ "no-labels", OPT_NO_LABELS, NULL, 0, "Boxes without text", 0 },
 	{ "no-motion", OPT_NO_MOTION, NULL, 0, "Do not show where something moved", 0 },
-	{ "codec", OPT_CODEC, "NAME", 0, "Encode video as h264 or mjpeg", 0 },
+	{ "codec", OPT_CODEC, "TYPE", 0, "Encode video as h264 or mjpeg", 0 },
 	{ "quality", OPT_QUALITY, "N", 0, "1 to 100 (default 80)", 0 },
 	{ 0 },
 };

@@ -64,7 +64,7 @@ int cb_painter_init(struct cb_painter *p, uint32_t width, uint32_t height, struc
 		return -1;
 	if (n.line < 1.6)
 		n.line = 1.6;
-	cb_font_init(&n.font, side / 50 < 8 ? 8 : side / 50);
+	cb_font_init(&n.font, side / 56 < 8 ? 8 : side / 56);
 	*p = n;
 	return 0;
 }
@@ -103,64 +103,94 @@ static void box(struct cb_painter *p, const struct cb_area *a, double line, stru
 	cb_overlay_stroke(&p->sheet, r.x, r.y, r.w, r.h, round, line, faded(c, strength));
 }
 
-static bool overlap(const struct rect *a, const struct rect *b)
+/* the area that two rectangles share */
+static double overlap(const struct rect *a, const struct rect *b)
 {
-	return a->x < b->x + b->w && b->x < a->x + a->w && a->y < b->y + b->h &&
-		b->y < a->y + a->h;
+	double x0 = a->x > b->x ? a->x : b->x, y0 = a->y > b->y ? a->y : b->y;
+	double x1 = a->x + a->w < b->x + b->w ? a->x + a->w : b->x + b->w;
+	double y1 = a->y + a->h < b->y + b->h ? a->y + a->h : b->y + b->h;
+
+	return x1 > x0 && y1 > y0 ? (x1 - x0) * (y1 - y0) : 0;
 }
 
-/* a name and a score: above its box, else inside, else below; where no other label stands */
+#define OBJECTS_MAX 512		/* drawn in a picture, the surest */
+#define LABEL_LEN 64
+
+static void label_text(char out[static LABEL_LEN], const struct cb_object *o)
+{
+	snprintf(out, LABEL_LEN, "%s %.2f", o->name, (double)o->score);
+}
+
+/* Where a label goes: at its box, the usual places first; where no other label stands if there
+ * is such a place, else where it hides least of another. */
 static struct rect label_place(const struct cb_painter *p, const struct rect *r, double w,
 			       double h, const struct rect *others, int n)
 {
-	double line = p->line, W = p->sheet.width, H = p->sheet.height;
-	const double ys[3] = { r->y - h - line / 2, r->y + line, r->y + r->h + line / 2 };
-	struct rect best = { 0 };
-	bool any = false;
+	double half = p->line / 2, W = p->sheet.width, H = p->sheet.height;
+	double left = r->x - half, right = r->x + r->w + half - w;
+	double above = r->y - h - half, below = r->y + r->h + half;
+	const struct rect places[] = {
+		{ left, above, w, h }, { right, above, w, h }, { r->x + p->line, r->y + p->line, w, h },
+		{ left, below, w, h }, { right, below, w, h },
+		{ r->x + r->w + 2 * half, r->y, w, h }, { r->x - w - 2 * half, r->y, w, h },
+		{ left, above - h, w, h }, { left, below + h, w, h },
+	};
+	struct rect best = { 1, 1, w, h };
+	double least = -1;
 
-	for (int i = 0; i < 3; i++) {
-		struct rect c = { r->x - line / 2 + (i == 1 ? 1.5 * line : 0), ys[i], w, h };
-		bool clear = true;
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		struct rect c = places[i];
+		double hidden = 0;
 
-		if (c.x + c.w > W - 1)
-			c.x = W - 1 - c.w;
-		if (c.x < 1)
-			c.x = 1;
-		if (c.y < 1 || c.y + c.h > H - 1)
+		c.x = c.x + w > W - 1 ? W - 1 - w : c.x;
+		c.x = c.x < 1 ? 1 : c.x;
+		if (c.y < 1 || c.y + h > H - 1)
 			continue;
-		for (int k = 0; k < n && clear; k++)
-			clear = !overlap(&c, &others[k]);
-		if (clear)
-			return c;
-		if (!any)
+		for (int k = 0; k < n; k++)
+			hidden += overlap(&c, &others[k]);
+		if (least < 0 || hidden < least) {
+			least = hidden;
 			best = c;
-		any = true;
+		}
+		if (hidden <= 0)
+			break;
 	}
-	if (!any)
-		best = (struct rect){ r->x < 1 ? 1 : r->x, 1, w, h };
 	return best;
 }
 
-#define LABELS_MAX 256	/* that keep out of one another's way */
-
 static void label(struct cb_painter *p, const struct cb_object *o, double strength,
-		  struct rect *others, int *n)
+		  const struct rect *at)
 {
 	struct cb_rgba c = cb_class_colour(o->name);
-	struct rect r = place(p, &o->at, p->line / 2 + 1), at;
-	double pad = p->font.px * 0.45, h = p->font.px + 2 * pad;
-	char text[64];
+	double pad = p->font.px * 0.45;
+	char text[LABEL_LEN];
 
-	snprintf(text, sizeof(text), "%s %.2f", o->name, (double)o->score);
-	at = label_place(p, &r, cb_font_width(&p->font, text) + 2.3 * pad, h, others, *n);
-	if (*n < LABELS_MAX)
-		others[(*n)++] = at;
-	cb_overlay_fill(&p->sheet, at.x - 1, at.y - 1, at.w + 2, at.h + 2, pad * 0.7 + 1,
+	label_text(text, o);
+	cb_overlay_fill(&p->sheet, at->x - 1, at->y - 1, at->w + 2, at->h + 2, pad * 0.7 + 1,
 			faded((struct cb_rgba){ 0, 0, 0, 110 }, strength));
 	c.a = 242;
-	cb_overlay_fill(&p->sheet, at.x, at.y, at.w, at.h, pad * 0.7, faded(c, strength));
-	cb_font_draw(&p->font, &p->sheet, at.x + 1.15 * pad, at.y + pad + p->font.px, text,
+	cb_overlay_fill(&p->sheet, at->x, at->y, at->w, at->h, pad * 0.7, faded(c, strength));
+	cb_font_draw(&p->font, &p->sheet, at->x + 1.15 * pad, at->y + pad + p->font.px, text,
 		     faded(dark, strength));
+}
+
+/* the surest, last in order, chooses its place first and lies on top */
+static void labels(struct cb_painter *p, const struct cb_object *const *order, int n,
+		   double strength)
+{
+	struct rect at[OBJECTS_MAX];
+	double pad = p->font.px * 0.45;
+	char text[LABEL_LEN];
+
+	for (int i = n - 1; i >= 0; i--) {
+		struct rect r = place(p, &order[i]->at, p->line / 2 + 1);
+
+		label_text(text, order[i]);
+		at[n - 1 - i] = label_place(p, &r, cb_font_width(&p->font, text) + 2.3 * pad,
+					    p->font.px + 2 * pad, at, n - 1 - i);
+	}
+	for (int i = 0; i < n; i++)
+		label(p, order[i], strength, &at[n - 1 - i]);
 }
 
 static void caption_draw(struct cb_painter *p, const char *text)
@@ -184,23 +214,21 @@ static int by_score(const void *a, const void *b)
 void cb_paint(struct cb_painter *p, const struct cb_det *d, const struct cb_paint_opts *o,
 	      const char *caption, double strength)
 {
-	const struct cb_object *order[LABELS_MAX];
-	struct rect others[LABELS_MAX];
-	int n = 0, labels = 0;
+	const struct cb_object *order[OBJECTS_MAX];
+	int n = 0;
 
 	cb_overlay_clear(&p->sheet);
 	for (int i = 0; d && o->motion && i < d->n_areas; i++)
 		box(p, &d->areas[i], p->line * 0.5 < 1 ? 1 : p->line * 0.5,
 		    (struct cb_rgba){ 255, 255, 255, 190 }, strength);
-	for (int i = 0; d && i < d->n_objects && n < LABELS_MAX; i++)
-		if ((double)d->objects[i].score >= o->threshold)
+	for (int i = 0; d && i < d->n_objects; i++)	/* they come best first */
+		if (n < OBJECTS_MAX && (double)d->objects[i].score >= o->threshold)
 			order[n++] = &d->objects[i];
-	/* the surest lies on top, and its label chooses its place first */
 	qsort(order, (size_t)n, sizeof(*order), by_score);
 	for (int i = 0; i < n; i++)
 		box(p, &order[i]->at, p->line, cb_class_colour(order[i]->name), strength);
-	for (int i = n - 1; i >= 0 && o->labels; i--)
-		label(p, order[i], strength, others, &labels);
+	if (o->labels)
+		labels(p, order, n, strength);
 	if (caption && *caption)
 		caption_draw(p, caption);
 }

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measurements beside other programs, in one run and in turns: run.py BUILD [NAME...]
+
+Each figure is the median of several runs that alternate with the peer's, so that both meet
+the same machine. Nothing here is a test: a bar that is missed is printed, not failed.
+Names: pipe, record, start, nn, json. Without one, all.
+"""
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+build = os.path.abspath(sys.argv[1])
+only = sys.argv[2:]
+src = os.path.abspath(os.environ.get("CB_SRC", os.path.join(os.path.dirname(__file__), "../..")))
+shared = os.environ.get("CB_SHARED", os.path.join(src, "../shared"))
+tmp = tempfile.mkdtemp(prefix="cb-bench.")
+FORMAT = "%-33s %11s %11s %7s %8s  %s"
+
+
+def tool(name):
+    return os.path.join(build, "bin", name)
+
+
+def bench(name):
+    return os.path.join(build, "bench", name)
+
+
+def say(what, ours, peer, ratio, bar, met):
+    print(FORMAT % (what, ours, peer, ratio, bar, "" if met is None else "met" if met else "MISSED"))
+    sys.stdout.flush()
+
+
+def skip(what, why):
+    print("%-33s skipped: %s" % (what, why))
+    sys.stdout.flush()
+
+
+def shell(script, **env):
+    """Run in bash with pipefail; a failing benchmark says so and is not a figure."""
+    p = subprocess.run(["bash", "-c", "set -o pipefail; " + script], stdout=subprocess.PIPE,
+                       stderr=subprocess.PIPE, env=dict(os.environ, **env), cwd=tmp)
+    if p.returncode:
+        raise RuntimeError("exit %d: %s" % (p.returncode, p.stderr.decode(errors="replace")
+                                            .strip().split("\n")[-1][:90]))
+    return p.stdout.decode()
+
+
+def cost(script):
+    """Wall ms of a whole pipeline."""
+    shell('"$COST" wall bash -c "$SCRIPT"', COST=bench("cost"), SCRIPT="set -o pipefail; " + script)
+    return float(open(os.path.join(tmp, "wall")).read().split()[2])
+
+
+def pairs(n, ours, peer):
+    """Medians of alternating runs; the first of each only warms up."""
+    a, b = [], []
+    for i in range(n + 1):
+        x, y = ours(), peer()
+        if i:
+            a.append(x)
+            b.append(y)
+    return statistics.median(a), statistics.median(b)
+
+
+def have(*files):
+    for f in files:
+        if not os.path.exists(f) and not shutil.which(f):
+            return f
+    return None
+
+
+def do_pipe():
+    mib = 1024
+    missing = have(bench("pipe"))
+    if missing:
+        return skip("frame pipe, 64 KiB packets", missing + " is not built")
+    a, b = pairs(7, lambda: cost("'%s' write %d | '%s' read" % (bench("pipe"), mib, bench("pipe"))),
+                 lambda: cost("dd if=/dev/zero bs=64k count=%d status=none | cat >/dev/null"
+                              % (mib * 16)))
+    say("frame pipe, both CRCs | dd | cat", "%.2f GiB/s" % (mib / 1.024 / a), "%.2f GiB/s" %
+        (mib / 1.024 / b), "%.2f" % (b / a), ">= 1", b >= a)
+
+
+def clip():
+    """60 s of 1080p at about 4 Mbit/s, with a keyframe every 2 s."""
+    shell("ffmpeg -v error -y -f lavfi -i testsrc2=s=1920x1080:r=25,noise=alls=8:allf=t -t 6 "
+          "-c:v libx264 -preset ultrafast -b:v 4M -maxrate 4M -bufsize 4M -g 50 -pix_fmt yuv420p "
+          "six.mp4 && ffmpeg -v error -y -stream_loop 9 -i six.mp4 -c copy clip.mp4")
+    size = os.path.getsize(os.path.join(tmp, "clip.mp4"))
+    print("# 60 s of 1080p, %.1f Mbit/s" % (size * 8 / 60e6))
+
+
+def do_record():
+    what = "ingest + record, CPU of 60 s"
+    missing = have(tool("cb-ingest"), tool("cb-record"), "ffmpeg", bench("cost"))
+    if missing:
+        return skip(what, missing + " is missing")
+    clip()
+    rss, inrss, wall = [], [], []
+
+    def ours():
+        shutil.rmtree(os.path.join(tmp, "store"), ignore_errors=True)
+        shell('"$C" a "$I" -q clip.mp4 --camera bench | "$C" b "$R" -q store >/dev/null',
+              C=bench("cost"), I=tool("cb-ingest"), R=tool("cb-record"))
+        a, b = (open(os.path.join(tmp, f)).read().split() for f in "ab")
+        inrss.append(int(a[1]))
+        rss.append(int(b[1]))
+        wall.append((float(a[0]), float(b[0])))
+        return float(a[0]) + float(b[0])
+
+    def peer():
+        shell('rm -rf seg; mkdir seg; "$C" a ffmpeg -nostdin -v error -i clip.mp4 -c copy '
+              '-f segment -segment_time 60 seg/%d.mp4', C=bench("cost"))
+        return float(open(os.path.join(tmp, "a")).read().split()[0])
+
+    a, b = pairs(9, ours, peer)
+    say(what + " | ffmpeg", "%.0f ms" % a, "%.0f ms" % b, "%.2f" % (a / b), "<= 1.3", a <= 1.3 * b)
+    print("#   of which cb-ingest %.0f ms, cb-record %.0f ms; %.2f %% of a core in real time" %
+          (statistics.median(w[0] for w in wall), statistics.median(w[1] for w in wall), a / 600))
+    say("cb-record, largest memory", "%.1f MB" % (max(rss) / 1024), "", "", "<= 12 MB",
+        max(rss) <= 12 * 1024)
+    say("cb-ingest, largest memory", "%.1f MB" % (max(inrss) / 1024), "", "", "<= 40 MB",
+        max(inrss) <= 40 * 1024)
+
+
+def do_start():
+    missing = have(bench("cost"))
+    if missing:
+        return skip("start", missing + " is not built")
+    ffmpeg = ("cb-ingest", "cb-mux", "cb-detect", "cb-draw")
+    for name in sorted(os.listdir(os.path.join(build, "bin"))):
+        bar = 40 if name in ffmpeg else 3
+        a, b = pairs(3, lambda: float(shell('"$C" -40 "$T" --version', C=bench("cost"), T=tool(name))),
+                     lambda: float(shell('"$C" -40 /bin/true', C=bench("cost"))))
+        say("start %s | /bin/true" % name, "%.2f ms" % a, "%.2f ms" % b, "%.1f" % (a / b),
+            "<= %d ms" % bar, a <= bar)
+
+
+def do_nn():
+    what = "yolo-fastest-1.1 320, 1 thread"
+    model = os.path.join(shared, "data/models/yolo-fastest-1.1")
+    missing = have(bench("nn"), model + ".cfg")
+    if missing:
+        return skip(what, missing + " is missing")
+    try:
+        shell("/usr/bin/python3 -c 'import cv2'")
+    except RuntimeError:
+        return skip(what, "python3-opencv is missing")
+    args = dict(M=model, N=bench("nn"), P=os.path.join(src, "tests/bench/nn-opencv.py"))
+
+    def first(text):
+        return float(text.split(" ms")[0].split()[-1])
+
+    a, b = pairs(3, lambda: first(shell('"$N" "$M.cfg" "$M.weights" 60', **args)),
+                 lambda: first(shell('/usr/bin/python3 "$P" "$M.cfg" "$M.weights" 30', **args)))
+    say(what + " | OpenCV", "%.1f ms" % a, "%.1f ms" % b, "%.2f" % (a / b), "<= 0.5", a <= b / 2)
+
+
+def do_json():
+    missing = have(bench("json"))
+    if missing:
+        return skip("event scanner", missing + " is not built")
+    print(shell('"$J"', J=bench("json")).rstrip())
+
+
+def main():
+    print(FORMAT % ("what | peer", "ours", "peer", "ratio", "bar", ""))
+    for name, f in (("pipe", do_pipe), ("record", do_record), ("start", do_start), ("nn", do_nn),
+                    ("json", do_json)):
+        if only and name not in only:
+            continue
+        try:
+            f()
+        except RuntimeError as e:
+            skip(name, "failed: %s" % e)
+
+
+try:
+    main()
+finally:
+    shutil.rmtree(tmp, ignore_errors=True)
