@@ -3,7 +3,8 @@
  *
  * Shapes are channels x height x width, planar float, values 0..1, R G B. A network is not
  * shared between threads. After cb_net_open we allocate nothing (oneDNN makes a small table of
- * arguments for each primitive it runs). A cfg can ask for 1 GiB at most, all in all.
+ * arguments for each primitive it runs). A cfg can ask for 1 GiB at most of weights,
+ * activations and scratch memory together; while it loads, one layer's weights come on top.
  *
  * Layers: convolutional (groups, dilation), connected, activation, maxpool, avgpool, route
  * (groups), shortcut, upsample, reorg, scale_channels, softmax, dropout, cost, yolo
