@@ -14,6 +14,12 @@
 
 int cb_writev_all(int fd, struct iovec *iov, int n, struct cb_err *err)
 {
+	return cb_writev_until(fd, iov, n, NULL, err);
+}
+
+int cb_writev_until(int fd, struct iovec *iov, int n, const _Atomic bool *give_up,
+		    struct cb_err *err)
+{
 	while (n > 0) {
 		ssize_t k;
 
@@ -24,15 +30,18 @@ int cb_writev_all(int fd, struct iovec *iov, int n, struct cb_err *err)
 		}
 		k = writev(fd, iov, n);
 		if (k < 0) {
-			if (errno == EINTR)
-				continue;
-			if (errno == EAGAIN) {	/* somebody made our pipe non-blocking */
+			int e = errno;
+
+			if (e == EAGAIN) {	/* somebody made our pipe non-blocking */
 				struct pollfd p = { .fd = fd, .events = POLLOUT };
 
 				poll(&p, 1, -1);
-				continue;
+			} else if (e != EINTR) {
+				return cb_err_sys(err, CB_E_IO, e, "write");
 			}
-			return cb_err_sys(err, CB_E_IO, errno, "write");
+			if (give_up && *give_up)
+				return cb_err_set(err, CB_E_TEMP, "write: given up");
+			continue;
 		}
 		for (; n > 0 && (size_t)k >= iov->iov_len; iov++, n--)
 			k -= (ssize_t)iov->iov_len;

@@ -14,6 +14,9 @@
 /* Write everything, across short writes and EINTR. Changes iov. Errors: CB_E_IO with the
  * errno in err->sys (EPIPE included: callers that go on without a reader look at it). */
 int cb_writev_all(int fd, struct iovec *iov, int n, struct cb_err *err);
+/* The same, but given up (CB_E_TEMP) when a signal interrupts it and *give_up is true. */
+int cb_writev_until(int fd, struct iovec *iov, int n, const _Atomic bool *give_up,
+		    struct cb_err *err);
 int cb_write_all(int fd, const void *p, size_t n, struct cb_err *err);
 
 /* Move stdout to a private descriptor and point descriptor 1 at stderr, so that a library

@@ -230,6 +230,7 @@ struct cb_writer {
 	uint64_t dropped;	/* packets, by the ring */
 	uint32_t digest;
 	struct cb_ring *ring;
+	_Atomic bool give_up;	/* the ring's thread shall not finish its write */
 };
 
 void cb_writer_init(struct cb_writer *w, int fd);

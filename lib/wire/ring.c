@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +53,7 @@ static void *work(void *arg)
 		struct cb_err err = CB_ERR_INIT;
 		struct entry *e = r->head;
 		struct iovec part;
-		int was;
+		bool bad;
 
 		if (!e) {
 			if (r->closing)
@@ -74,16 +75,13 @@ static void *work(void *arg)
 			e->len = (uint32_t)cb_gap_put(e->payload, &g);
 		}
 		part = (struct iovec){ e->payload, e->len };
-		pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &was);
-		if (r->write(r->w, e->type, e->flags, e->stream, &part, 1, &err) < 0)
-			was = -1;
-		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+		bad = r->write(r->w, e->type, e->flags, e->stream, &part, 1, &err) < 0;
 
 		pthread_mutex_lock(&r->lock);
 		r->writing = NULL;
 		r->bytes -= e->len;
 		free(e);
-		if (was == -1) {
+		if (bad) {
 			r->failed = true;
 			r->err = err;
 		}
@@ -93,12 +91,6 @@ static void *work(void *arg)
 	pthread_cond_broadcast(&r->done);
 	pthread_mutex_unlock(&r->lock);
 	return NULL;
-}
-
-static void *thread_main(void *arg)
-{
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-	return work(arg);
 }
 
 int cb_ring_start(struct cb_ring **ret, struct cb_writer *w, cb_ring_write *write,
@@ -120,7 +112,7 @@ int cb_ring_start(struct cb_ring **ret, struct cb_writer *w, cb_ring_write *writ
 	pthread_cond_init(&r->more, &ca);
 	pthread_cond_init(&r->done, &ca);
 	pthread_condattr_destroy(&ca);
-	e = pthread_create(&r->thread, NULL, thread_main, r);
+	e = pthread_create(&r->thread, NULL, work, r);
 	if (e) {
 		free(r);
 		return cb_err_sys(err, CB_E_OS, e, "thread");
@@ -295,18 +287,48 @@ int cb_ring_drain(struct cb_ring *r, int64_t ns, struct cb_err *err)
 	return ret;
 }
 
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+/* The thread may sit in a write(2) that will never end: interrupt it until it has left. */
+static void join(struct cb_ring *r)
+{
+	struct sigaction sa = { .sa_handler = nothing }, was;
+	struct timespec ts;
+
+	r->w->give_up = true;
+	sigaction(SIGURG, &sa, &was);
+	do {
+		pthread_kill(r->thread, SIGURG);
+		clock_gettime(CLOCK_REALTIME, &ts);
+		ts.tv_nsec += 5000000;
+		if (ts.tv_nsec >= CB_NS_PER_S) {
+			ts.tv_nsec -= CB_NS_PER_S;
+			ts.tv_sec++;
+		}
+	} while (pthread_timedjoin_np(r->thread, NULL, &ts) == ETIMEDOUT);
+	sigaction(SIGURG, &was, NULL);
+}
+
 void cb_ring_free(struct cb_ring *r)
 {
+	bool idle;
+
 	if (!r)
 		return;
 	pthread_mutex_lock(&r->lock);
 	r->closing = true;
-	if (r->head || r->writing)
+	idle = !r->head && !r->writing;
+	if (!idle)
 		r->failed = true;
 	pthread_cond_broadcast(&r->more);
 	pthread_mutex_unlock(&r->lock);
-	pthread_cancel(r->thread);
-	pthread_join(r->thread, NULL);
+	if (idle)
+		pthread_join(r->thread, NULL);
+	else
+		join(r);
 	free(r->writing);
 	while (r->head) {
 		struct entry *e = r->head;

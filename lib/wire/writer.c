@@ -45,7 +45,7 @@ static int put(struct cb_writer *w, uint8_t type, uint16_t flags, uint16_t strea
 		w->packets++;
 		w->bytes += len - CB_PACKET_FIXED;
 	}
-	if (cb_writev_all(w->fd, parts, n + 1, err) < 0) {
+	if (cb_writev_until(w->fd, parts, n + 1, &w->give_up, err) < 0) {
 		if (w->tolerant && err && err->sys == EPIPE) {
 			*err = (struct cb_err)CB_ERR_INIT;
 			w->broken = true;

@@ -268,7 +268,7 @@ struct live {
 	int rd, wr;
 };
 
-static void live_open(struct live *l, size_t ring_bytes)
+static void live_open(struct live *l, size_t ring_bytes, bool tolerant)
 {
 	struct cb_hello h = hello;
 	struct cb_err err = CB_ERR_INIT;
@@ -282,6 +282,7 @@ static void live_open(struct live *l, size_t ring_bytes)
 	l->wr = p[1];
 	cb_writer_init(&l->w, p[1]);
 	l->w.ring_bytes = ring_bytes;
+	l->w.tolerant = tolerant;
 	h.live = true;
 	if (cb_writer_hello(&l->w, &h, &err) < 0 || cb_writer_stream(&l->w, 0, &s, &err) < 0)
 		abort();
@@ -344,7 +345,7 @@ static void test_ring_slow(void)
 	pthread_t t;
 	int bad;
 
-	live_open(&l, 1 << 20);	/* 5 groups of 10 x 20 kB */
+	live_open(&l, 1 << 20, false);	/* 5 groups of 10 x 20 kB */
 	bad = live_packets(&l, 503);	/* nobody reads: this returns all the same */
 	OK(bad == 0);
 	OK(l.w.dropped > 400);
@@ -368,7 +369,7 @@ static void test_ring_fast(void)
 	struct counts *c;
 	pthread_t t;
 
-	live_open(&l, 0);
+	live_open(&l, 0, false);
 	pthread_create(&t, NULL, drain, &l);
 	OK(live_packets(&l, 500) == 0);
 	OK(cb_writer_event(&l.w, "{}", 2, &err) == 0 && cb_writer_end(&l.w, CB_END_EOF, &err) == 0);
@@ -387,7 +388,7 @@ static void test_ring_dead(void)
 	struct live l;
 
 	signal(SIGPIPE, SIG_IGN);
-	live_open(&l, 1 << 20);		/* strict: the loss of the reader is an error */
+	live_open(&l, 1 << 20, false);		/* strict: the loss of the reader is an error */
 	close(l.rd);
 	live_packets(&l, 50);
 	usleep(50000);
@@ -396,15 +397,14 @@ static void test_ring_dead(void)
 	close(l.wr);
 
 	err = (struct cb_err)CB_ERR_INIT;
-	live_open(&l, 1 << 20);		/* tolerant: it only closes the tee */
-	l.w.tolerant = true;
+	live_open(&l, 1 << 20, true);	/* tolerant: it only closes the tee */
 	close(l.rd);
 	OK(live_packets(&l, 50) == 0);
 	OK(cb_writer_end(&l.w, CB_END_EOF, &err) == 0 && l.w.broken);
 	cb_writer_release(&l.w);
 	close(l.wr);
 
-	live_open(&l, 1 << 20);		/* stopped for good: release does not hang */
+	live_open(&l, 1 << 20, false);		/* stopped for good: release does not hang */
 	live_packets(&l, 200);
 	cb_writer_release(&l.w);
 	OK(l.w.ring == NULL);
