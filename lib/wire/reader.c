@@ -53,6 +53,11 @@ static int need(struct cb_reader *r, size_t n, struct cb_err *err)
 
 		if (r->eof)
 			return 0;
+		if (r->pos && r->buf.len - r->pos < 4096) {
+			/* begin again at the front: those bytes are still in the CPU's cache */
+			cb_buf_drop(&r->buf, r->pos);
+			r->pos = 0;
+		}
 		if (r->buf.cap < READ_MIN || r->buf.cap - 1 - r->buf.len < 4096) {
 			if (r->pos) {
 				cb_buf_drop(&r->buf, r->pos);
