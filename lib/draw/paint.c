@@ -2,6 +2,7 @@
 /* Boxes, labels and captions. */
 #include "draw/paint.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,12 +59,12 @@ static struct cb_rgba faded(struct cb_rgba c, double strength)
 int cb_painter_init(struct cb_painter *p, uint32_t width, uint32_t height, struct cb_err *err)
 {
 	double side = width < height ? width : height;
-	struct cb_painter n = { .line = side / 270 };
+	struct cb_painter n = { .line = floor(side / 270 + 0.5) };
 
 	if (cb_overlay_init(&n.sheet, width, height, err) < 0)
 		return -1;
-	if (n.line < 1.6)
-		n.line = 1.6;
+	if (n.line < 2)
+		n.line = 2;
 	cb_font_init(&n.font, side / 56 < 8 ? 8 : side / 56);
 	*p = n;
 	return 0;
@@ -96,8 +97,14 @@ static void box(struct cb_painter *p, const struct cb_area *a, double line, stru
 		double strength)
 {
 	struct rect r = place(p, a, line / 2 + 1);
-	double round = line * 1.6;
+	double round = line * 1.6, middle = fmod(line, 2) / 2;
+	double x1 = floor(r.x + r.w) + middle, y1 = floor(r.y + r.h) + middle;
 
+	/* whole pixels, so that the line is sharp */
+	r.x = floor(r.x) + middle;
+	r.y = floor(r.y) + middle;
+	r.w = x1 - r.x;
+	r.h = y1 - r.y;
 	cb_overlay_stroke(&p->sheet, r.x, r.y, r.w, r.h, round, line + 2.4,
 			  faded((struct cb_rgba){ 0, 0, 0, 130 }, strength));
 	cb_overlay_stroke(&p->sheet, r.x, r.y, r.w, r.h, round, line, faded(c, strength));
@@ -219,7 +226,7 @@ void cb_paint(struct cb_painter *p, const struct cb_det *d, const struct cb_pain
 
 	cb_overlay_clear(&p->sheet);
 	for (int i = 0; d && o->motion && i < d->n_areas; i++)
-		box(p, &d->areas[i], p->line * 0.5 < 1 ? 1 : p->line * 0.5,
+		box(p, &d->areas[i], floor(p->line / 2),
 		    (struct cb_rgba){ 255, 255, 255, 190 }, strength);
 	for (int i = 0; d && i < d->n_objects; i++)	/* they come best first */
 		if (n < OBJECTS_MAX && (double)d->objects[i].score >= o->threshold)

@@ -19,7 +19,7 @@ struct cb_paint_opts {
 struct cb_painter {
 	struct cb_overlay sheet;	/* what cb_paint drew: lay it over the picture */
 	struct cb_font font;
-	double line;			/* thickness of an object's box, pixels */
+	double line;			/* thickness of an object's box, whole pixels */
 };
 
 /* For pictures of this size; errors as cb_overlay_init. */
