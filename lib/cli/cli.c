@@ -97,6 +97,33 @@ static ssize_t write_safe(void *cookie, const char *s, size_t n)
 	return (ssize_t)n;
 }
 
+/* The same while options are parsed: getopt's and argp's complaints quote what was typed, and
+ * a line feed in that must not begin a line. The last "\nTry `" is argp's own. */
+static ssize_t write_complaint(void *cookie, const char *s, size_t n)
+{
+	static const char hint[] = "\nTry `";
+	const char *end = s + n;
+	char text[4096];
+	size_t len;
+
+	if (n > 7 && memcmp(s, "Usage: ", 7) == 0)
+		return write_safe(cookie, s, n);
+	for (const char *p = s; (p = memmem(p, (size_t)(s + n - p), hint, sizeof(hint) - 1)); p++)
+		end = p;
+	if (end == s + n && n && s[n - 1] == '\n')
+		end--;
+	for (const char *p = s; p < end;) {
+		size_t k = (size_t)(end - p) < sizeof(text) / 2 ? (size_t)(end - p) : sizeof(text) / 2;
+
+		len = cb_text_safe(text, sizeof(text), p, k, false);
+		if (cb_write_all(STDERR_FILENO, text, len, NULL) < 0)
+			return (ssize_t)n;
+		p += k;
+	}
+	write_safe(cookie, end, (size_t)(s + n - end));
+	return (ssize_t)n;
+}
+
 static void print_version(FILE *f, struct argp_state *st)
 {
 	(void)st;
@@ -105,7 +132,7 @@ static void print_version(FILE *f, struct argp_state *st)
 
 void cb_cli_parse(const char *prog, const struct argp *argp, int argc, char **argv, void *opts)
 {
-	static char err_buf[4096];
+	static char err_buf[16384], line_buf[4096];
 	FILE *safe;
 
 	/* a descriptor 0..2 that the caller closed must not become one of our files */
@@ -113,9 +140,10 @@ void cb_cli_parse(const char *prog, const struct argp *argp, int argc, char **ar
 	       fcntl(STDIN_FILENO, F_GETFD) < 0)
 		if (open("/dev/null", O_RDONLY) < 0)
 			_exit(EX_OSERR);
-	safe = fopencookie(NULL, "w", (cookie_io_functions_t){ .write = write_safe });
+	/* a whole complaint at a time */
+	safe = fopencookie(NULL, "w", (cookie_io_functions_t){ .write = write_complaint });
 	if (safe) {
-		setvbuf(safe, err_buf, _IOLBF, sizeof(err_buf));
+		setvbuf(safe, err_buf, _IOFBF, sizeof(err_buf));
 		stderr = safe;
 	}
 	prog_name = prog;
@@ -126,6 +154,13 @@ void cb_cli_parse(const char *prog, const struct argp *argp, int argc, char **ar
 	root = argp;
 	if (argp_parse(argp, argc, argv, 0, NULL, opts))
 		exit(EX_OSERR);
+	if (safe)
+		fclose(safe);
+	safe = fopencookie(NULL, "w", (cookie_io_functions_t){ .write = write_safe });
+	if (!safe)
+		exit(EX_OSERR);
+	setvbuf(safe, line_buf, _IOLBF, sizeof(line_buf));
+	stderr = safe;
 }
 
 uint64_t cb_cli_u64(struct argp_state *st, const char *opt, const char *arg, uint64_t min,
@@ -170,10 +205,11 @@ int64_t cb_cli_time_ns(struct argp_state *st, const char *opt, const char *arg)
 /* One message in one write, after taking a progress line off the screen. */
 static void say(const char *kind, const char *fmt, va_list ap)
 {
-	char text[2048];
+	char raw[2048], text[2048];
 
 	cb_cli_progress("%s", "");
-	vsnprintf(text, sizeof(text), fmt, ap);
+	vsnprintf(raw, sizeof(raw), fmt, ap);
+	cb_text_safe(text, sizeof(text), raw, strlen(raw), false);
 	fprintf(stderr, "%s: %s%s\n", prog_name, kind, text);
 	fflush(stderr);
 }
@@ -251,7 +287,10 @@ int cb_cli_finish(const struct cb_err *err)
 	if (err->code == CB_OK)
 		return 0;
 	if (*err->msg) {
-		fprintf(stderr, "%s: %s\n", prog_name, err->msg);
+		char text[2 * sizeof(err->msg)];
+
+		cb_text_safe(text, sizeof(text), err->msg, strlen(err->msg), false);
+		fprintf(stderr, "%s: %s\n", prog_name, text);
 		fflush(stderr);
 	}
 	return (int)err->code;

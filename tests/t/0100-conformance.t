@@ -1,0 +1,239 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# What every tool promises (cb(7)), tried on every tool that is built: option texts, exit
+# statuses, full disks, closed descriptors, cut input, and names full of terminal controls.
+. "$CB_SRC/tests/lib.sh"
+PATH=$CB_BUILD/aid:$PATH
+TOOLS=${CB_TOOLS:-$(cd "$CB_BUILD/bin" && echo cb-*)}
+
+# --- one small real invocation a tool ----------------------------------------------------------
+# real TOOL: run it on good input, output to stdout; input STREAM|EVENTS on stdin where it reads any.
+# reads TOOL: what its stdin is: frames, events, container or nothing.
+
+cat >rules.yml <<'END'
+rules:
+  - name: any
+    type: cb.scene.change
+END
+ffmpeg -nostdin -loglevel error -f lavfi -i testsrc2=size=160x120:rate=10:duration=2 \
+	-c:v libx264 -preset ultrafast -g 5 -pix_fmt yuv420p clip.mkv
+ok "a clip to work on" '[ -s clip.mkv ]'
+mkstream IPPeIPPeE >small.cbf
+cb-frame events small.cbf >events.ndjson
+if [ -x "$CB_BUILD/bin/cb-ingest" ]; then
+	cb-ingest --camera=cam1 --start-time=2026-01-01T00:00:00Z clip.mkv >whole.cbf
+else
+	cp small.cbf whole.cbf
+fi
+ok "a frame stream to work on" '[ -s whole.cbf ] && [ -s events.ndjson ]'
+stores=0
+new_store() { stores=$((stores + 1)); store=$T/store$stores; }
+if [ -x "$CB_BUILD/bin/cb-record" ]; then
+	cb-record "$T/store" <whole.cbf >/dev/null
+fi
+
+reads() {
+	case $1 in
+	cb-frame|cb-record|cb-mux|cb-detect|cb-draw|cb-skel) echo frames ;;
+	cb-store|cb-alert) echo events ;;
+	cb-ingest) echo container ;;
+	*) echo nothing ;;
+	esac
+}
+input() {
+	case $(reads "$1") in
+	frames) echo whole.cbf ;;
+	events) echo events.ndjson ;;
+	container) echo clip.mkv ;;
+	*) echo /dev/null ;;
+	esac
+}
+real() {	# TOOL [INPUT]
+	_tool=$1
+	set -- "${2:-$(input "$1")}"
+	case $_tool in
+	cb-frame) cb-frame dump ;;
+	cb-skel) cb-skel ;;
+	cb-ingest) cb-ingest --camera=cam1 - ;;
+	cb-mux) cb-mux --format=matroska ;;
+	cb-record) new_store; cb-record "$store" ;;
+	cb-replay) cb-replay "$T/store" --camera=cam1 ;;
+	cb-query) cb-query "$T/store" segments ;;
+	cb-store) new_store; cb-store put "$store" ;;
+	cb-detect) cb-detect ;;
+	cb-draw) cb-draw ;;
+	cb-alert) cb-alert --config=rules.yml ;;
+	*) echo "no real invocation of $_tool in 0100-conformance.t" >&2; return 99 ;;
+	esac <"$1"
+}
+
+# --- helpers -----------------------------------------------------------------------------------
+
+# run CODE DESC SHELL: as exits, for a piece of shell with its redirections
+status() {
+	_want=$1 _what=$2 _st=0
+	eval "$3" || _st=$?
+	if [ "$_st" -eq "$_want" ]; then
+		_result 0 "$_what: exit $_want"
+	else
+		_result 1 "$_what: exit $_want" || :
+		note "exited $_st: $3"
+		_show err
+	fi
+}
+# does a file hold anything that could steer a terminal, or text that a name smuggled onto a line?
+steers() {
+	grep -qP '[\x00-\x08\x0b-\x1f\x7f]' "$1" && return 0
+	grep -qP '\xc2[\x80-\x9f]|\xe2\x80[\x8e\x8f\xaa-\xae]|\xe2\x81[\xa6-\xa9]' "$1" && return 0
+	grep -q '^FAKE' "$1" && return 0
+	! iconv -f UTF-8 -t UTF-8 "$1" >/dev/null 2>&1
+}
+steers_c() { (LC_ALL=C; export LC_ALL; steers "$1"); }
+printf 'a\033]0;title\007b' >evil && ok "the eye for terminal controls sees" 'steers_c evil'
+printf 'plain text\n' >good && ok "and lets text pass" '! steers_c good'
+# one line of diagnosis that names the tool
+one_line() { [ "$(wc -l <err)" -eq 1 ] && grep -q "^$1: " err; }
+
+for t in $TOOLS; do
+	# --- texts
+	exits 0 "$t" --help
+	cp out help
+	ok "$t --help: on stdout alone" '[ -s out ] && [ ! -s err ]'
+	ok "$t --help: 80 columns" '! grep -nE "^.{81,}" out'
+	ok "$t --help: one screen (50 lines)" '[ "$(wc -l <out)" -le 50 ]'
+	ok "$t: every option has a text" '! "$t" --dump-options | awk -F "\t" "NF != 4 || \$4 == \"\"" | grep .'
+	exits 0 "$t" -h
+	same_file help out "$t -h is --help"
+	exits 0 "$t" --usage
+	exits 0 "$t" --version
+	ok "$t --version: name and number" 'grep -qxE "$t [0-9]+\.[0-9]+\.[0-9]+" out && [ "$(wc -l <out)" -eq 1 ]'
+	exits 0 "$t" --dump-options
+	cut -f1 out | sort | uniq -d >twice
+	cut -f2 out | grep -vx -e - | sort | uniq -d >>twice
+	ok "$t: no option twice" '[ ! -s twice ]'
+	cp out table
+
+	# --- misuse
+	exits 64 "$t" --no-such-option
+	ok "$t: misuse names the tool, on stderr" 'head -n 1 err | grep -q "^$t: " && [ ! -s out ]'
+	# numbers, sizes and times that are none
+	awk -F '\t' '$3 ~ /^(N|BYTES|DURATION|TIME)$/ { print $1 }' table >typed
+	while read -r o; do
+		for v in '' 12x 1e999 nan 99999999999999999999999; do
+			status 64 "$t --$o=$v" "$t --$o='$v' </dev/null >out 2>err"
+		done
+	done <typed
+
+	# --- stdout that cannot be written
+	for o in --help --version --usage --dump-options; do
+		status 74 "$t $o >/dev/full" "$t $o >/dev/full 2>err"
+	done
+	status 0 "$t works" "real $t >out 2>err"
+	cp out wanted
+	ok "$t: silent on stderr when all is well" '[ ! -s err ]'
+	if [ -s wanted ]; then
+		status 74 "$t: results to /dev/full" "real $t >/dev/full 2>err"
+		ok "$t: /dev/full: one line" 'one_line $t'
+		status 74 "$t: stdout closed" "real $t >&- 2>err"
+		ok "$t: stdout closed: one line" 'one_line $t'
+	else
+		ok "$t: a real invocation writes something" false
+	fi
+	# with stderr closed nothing meant for it may land in an output file
+	status 0 "$t: stderr closed" "real $t >out 2>&-"
+	if [ "$t" != cb-record ] && [ "$t" != cb-store ]; then
+		same_file wanted out "$t: the same again, with stderr closed"
+	fi
+
+	# --- input that is not there, empty or cut
+	case $(reads "$t") in
+	frames|events|container)
+		status 65 "$t: empty input" "real $t /dev/null >out 2>err"
+		;;
+	esac
+	case $(reads "$t") in
+	frames)
+		ok "$t: empty input: says so" 'one_line $t'
+		head -c $(($(wc -c <whole.cbf) - 70)) whole.cbf >cut.cbf
+		status 65 "$t: cut stream" "real $t cut.cbf >out 2>err"
+		ok "$t: cut stream: says so" 'grep -q "^$t: " err'
+		head -c $(($(wc -c <whole.cbf) - 64)) whole.cbf >cut.cbf
+		status 65 "$t: stream without END" "real $t cut.cbf >out 2>err"
+		ok "$t: stream without END: says so" 'grep -qiE "END|cut|died" err'
+		head -c 3000 clip.mkv >junk
+		status 65 "$t: something else than frames" "real $t junk >out 2>err"
+		;;
+	events)
+		head -c $(($(wc -c <events.ndjson) - 9)) events.ndjson >cut.ndjson
+		status 65 "$t: cut event line" "real $t cut.ndjson >out 2>err"
+		ok "$t: cut event line: says so" 'grep -q "^$t: " err'
+		;;
+	container)
+		head -c 600 clip.mkv >cut.mkv
+		status 65 "$t: cut container" "real $t cut.mkv >out 2>err"
+		;;
+	esac
+	# a closed stdin is an input that is not there: a diagnosis, no crash, no hang
+	if [ "$(reads "$t")" != nothing ]; then
+		_st=0
+		case $t in
+		cb-frame) set -- dump ;;
+		cb-ingest) set -- --camera=cam1 - ;;
+		cb-mux) set -- --format=matroska ;;
+		cb-record) new_store; set -- "$store" ;;
+		cb-store) new_store; set -- put "$store" ;;
+		cb-alert) set -- --config=rules.yml ;;
+		*) set -- ;;
+		esac
+		"$t" "$@" <&- >out 2>err || _st=$?
+		ok "$t: stdin closed: a diagnosis ($_st)" '[ "$_st" -ge 64 ] && [ "$_st" -le 78 ] && [ "$_st" -ne 70 ] && one_line $t'
+		mkdir -p a-directory
+		_st=0
+		"$t" "$@" <a-directory >out 2>err || _st=$?
+		ok "$t: stdin a directory: a diagnosis ($_st)" '[ "$_st" -ge 64 ] && [ "$_st" -le 78 ] && [ "$_st" -ne 70 ] && one_line $t'
+	fi
+
+	# --- a reader that leaves early ends the tool quietly
+	_st=0
+	{ real "$t" 2>err || echo "$?" >code; } | head -c 1 >/dev/null
+	ok "$t: a reader that leaves early: no noise" '! grep -v "Broken pipe" err | grep -q .'
+
+	# --- foreign bytes never reach the terminal raw
+	esc=$(printf 'x\033[31mred\033[0m\007\010y')
+	lf=$(printf 'x\nFAKE: all is well')
+	c1=$(printf 'x\302\2331mA\303\050\377\376\300\257')
+	bidi=$(printf 'x\342\200\256cba\342\201\246\342\200\217')
+	n=0
+	for bad in "$esc" "$lf" "$c1" "$bidi"; do
+		n=$((n + 1))
+		name=$(echo "esc lf c1 bidi" | cut -d' ' -f$n)
+		# as an option, as an option's value, as one operand too many, as a file
+		_st=0
+		"$t" "--$bad" </dev/null >out 2>err || _st=$?
+		ok "$t: $name as an option" '[ "$_st" -eq 64 ] && ! steers_c err'
+		while read -r o; do
+			_st=0
+			"$t" "--$o=$bad" </dev/null >out 2>err || _st=$?
+			ok "$t: $name in --$o" '[ "$_st" -ge 64 ] && [ "$_st" -le 78 ] && ! steers_c err'
+		done <typed
+		_st=0
+		"$t" "/nonexistent/$bad" "/nonexistent/$bad" "/nonexistent/$bad" "$bad" </dev/null >out 2>err || _st=$?
+		ok "$t: $name as operands" '[ "$_st" -ge 64 ] && [ "$_st" -le 78 ] && ! steers_c err'
+		set -- "/nonexistent/$bad"
+		case $t in
+		cb-frame) set -- dump "$@" ;;
+		cb-query) set -- "$@" segments ;;
+		cb-store) set -- check "$@" ;;
+		cb-replay) set -- "$@" --camera=cam1 ;;
+		cb-record) set -- "$@" --camera=cam1 ;;
+		cb-alert) set -- "--config=$1" ;;
+		cb-draw) set -- "--events=$1" ;;
+		cb-detect) set -- "--model=$1" ;;
+		cb-mux) set -- "--format=$1" ;;
+		esac
+		_st=0
+		"$t" "$@" </dev/null >out 2>err || _st=$?
+		ok "$t: $name in a file name" '[ "$_st" -ge 64 ] && [ "$_st" -le 78 ] && ! steers_c err'
+	done
+done
+done_testing
