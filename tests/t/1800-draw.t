@@ -3,7 +3,7 @@
 # cb-draw: boxes where the detections say, on the pictures that they speak of and on no other;
 # the choice of a picture; video out; damage, cuts and refusals.
 . "$CB_SRC/tests/lib.sh"
-need_cmd ffmpeg ffprobe
+need_cmd ffmpeg ffprobe cb-ingest
 
 # ten pictures a second for four seconds, all grey, B-frames in between; sound beside it
 ffmpeg -v error -f lavfi -i color=gray:s=320x240:r=10:d=4 -f lavfi -i sine=r=8000:d=4 \
