@@ -4,6 +4,14 @@
 
 #include <string.h>
 
+/* what packets and players go by beside the size */
+static bool same_clock(const struct cb_stream *a, const struct cb_stream *b)
+{
+	return a->tb_num == b->tb_num && a->tb_den == b->tb_den && a->sar_num == b->sar_num &&
+		a->sar_den == b->sar_den && a->has_matrix == b->has_matrix &&
+		(!a->has_matrix || memcmp(a->matrix, b->matrix, sizeof(a->matrix)) == 0);
+}
+
 static int reopen(struct cb_reel *r, const struct cb_stream *like, uint32_t width, uint32_t height,
 		  bool full, bool bt709, struct cb_err *err)
 {
@@ -14,7 +22,8 @@ static int reopen(struct cb_reel *r, const struct cb_stream *like, uint32_t widt
 	};
 
 	if (r->enc && eo.width == r->eo.width && eo.height == r->eo.height &&
-	    full == r->eo.full_range && bt709 == r->eo.bt709)
+	    full == r->eo.full_range && bt709 == r->eo.bt709 &&
+	    same_clock(cb_encoder_stream(r->enc), like))
 		return 0;
 	cb_encoder_free(r->enc);
 	r->enc = NULL;

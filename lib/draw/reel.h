@@ -26,7 +26,7 @@ struct cb_reel {
 /* Announce the stream, by the parameters of the one that is drawn on, so that its STREAM
  * frame stands where readers expect it. Without a size there, the first picture does it. */
 int cb_reel_announce(struct cb_reel *r, const struct cb_stream *like, struct cb_err *err);
-/* Burn, encode, write; a STREAM frame comes before a picture of another size or colour. */
+/* Burn, encode, write; a STREAM frame comes before a picture of another size, colour or time base. */
 int cb_reel_show(struct cb_reel *r, const struct cb_shot *shot, const struct cb_paint_opts *o,
 		 const char *caption, struct cb_err *err);
 void cb_reel_release(struct cb_reel *r);
