@@ -218,9 +218,18 @@ int cb_evin_next(struct cb_evin *in, const char **ret_line, size_t *ret_len,
 		const char *start = (const char *)in->buf.data + in->pos;
 		const char *lf = have ? memchr(start, '\n', have) : NULL;
 
-		if ((lf ? (size_t)(lf - start) : have) >= CB_EVENT_LINE_MAX)
+		if (in->skip) {		/* what is left of a line that was too long */
+			in->pos += lf ? (size_t)(lf - start) + 1 : have;
+			in->skip = !lf;
+			if (lf)
+				continue;
+			have = 0;
+		} else if ((lf ? (size_t)(lf - start) : have) >= CB_EVENT_LINE_MAX) {
+			in->skip = true;
+			in->line++;
 			return cb_err_set(err, CB_E_DATA, "line %ju: longer than %d bytes",
-					  (uintmax_t)in->line + 1, CB_EVENT_LINE_MAX);
+					  (uintmax_t)in->line, CB_EVENT_LINE_MAX);
+		}
 		if (lf) {
 			in->line++;
 			in->pos += (size_t)(lf - start) + 1;
@@ -234,10 +243,11 @@ int cb_evin_next(struct cb_evin *in, const char **ret_line, size_t *ret_len,
 		if (k < 0)
 			return -1;
 		if (k == 0) {
-			if (in->buf.len - in->pos && !cb_stop_wanted())
-				return cb_err_set(err, CB_E_DATA, "line %ju: truncated",
-						  (uintmax_t)in->line + 1);
-			return 0;
+			bool cut = in->buf.len > in->pos && !cb_stop_wanted();
+
+			in->pos = in->buf.len;
+			return cut ? cb_err_set(err, CB_E_DATA, "line %ju: truncated",
+						(uintmax_t)++in->line) : 0;
 		}
 	}
 }

@@ -64,6 +64,7 @@ struct cb_evin {
 	struct cb_buf buf;
 	size_t pos;
 	bool eof, sniffed;
+	bool skip;		/* private */
 	uint64_t line;		/* number of the last line or frame, for messages */
 	void (*before_block)(void *ctx);
 	void *ctx;
@@ -71,7 +72,7 @@ struct cb_evin {
 void cb_evin_init(struct cb_evin *in, int fd);
 /* 1: *ret_line (not NUL-terminated, no LF; NULL for a frame that is no event) and, in a frame
  * stream, *ret_frame (else NULL). 0: end. -1: error; a last line without LF or longer than
- * CB_EVENT_LINE_MAX is CB_E_DATA. */
+ * CB_EVENT_LINE_MAX is CB_E_DATA; of lines (not of frames) the next call gives the one after. */
 int cb_evin_next(struct cb_evin *in, const char **ret_line, size_t *ret_len,
 		 struct cb_frame *ret_frame, struct cb_err *err);
 /* After 0: as cb_reader_finish. */
