@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # cb: make, make demo, make check, make install; make help lists the rest
 VERSION := 0.1.0
 
@@ -99,12 +100,12 @@ include tests/tests.mk
 
 # --- install ---------------------------------------------------------------------------------
 
-install: all
+install: all sbom-build
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SHAREDIR) $(foreach s,1 5 7,$(DESTDIR)$(MANDIR)/man$(s)) \
 		$(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
 	install -m 755 $(TOOLS:%=$(O)/bin/%) $(DESTDIR)$(BINDIR)
 	$(foreach s,1 5 7,$(if $(wildcard man/*.$(s)),install -m 644 $(wildcard man/*.$(s)) $(DESTDIR)$(MANDIR)/man$(s);))
-	install -m 644 schema/cb-event.schema.json sbom/cb.cdx.json $(DESTDIR)$(SHAREDIR)
+	install -m 644 schema/cb-event.schema.json $(O)/sbom/cb.cdx.json $(DESTDIR)$(SHAREDIR)
 	for t in $(TOOLS); do \
 		install -m 644 completions/$$t.bash $(DESTDIR)$(BASHDIR)/$$t && \
 		install -m 644 completions/_$$t $(DESTDIR)$(ZSHDIR)/_$$t && \

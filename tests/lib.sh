@@ -8,6 +8,7 @@
 #   skip_all REASON     leave, the whole file skipped
 #   need_shared [PATH]  skip_all unless the shared test data are there; sets CB_SHARED
 #   need_cmd CMD...     skip_all unless the programs are there
+#   sanitized           is this a sanitizer build? tests/faultio.c cannot be preloaded there
 #   valid_events FILE   every line is valid by schema/cb-event.schema.json
 #   note TEXT           a diagnostic line
 #   done_testing        prints the plan; a test that never gets here fails
@@ -140,6 +141,9 @@ need_cmd() {
 		command -v "$_c" >/dev/null 2>&1 || skip_all "$_c is not installed"
 	done
 }
+
+# is this a sanitizer build? (faultio.so cannot be preloaded into one)
+sanitized() { grep -q -e '-fsanitize=' "$CB_BUILD/flags"; }
 
 valid_events() {
 	if /usr/bin/python3 "$CB_SRC/tests/schema-validate.py" "$1" >valid.log 2>&1; then

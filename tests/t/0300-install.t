@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# make install puts everything under DESTDIR where it belongs, what is installed works from there,
+# and make uninstall leaves no file.
+. "$CB_SRC/tests/lib.sh"
+need_cmd make
+! grep -q -e '-fsanitize=' "$CB_BUILD/flags" || skip_all "a sanitizer build is not what is installed"
+unset MAKEFLAGS MFLAGS MAKELEVEL
+inst() { make -s -C "$CB_SRC" O="$CB_BUILD" DESTDIR="$T/root" "$@"; }
+
+exits 0 inst install
+find root -type f | sort >files
+p=root/usr/local
+n=0
+for c in "$CB_SRC"/cmd/cb-*.c; do
+	t=${c##*/}
+	t=${t%.c}
+	n=$((n + 1))
+	ok "$t: program, page and completions" '[ -x $p/bin/$t ] && [ -s $p/share/man/man1/$t.1 ] &&
+		[ -s $p/share/bash-completion/completions/$t ] && [ -s $p/share/zsh/site-functions/_$t ] &&
+		[ -s $p/share/fish/vendor_completions.d/$t.fish ]'
+	ok "$t: runs from there" '[ "$("$T/$p/bin/$t" --version)" = "$("$t" --version)" ]'
+done
+ok "tools there are" '[ "$n" -gt 0 ]'
+ok "pages of formats and suite" '[ -s $p/share/man/man5/cb-frame.5 ] && [ -s $p/share/man/man7/cb.7 ]'
+ok "schema and bill of materials" '[ -s $p/share/cb/cb-event.schema.json ] && [ -s $p/share/cb/cb.cdx.json ]'
+for t in "$CB_BUILD"/bin/cb-*; do
+	n=${t##*/}
+	ok "$n: bill of materials has its hash" 'jq -e --arg n "$n" --arg h "$(sha512sum <"$T/$p/bin/$n" | cut -d" " -f1)" \
+		".components[] | select(.name == \$n) | .hashes[0].content == \$h" $p/share/cb/cb.cdx.json >out 2>&1'
+done
+ok "nothing is writable by others" '[ -z "$(find root -perm /022 -type f)" ]'
+ok "no path of the build in what is installed" '! grep -rlF "$CB_BUILD" root'
+
+exits 0 inst uninstall
+ok "no file is left" '[ -z "$(find root ! -type d)" ]' || find root ! -type d | sed 's/^/#   /'
+exits 0 inst PREFIX=/opt/cb install
+ok "PREFIX is obeyed" '[ -x root/opt/cb/bin/cb-frame ] && [ ! -e root/usr/local/bin/cb-frame ]'
+exits 0 inst PREFIX=/opt/cb uninstall
+ok "no file is left there" '[ -z "$(find root ! -type d)" ]'
+done_testing
