@@ -150,6 +150,7 @@ static int read_all(struct state *s, struct cb_alert *a, struct cb_evin *in, str
 	for (;;) {
 		k = cb_evin_next(in, &line, &len, &f, err);
 		if (k < 0 && err->code == CB_E_DATA && !in->frames) {
+			s->events++;
 			bad_line(s, NULL, 0, err);
 			*err = (struct cb_err)CB_ERR_INIT;
 			continue;
