@@ -23,7 +23,7 @@ struct opts {
 enum { OPT_CHECK = CB_OPT_BASE, OPT_PASS, OPT_TEE };
 
 static const struct argp_option options[] = {
-	{ "config", 'c', "RULES", 0, "the rules, a YAML file", 0 },
+	{ "config", 'c', "FILE", 0, "the rules, a YAML file", 0 },
 	{ "check", OPT_CHECK, NULL, 0, "check the rules, read nothing", 0 },
 	{ "pass", OPT_PASS, NULL, 0, "write the events that come in, too", 0 },
 	{ "tee", OPT_TEE, NULL, 0, "pass the frame stream on, with the alerts in it", 0 },
