@@ -30,7 +30,7 @@ static const struct argp_option options[] = {
 	{ "threshold", O_THRESHOLD, "N", 0, "Least score of an object, 0 to 1 (0.25)", 1 },
 	{ "nms", O_NMS, "N", 0, "Overlap from which the weaker of two boxes goes, 0: never (0.45)", 1 },
 	{ "classes", O_CLASSES, "LIST", 0, "Report only these classes, names between commas", 1 },
-	{ "resize", O_RESIZE, "TYPE", 0, "letterbox or stretch pictures for the model", 1 },
+	{ "resize", O_RESIZE, "TYPE", 0, "stretch pictures to the model's size, or letterbox them (stretch)", 1 },
 	{ "threads", O_THREADS, "N", 0, "Threads for the model (1)", 1 },
 	{ "isa", O_ISA, "TYPE", 0, "Highest instruction set: auto, sse41, avx2, avx512", 1 },
 	{ "every", O_EVERY, "N", 0, "Analyse every Nth picture (1)", 2 },
@@ -107,7 +107,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		m->threads = (int)cb_cli_u64(st, "--threads", arg, 1, 256);
 		return 0;
 	case O_RESIZE:
-		m->resize = word(st, "--resize", arg, "letterbox|stretch") ? CB_RESIZE_STRETCH : CB_RESIZE_LETTERBOX;
+		m->resize = (enum cb_resize)word(st, "--resize", arg, "stretch|letterbox");
 		return 0;
 	case O_ISA:
 		m->isa = (enum cb_isa)word(st, "--isa", arg, "auto|sse41|avx2|avx512");

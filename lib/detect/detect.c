@@ -431,7 +431,8 @@ static int on_packet(struct cb_detect *d, const struct cb_packet *p, struct cb_e
 	if (d->wait_key && !key)
 		return 0;
 	d->wait_key = false;
-	if (!chosen && (d->o->pick.mode == CB_PICK_KEYFRAMES || (p->flags & CB_F_DISPOSABLE)))
+	if (!chosen && (d->o->pick.mode == CB_PICK_KEYFRAMES ||
+			cb_decoder_disposable(d->dec, p)))
 		return 0;
 
 	e = &d->table[++d->number % TABLE];

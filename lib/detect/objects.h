@@ -16,7 +16,7 @@
 
 #define CB_OBJECTS_MAX 256	/* reported of one picture, the best */
 
-enum cb_resize { CB_RESIZE_LETTERBOX, CB_RESIZE_STRETCH };
+enum cb_resize { CB_RESIZE_STRETCH, CB_RESIZE_LETTERBOX };
 
 struct cb_model_opts {
 	const char *cfg, *weights, *names;	/* weights, names: NULL for the cfg's name with

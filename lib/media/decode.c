@@ -27,10 +27,10 @@ struct cb_decoder {
 	AVCodecContext *ctx;
 	AVPacket *pkt;
 	AVFrame *frame;
+	int nal;		/* bytes of the lengths before NAL units, or 0 */
 	int nal_length;		/* > 0: packets are rewritten to start codes */
 	uint64_t number;
 	int errors;
-	bool draining;
 	struct entry table[TABLE];
 };
 
@@ -42,14 +42,6 @@ static const char *const codecs[] = {
 	"msmpeg4v3", "png", "prores", "rawvideo", "theora", "vc1", "vp8", "vp9", "webp", "wmv1",
 	"wmv2", "wmv3",
 };
-
-static void silent(void *ctx, int level, const char *fmt, va_list ap)
-{
-	(void)ctx;
-	(void)level;
-	(void)fmt;
-	(void)ap;
-}
 
 static int fail(struct cb_err *err, int av, const char *what)
 {
@@ -90,12 +82,12 @@ static int set_extradata(AVCodecContext *c, const struct cb_stream *s, struct cb
 
 int cb_decoder_open(struct cb_decoder **ret, const struct cb_stream *s, struct cb_err *err)
 {
-	struct cb_decoder *d = NULL;
+	struct cb_decoder *d;
 	AVCodecContext *c;
 	const AVCodec *codec;
 	int r;
 
-	av_log_set_callback(silent);
+	av_log_set_level(AV_LOG_QUIET);
 	if (s->kind != CB_VIDEO)
 		return cb_err_set(err, CB_E_DATA, "%s: not video", s->codec);
 	if (s->width > CB_PICTURE_SIDE_MAX || s->height > CB_PICTURE_SIDE_MAX ||
@@ -127,6 +119,7 @@ int cb_decoder_open(struct cb_decoder **ret, const struct cb_stream *s, struct c
 	c->flags |= AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_OUTPUT_CORRUPT;
 	if (set_extradata(c, s, err) < 0)
 		goto out;
+	d->nal = s->nal_length;
 	/* without avcC or hvcC the decoder expects start codes */
 	if (s->nal_length && !(s->extradata_len > 6 && (s->extradata[0] == 1 ||
 	    (!strcmp(s->codec, "hevc") && (s->extradata[0] || s->extradata[1] || s->extradata[2] > 1)))))
@@ -178,6 +171,37 @@ static int start_codes(struct cb_decoder *d, const struct cb_packet *p, struct c
 	return 0;
 }
 
+bool cb_decoder_disposable(const struct cb_decoder *d, const struct cb_packet *p)
+{
+	size_t nl = (size_t)d->nal, n;
+	bool slices = false;
+
+	if (p->flags & CB_F_DISPOSABLE)
+		return true;
+	if (d->ctx->codec_id != AV_CODEC_ID_H264 || !nl)
+		return false;
+	/* nal_ref_idc 0 in every slice (ISO/IEC 14496-10 7.4.1) */
+	for (size_t i = 0; p->len - i > nl; i += n) {
+		unsigned type;
+
+		n = 0;
+		for (size_t k = 0; k < nl; k++)
+			n = n << 8 | p->data[i + k];
+		i += nl;
+		if (!n || n > p->len - i)
+			return false;
+		type = p->data[i] & 31;
+		if (type >= 1 && type <= 5) {
+			if (p->data[i] & 0x60)
+				return false;
+			slices = true;
+		} else if (type == 7 || type == 8 || type == 13 || type == 15) {
+			return false;	/* parameter sets must not be missed */
+		}
+	}
+	return slices;
+}
+
 int cb_decoder_send(struct cb_decoder *d, const struct cb_packet *p, struct cb_err *err)
 {
 	struct entry *e;
@@ -185,7 +209,6 @@ int cb_decoder_send(struct cb_decoder *d, const struct cb_packet *p, struct cb_e
 
 	d->errors = 0;
 	if (!p) {
-		d->draining = true;
 		r = avcodec_send_packet(d->ctx, NULL);
 		return r < 0 && r != AVERROR_EOF ? fail(err, r, "decoding") : 0;
 	}
@@ -262,7 +285,6 @@ int cb_decoder_next(struct cb_decoder *d, struct cb_picture *ret, struct cb_err 
 void cb_decoder_flush(struct cb_decoder *d)
 {
 	avcodec_flush_buffers(d->ctx);
-	d->draining = false;
 }
 
 void cb_decoder_free(struct cb_decoder *d)

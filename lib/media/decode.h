@@ -32,6 +32,8 @@ int cb_decoder_open(struct cb_decoder **ret, const struct cb_stream *s, struct c
 /* Feed one packet (NULL: the end, so that the last pictures come out). A packet that cannot
  * be decoded is -1 with CB_E_DATA; the decoder stays usable. */
 int cb_decoder_send(struct cb_decoder *d, const struct cb_packet *p, struct cb_err *err);
+/* May this packet be left out without harm to other pictures? Flagged so, or H.264 that says so. */
+bool cb_decoder_disposable(const struct cb_decoder *d, const struct cb_packet *p);
 /* 1 and a picture, 0 for none yet, -1 (CB_E_DATA: damage in the last packet; go on calling).
  * A packet marked DISCARD gives no picture. */
 int cb_decoder_next(struct cb_decoder *d, struct cb_picture *ret, struct cb_err *err);
