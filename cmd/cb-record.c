@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cb-record: a frame stream into a store, append-only, hash-listed, crash-safe. */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/stop.h"
+#include "base/time.h"
+#include "cli/cli.h"
+#include "store/recorder.h"
+#include "wire/event.h"
+
+struct opts {
+	const char *store, *camera;
+	bool tee;
+	int64_t segment_ns, sync_ns;
+};
+
+enum { OPT_TEE = CB_OPT_BASE, OPT_SEGMENT, OPT_CAMERA, OPT_SYNC };
+
+static const struct argp_option options[] = {
+	{ "tee", OPT_TEE, NULL, 0, "Pass the frame stream on, events inside it", 0 },
+	{ "segment", OPT_SEGMENT, "DURATION", 0,
+	  "Cut at the first keyframe after so long (60s; 1s to 24h)", 0 },
+	{ "camera", OPT_CAMERA, "NAME", 0, "Store under this name, not the stream's", 0 },
+	{ "sync-interval", OPT_SYNC, "DURATION", 0,
+	  "Have everything on the disk at least so often (1s; 0: each fragment)", 0 },
+	{ 0 },
+};
+
+static error_t parse_opt(int key, char *arg, struct argp_state *st)
+{
+	struct opts *o = st->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		o->segment_ns = 60 * CB_NS_PER_S;
+		o->sync_ns = CB_NS_PER_S;
+		st->child_inputs[0] = NULL;
+		return 0;
+	case OPT_TEE:
+		o->tee = true;
+		return 0;
+	case OPT_SEGMENT:
+		o->segment_ns = cb_cli_duration_ns(st, "segment", arg);
+		if (o->segment_ns < CB_NS_PER_S || o->segment_ns > CB_SEGMENT_NS_MAX)
+			argp_error(st, "--segment: from 1s to 24h");
+		return 0;
+	case OPT_SYNC:
+		o->sync_ns = cb_cli_duration_ns(st, "sync-interval", arg);
+		if (o->sync_ns > 3600 * CB_NS_PER_S)
+			argp_error(st, "--sync-interval: at most 1h");
+		return 0;
+	case OPT_CAMERA:
+		if (!cb_camera_name_ok(arg))
+			argp_error(st, "--camera: letters, digits, '.', '_' and '-', at most %d, not "
+				   "starting with '.' or '-'", CB_NAME_MAX);
+		o->camera = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->store)
+			argp_error(st, "too many operands");
+		o->store = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->store)
+			argp_error(st, "no STORE");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = {
+	.options = options, .parser = parse_opt, .args_doc = "STORE",
+	.doc = "Record the frame stream on standard input into STORE.\v"
+	       "STORE is made where there is none. Events about the recording go to standard\n"
+	       "output, or into the stream with --tee, and into the store.",
+	.children = cb_cli_children,
+};
+
+struct state {
+	struct cb_sink *sink;
+	struct cb_recorder *rec;
+	int in;
+	bool closed;			/* our reader is gone; the recording goes on */
+	struct cb_err out, idle;	/* first failure of the output; of work done while waiting */
+	struct cb_err damage;		/* first damage in the input */
+	uint64_t damages;
+	bool pictures;
+};
+
+/* The output failed: that must not cost footage. */
+static void output_failed(struct state *s, struct cb_err *err)
+{
+	bool gone = err->sys == EPIPE;
+
+	if (!s->closed) {
+		s->out = *err;
+		cb_cli_warn("%s; recording goes on", gone ? "nobody reads the output any more" : err->msg);
+	}
+	s->closed = true;
+	*err = (struct cb_err)CB_ERR_INIT;
+}
+
+static int on_event(void *ctx, const struct cb_buf *line, struct cb_err *err)
+{
+	struct state *s = ctx;
+
+	if (!s->closed && cb_sink_event(s->sink, line, err) < 0)
+		output_failed(s, err);
+	return 0;
+}
+
+static void on_warn(void *ctx, const char *text)
+{
+	(void)ctx;
+	cb_cli_warn("%s", text);
+}
+
+/* The next read would block: flush, and do what the recorder has to do by the clock. */
+static void while_waiting(void *ctx)
+{
+	struct pollfd p = { .events = POLLIN };
+	struct state *s = ctx;
+
+	p.fd = s->in;
+	for (;;) {
+		int ms = s->rec ? cb_recorder_idle(s->rec, &s->idle) : -1;
+
+		if (!s->closed)
+			cb_sink_flush(s->sink);
+		if (ms < 0 || cb_stop_wanted() || poll(&p, 1, ms) != 0)
+			return;
+	}
+}
+
+static void damage(struct state *s, const char *why)
+{
+	if (!s->damages++)
+		cb_err_set(&s->damage, CB_E_DATA, "stdin: %s", why);
+}
+
+/* One frame after HELLO. -1: the recording is over. */
+static int one_frame(struct state *s, const struct cb_reader *r, const struct cb_frame *f,
+		     struct cb_err *err)
+{
+	struct cb_gap g;
+
+	if (!s->closed && cb_sink_frame(s->sink, f, err) < 0)
+		output_failed(s, err);
+	if (f->type == CB_FRAME_GAP && f->payload == r->gap && cb_gap_parse(&g, f, NULL) == 0)
+		damage(s, g.text);
+	if (f->type == CB_FRAME_PICTURE && !s->pictures) {
+		s->pictures = true;
+		cb_cli_warn("raw pictures are not recorded");
+	}
+	if (cb_recorder_frame(s->rec, f, err) < 0) {
+		if (cb_recorder_dead(s->rec) || err->code != CB_E_DATA)
+			return -1;
+		damage(s, err->msg);	/* a frame that makes no sense; the next may */
+		*err = (struct cb_err)CB_ERR_INIT;
+	}
+	if (s->idle.code) {
+		*err = s->idle;
+		return -1;
+	}
+	return 0;
+}
+
+static int record(const struct opts *o, struct state *s, struct cb_reader *r, const struct cb_store *store,
+		  uint16_t *ret_end, struct cb_err *err)
+{
+	struct cb_recorder_opts ro = { .recorder = "cb-record " CB_VERSION, .camera = o->camera,
+				       .segment_ns = o->segment_ns, .sync_ns = o->sync_ns,
+				       .event = on_event, .warn = on_warn, .ctx = s };
+	struct cb_recorder_totals t;
+	const char *reason = "error";
+	struct cb_end e = { 0 };
+	struct cb_frame f;
+	int k, ret = -1;
+
+	k = cb_reader_next(r, &f, err);
+	if (k <= 0) {
+		if (k < 0 && err->code == CB_E_DATA)
+			cb_err_prefix(err, "stdin");
+		return k < 0 || cb_reader_finish(r, err) < 0 ? -1 : 0;
+	}
+	if (cb_recorder_open(&s->rec, store, &f, &ro, err) < 0)
+		return cb_err_prefix(err, "%s", o->store);
+	if (cb_sink_frame(s->sink, &f, err) < 0)
+		output_failed(s, err);
+	r->resync = true;	/* from here on damage is a gap, and no reason to stop */
+	while ((k = cb_reader_next(r, &f, err)) > 0) {
+		if (f.type == CB_FRAME_END)
+			cb_end_parse(&e, &f, NULL);
+		if (one_frame(s, r, &f, err) < 0) {
+			cb_err_prefix(err, "%s", o->store);
+			goto out;
+		}
+	}
+	if (k == 0)
+		reason = r->ended ? "end" : cb_stop_wanted() ? "stopped" : "died";
+	ret = k;
+out:
+	if (cb_recorder_close(s->rec, reason, ret < 0 ? NULL : err) < 0 && ret == 0)
+		ret = cb_err_prefix(err, "%s", o->store);
+	*ret_end = ret < 0 ? CB_END_ERROR : r->ended ? e.reason : CB_END_STOPPED;
+	cb_recorder_totals(s->rec, &t);
+	cb_cli_note("%" PRIu64 " packets, %" PRIu64 " bytes, %" PRIu64 " segments, %" PRIu64 " gaps",
+		    t.packets, t.bytes, t.segments, t.gaps);
+	cb_recorder_free(s->rec);
+	s->rec = NULL;
+	if (ret < 0)
+		return -1;
+	if (r->damages && !s->damages)
+		damage(s, "END: its totals are not those of the stream");
+	if (s->damages) {
+		*err = s->damage;
+		return -1;
+	}
+	return cb_reader_finish(r, err) < 0 ? cb_err_prefix(err, "stdin") : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct cb_out out;
+	struct cb_err err = CB_ERR_INIT, late = CB_ERR_INIT;
+	struct cb_store store = { -1, -1 };
+	struct cb_writer w;
+	struct cb_sink sink = { 0 };
+	struct state s = { .sink = &sink, .in = STDIN_FILENO };
+	struct opts o = { 0 };
+	struct cb_reader r;
+	uint16_t end = CB_END_ERROR;
+	bool whole;
+	int ofd;
+
+	cb_cli_parse("cb-record", &argp, argc, argv, &o);
+	cb_stop_install(true);
+	if ((o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0) ||
+	    cb_store_create(&store, o.store, &err) < 0 || (ofd = cb_stdout_take(&err)) < 0)
+		goto out;
+	if (o.tee) {
+		cb_writer_init(&w, ofd);
+		w.tolerant = true;
+		sink.tee = &w;
+	} else {
+		cb_out_init(&out, ofd);
+		sink.ndjson = &out;
+	}
+	cb_reader_init(&r, s.in);
+	r.before_block = while_waiting;
+	r.ctx = &s;
+	record(&o, &s, &r, &store, &end, &err);
+	/* a tee tells its reader of the end only where we were told of it, or made it ourselves */
+	whole = r.ended || err.code == CB_OK || end == CB_END_ERROR;
+	if (o.tee && r.frames == 0)
+		whole = false;
+	if (s.closed && o.tee)
+		whole = false;
+	if (cb_sink_close(&sink, whole, end, &late) < 0 && !s.out.code)
+		s.out = late;
+	cb_reader_release(&r);
+	if (s.out.code && !err.code && !(o.tee && s.out.sys == EPIPE))
+		err = s.out;
+out:
+	cb_store_close(&store);
+	return cb_cli_finish(&err);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One segment and its manifest: written while it is open, read when and after that. */
+#ifndef CB_STORE_SEGMENT_H
+#define CB_STORE_SEGMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "store/store.h"
+
+/* --- writing ------------------------------------------------------------------------------------ */
+
+struct cb_segment_writer {
+	struct cb_segment seg;		/* where it lies; seg.end sums up what was written */
+	int dir, mp4, manifest;
+	uint64_t offset;		/* good bytes of the segment file */
+	uint64_t text;			/* good bytes of the manifest */
+	uint32_t next;			/* number of the next fragment */
+	struct cb_sha256 sofar;		/* over the manifest */
+	bool dirty;			/* something was written since the last sync */
+};
+/* All of w->seg but end is filled in. Creates both files, writes the init segment and the
+ * head lines, syncs. CB_E_CANTCREAT with EEXIST in err->sys: the name is taken. */
+int cb_segment_writer_open(struct cb_segment_writer *w, const struct cb_store *s,
+			   const struct cb_buf *init, const struct cb_buf *head, struct cb_err *err);
+/* Append a fragment (its bytes in iov[0..n-1], which is changed) and its line; number, offset,
+ * length of *f are set here. On failure both files are cut back to what was good. */
+int cb_segment_writer_fragment(struct cb_segment_writer *w, struct iovec *iov, int n,
+			       struct cb_fragment *f, struct cb_err *err);
+int cb_segment_writer_gap(struct cb_segment_writer *w, const struct cb_manifest_gap *g,
+			  struct cb_err *err);
+/* The segment, then its manifest, on the disk. */
+int cb_segment_writer_sync(struct cb_segment_writer *w, struct cb_err *err);
+/* End line, sync, read-only, final name. Closes the files in any case; on failure the .part
+ * stays for recovery. w->seg.digest is set. */
+int cb_segment_writer_seal(struct cb_segment_writer *w, const char *reason, struct cb_err *err);
+/* Close the files and leave them as they are. */
+void cb_segment_writer_abandon(struct cb_segment_writer *w);
+/* Sync both, make them read-only, rename name.mp4.part to name.mp4, sync the directory. */
+int cb_segment_seal(int dir, const char *name, int mp4, int manifest, struct cb_err *err);
+
+/* --- reading ------------------------------------------------------------------------------------ */
+
+struct cb_segment_reader {
+	struct cb_manifest m;
+	int mp4;
+	uint64_t size;		/* of the segment file */
+	bool whole;		/* the manifest was understood to its end */
+	struct cb_err why;	/* why not */
+	struct cb_buf buf;
+};
+/* Open a segment and its manifest; an open one is read as far as its manifest goes. Errors:
+ * DATA or NOINPUT where one of the two is missing or no manifest at all. */
+int cb_segment_reader_open(struct cb_segment_reader *r, const struct cb_store *s,
+			   const struct cb_segment *g, struct cb_err *err);
+/* Bytes of line i (0: the init segment), after their digest was found right. They last until
+ * the next call. CB_E_DATA: they are not what the manifest says. */
+int cb_segment_reader_get(struct cb_segment_reader *r, size_t i, const uint8_t **ret,
+			  size_t *ret_len, struct cb_err *err);
+void cb_segment_reader_close(struct cb_segment_reader *r);
+
+#endif
