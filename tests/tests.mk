@@ -110,6 +110,11 @@ sbom: sbom-build
 	$(Q)mv sbom/cb.cdx.json.new sbom/cb.cdx.json
 	$(Q)echo "wrote sbom/cb.cdx.json (for the tree) and $(O)/sbom/cb.cdx.json (of this build)"
 
+# the committed tree, the same bytes from the same commit
+dist:
+	$(Q)mkdir -p $(O) && git archive --format=tar --prefix=cb-$(VERSION)/ HEAD | gzip -n9 >$(O)/cb-$(VERSION).tar.gz
+	$(Q)cd $(O) && sha256sum cb-$(VERSION).tar.gz
+
 demo:
 	$(Q)scripts/deps demo
 	$(Q)$(MAKE) --no-print-directory all
@@ -152,6 +157,7 @@ help:
 	@echo 'make install       into DESTDIR and PREFIX ($(PREFIX)); make uninstall takes it away'
 	@echo 'make bench         measurements, beside other programs on this machine'
 	@echo 'make fuzz          fuzz every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) each; FUZZ=name for one'
+	@echo 'make dist          the committed tree as $(O)/cb-$(VERSION).tar.gz'
 	@echo 'make sbom          software bill of materials, CycloneDX 1.6'
 	@echo 'make completions   shell completions, from the tools themselves'
 	@echo 'make golden        rewrite expected outputs; format-check: changed lines only'

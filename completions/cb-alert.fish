@@ -1,0 +1,10 @@
+# fish completion for cb-alert; made by scripts/gen-completion, do not edit
+complete -c cb-alert -l config -s c -r -F -d 'the rules, a YAML file'
+complete -c cb-alert -l check -d 'check the rules, read nothing'
+complete -c cb-alert -l pass -d 'write the events that come in, too'
+complete -c cb-alert -l tee -d 'pass the frame stream on, with the alerts in it'
+complete -c cb-alert -l quiet -s q -d 'Only report errors'
+complete -c cb-alert -l verbose -s v -d 'Say more on stderr'
+complete -c cb-alert -l help -s '?' -d 'Show the options and leave'
+complete -c cb-alert -l usage -d 'Show a short form of the options and leave'
+complete -c cb-alert -l version -s V -d 'Show the version and leave'

@@ -1,0 +1,11 @@
+# fish completion for cb-record; made by scripts/gen-completion, do not edit
+complete -c cb-record -n 'test (count (string match -v -- "-*" (commandline -opc))) -eq 1' -f -a '(__fish_complete_directories)'
+complete -c cb-record -l tee -d 'Pass the frame stream on, events inside it'
+complete -c cb-record -l segment -x -d 'Cut at the first keyframe after so long (60s; 1s to 24h)'
+complete -c cb-record -l camera -x -d 'Store under this name, not the stream\'s'
+complete -c cb-record -l sync-interval -x -d 'Have everything on the disk at least so often (1s; 0: each fragment)'
+complete -c cb-record -l quiet -s q -d 'Only report errors'
+complete -c cb-record -l verbose -s v -d 'Say more on stderr'
+complete -c cb-record -l help -s '?' -d 'Show the options and leave'
+complete -c cb-record -l usage -d 'Show a short form of the options and leave'
+complete -c cb-record -l version -s V -d 'Show the version and leave'

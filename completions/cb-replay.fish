@@ -1,0 +1,11 @@
+# fish completion for cb-replay; made by scripts/gen-completion, do not edit
+complete -c cb-replay -n 'test (count (string match -v -- "-*" (commandline -opc))) -eq 1' -f -a '(__fish_complete_directories)'
+complete -c cb-replay -l camera -x -d 'Which camera; needed where there are several'
+complete -c cb-replay -l from -x -d 'Begin at the keyframe before this'
+complete -c cb-replay -l to -x -d 'End after the group of pictures that this falls into'
+complete -c cb-replay -l events -d 'Stored events too, before the segment they are from'
+complete -c cb-replay -l quiet -s q -d 'Only report errors'
+complete -c cb-replay -l verbose -s v -d 'Say more on stderr'
+complete -c cb-replay -l help -s '?' -d 'Show the options and leave'
+complete -c cb-replay -l usage -d 'Show a short form of the options and leave'
+complete -c cb-replay -l version -s V -d 'Show the version and leave'

@@ -1,0 +1,10 @@
+# fish completion for cb-store; made by scripts/gen-completion, do not edit
+complete -c cb-store -n 'test (count (string match -v -- "-*" (commandline -opc))) -eq 1' -f -a 'put check reindex'
+complete -c cb-store -n 'test (count (string match -v -- "-*" (commandline -opc))) -eq 2' -f -a '(__fish_complete_directories)'
+complete -c cb-store -l tee -d 'put: pass a whole frame stream on, not its events alone'
+complete -c cb-store -l camera -x -d 'check: only this camera'
+complete -c cb-store -l quiet -s q -d 'Only report errors'
+complete -c cb-store -l verbose -s v -d 'Say more on stderr'
+complete -c cb-store -l help -s '?' -d 'Show the options and leave'
+complete -c cb-store -l usage -d 'Show a short form of the options and leave'
+complete -c cb-store -l version -s V -d 'Show the version and leave'
