@@ -462,8 +462,23 @@ static int open_device(struct cb_demux *d, struct cb_err *err)
 	return 0;
 }
 
+/* Which demuxer? Pictures in a row look like one picture to the library. */
+static int recognise(struct cb_demux *d, const AVInputFormat **ret, struct cb_err *err)
+{
+	const AVInputFormat *f = NULL;
+	int r = av_probe_input_buffer2(d->in.pb, &f, d->in.kind == CB_SOURCE_FILE ? d->o.source : "", NULL, 0, 0);
+
+	if (r < 0)
+		return cb_avin_error(&d->in, r, &d->log, err);
+	if (strcmp(f->name, "jpeg_pipe") == 0)
+		f = av_find_input_format("mjpeg");
+	*ret = f;
+	return 0;
+}
+
 static int open_container(struct cb_demux *d, struct cb_err *err)
 {
+	const AVInputFormat *format = NULL;
 	AVDictionary *o = NULL;
 	bool selective;
 	int r;
@@ -482,8 +497,12 @@ static int open_container(struct cb_demux *d, struct cb_err *err)
 			r = av_dict_set_int(&o, "timeout", d->in.timeout_ns / 1000, 0);
 	}
 	cb_avin_patience(&d->in);
+	if (d->in.pb && recognise(d, &format, err) < 0) {
+		av_dict_free(&o);
+		return -1;
+	}
 	if (r >= 0)	/* frees the context when it fails */
-		r = avformat_open_input(&d->s, d->in.kind == CB_SOURCE_FILE ? d->o.source : d->in.pb ? "" : d->url, NULL, &o);
+		r = avformat_open_input(&d->s, d->in.pb ? "" : d->url, format, &o);
 	av_dict_free(&o);
 	if (r < 0) {
 		if (d->in.pb && strstr(d->log.last, "whitelist"))

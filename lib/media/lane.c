@@ -19,6 +19,7 @@ static void rational(AVRational r, uint32_t *num, uint32_t *den)
 {
 	bool good = r.num > 0 && r.den > 0;
 
+	av_reduce(&r.num, &r.den, r.num, r.den, INT32_MAX);
 	*num = good ? (uint32_t)r.num : 0;
 	*den = good ? (uint32_t)r.den : 1;
 }
@@ -84,6 +85,13 @@ static void fill(struct cb_lane *l, const AVStream *st)
 	s->extradata_len = (uint32_t)l->extra.len;
 }
 
+/* The rate of a parameter set, where the container has none. */
+static void rate(struct cb_stream *s, const struct cb_sps *sps)
+{
+	if (!s->fr_num && sps->fr_num && sps->fr_num <= INT32_MAX && sps->fr_den <= INT32_MAX)
+		rational((AVRational){ (int)sps->fr_num, (int)sps->fr_den }, &s->fr_num, &s->fr_den);
+}
+
 /* What only the active parameter set says, or says better than the container. */
 static int fill_sets(struct cb_lane *l, struct cb_err *err)
 {
@@ -100,8 +108,7 @@ static int fill_sets(struct cb_lane *l, struct cb_err *err)
 	s->level = sps.level;
 	if (!s->sar_num && sps.sar_num)
 		s->sar_num = sps.sar_num, s->sar_den = sps.sar_den;
-	if (!s->fr_num && sps.fr_num && sps.fr_num <= INT32_MAX && sps.fr_den <= INT32_MAX)
-		s->fr_num = sps.fr_num, s->fr_den = sps.fr_den;
+	rate(s, &sps);
 	if (sps.has_color && !s->color_range) {
 		s->color_range = sps.full_range ? 2 : 1;
 		s->color_primaries = sps.primaries;
@@ -136,11 +143,15 @@ static void aac_channels(AVCodecParameters *par, unsigned config)
 {
 	static const uint8_t channels[8] = { 0, 1, 2, 3, 4, 5, 6, 8 };
 
-	if (!par->ch_layout.nb_channels && config > 0 && config < 8)
+	if (config > 0 && config < 8 && par->ch_layout.nb_channels != channels[config]) {
+		av_channel_layout_uninit(&par->ch_layout);
 		av_channel_layout_default(&par->ch_layout, channels[config]);
+	}
 }
 
-/* Rate, channels and frame length of an AudioSpecificConfig, where the container is silent. */
+/* Rate, channels and frame length of an AudioSpecificConfig. It knows better than the
+ * container (FLV's headers say 44.1 kHz stereo, always), unless that speaks of the output
+ * after spectral band replication: twice the rate, perhaps twice the channels. */
 static void asc_read(AVCodecParameters *par, const uint8_t *p, size_t n)
 {
 	unsigned rate, type;
@@ -150,9 +161,14 @@ static void asc_read(AVCodecParameters *par, const uint8_t *p, size_t n)
 	type = p[0] >> 3;
 	rate = (p[0] & 7) << 1 | p[1] >> 7;
 	if (rate < 13 && type != 31) {
-		if (!par->sample_rate)
+		if (type != 5 && type != 29 && par->sample_rate != 2 * aac_rates[rate]) {
 			par->sample_rate = aac_rates[rate];
-		aac_channels(par, p[1] >> 3 & 15);
+			aac_channels(par, p[1] >> 3 & 15);
+		} else if (!par->sample_rate) {
+			par->sample_rate = 2 * aac_rates[rate];
+		}
+		if (!par->ch_layout.nb_channels)
+			aac_channels(par, p[1] >> 3 & 15);
 		if (!par->frame_size && (type == 1 || type == 2 || type == 4))
 			par->frame_size = p[1] & 4 ? 960 : 1024;
 	}
@@ -207,8 +223,6 @@ static int adts_learn(struct cb_lane *l, const AVStream *st, const AVPacket *pkt
 	memcpy(l->adts, p, 7);
 	l->par->sample_rate = aac_rates[rate];
 	l->par->frame_size = 1024;
-	if (config)
-		av_channel_layout_uninit(&l->par->ch_layout);
 	aac_channels(l->par, config);
 	l->par->profile = (int)type - 1;
 	fill(l, st);
@@ -314,8 +328,7 @@ static int set_up(struct cb_lane *l, const AVStream *st, const AVPacket *pkt, st
 				l->sps = (int)sps.id;
 				if (!l->s.width)
 					l->s.width = sps.width, l->s.height = sps.height;
-				if (!l->s.fr_num && sps.fr_num <= INT32_MAX && sps.fr_den <= INT32_MAX)
-					l->s.fr_num = sps.fr_num, l->s.fr_den = sps.fr_den;
+				rate(&l->s, &sps);
 				l->s.profile = sps.profile;
 				l->s.level = sps.level;
 			}
