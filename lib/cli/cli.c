@@ -135,10 +135,11 @@ void cb_cli_parse(const char *prog, const struct argp *argp, int argc, char **ar
 	static char err_buf[16384], line_buf[4096];
 	FILE *safe;
 
-	/* a descriptor 0..2 that the caller closed must not become one of our files */
-	while (fcntl(STDERR_FILENO, F_GETFD) < 0 || fcntl(STDOUT_FILENO, F_GETFD) < 0 ||
-	       fcntl(STDIN_FILENO, F_GETFD) < 0)
-		if (open("/dev/null", O_RDONLY) < 0)
+	/* a descriptor 0..2 that the caller closed must not become one of our files: it is one
+	 * that cannot be read or written, so that its use is an error and not an empty input */
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
 			_exit(EX_OSERR);
 	/* a whole complaint at a time */
 	safe = fopencookie(NULL, "w", (cookie_io_functions_t){ .write = write_complaint });

@@ -27,8 +27,8 @@ extern bool cb_cli_quiet, cb_cli_verbose;
 
 /* Parse; exits 64 on misuse, 0 after --help, --version, --dump-options, 74 where their text
  * cannot be written. From here on everything printed to stderr is made safe for a terminal,
- * and descriptors 0 to 2 are open (on /dev/null where the caller had closed them; a tool
- * that then writes to such a stdout gets CB_E_IO). */
+ * and descriptors 0 to 2 are open (on /dev/null the wrong way round where the caller had closed
+ * them, so that reading such a stdin or writing such a stdout is CB_E_IO). */
 void cb_cli_parse(const char *prog, const struct argp *argp, int argc, char **argv, void *opts);
 
 /* Inside a parser: fail with usage (64) unless the text is a number in range. */
