@@ -12,7 +12,7 @@
 #include "wire/frame.h"
 #include "wire/json.h"
 
-#define CB_DETS_WAITING 4096			/* kept at most while a stream flows */
+#define CB_DETS_WAITING 16384			/* kept at most while a stream flows */
 #define CB_DETS_BYTES_MAX ((size_t)1 << 30)	/* kept at most from a file */
 
 /* A rectangle, 0..1 of the picture, origin top left. */

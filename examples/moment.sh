@@ -1,0 +1,5 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# moment.sh STORE CAMERA PICTURE: the most telling picture of what a camera recorded.
+set -euo pipefail
+cb-replay "$1" --camera "$2" --events | cb-draw -c --picture "$3"
