@@ -16,6 +16,7 @@
 #define RUN_EVERY_US 60000000
 #define BEHIND_NS (CB_NS_PER_S / 2)		/* then analysis is left out */
 #define FAR_BEHIND_NS (3 * CB_NS_PER_S)		/* then decoding, up to the next keyframe */
+#define TAINT_US 10000000	/* after damage, where no keyframe comes to end it */
 #define SLACK 64
 
 /* A packet given to the decoder, as far as its pictures' events need it. */
@@ -43,12 +44,12 @@ struct cb_detect {
 	struct cb_buf params;		/* its last STREAM payload */
 	uint32_t tb_num, tb_den;
 	struct cb_decoder *dec;
-	bool wait_key, failed;		/* failed: its decoder could not be opened */
+	bool wait_key, tainted, failed;		/* failed: its decoder could not be opened */
 	struct cb_err why;
 	uint64_t number;		/* packets given to the decoder */
 	struct entry table[TABLE];
 	struct entry last;		/* of the last picture analysed */
-	int64_t t_us, run_us;
+	int64_t t_us, run_us, taint_us;
 	bool timed;
 
 	/* live */
@@ -336,6 +337,15 @@ static int pictures(struct cb_detect *d, bool *ret_bad, struct cb_err *err)
 			*ret_bad = true;
 			continue;
 		}
+		/* damage stays in what is predicted from it, and decoders do not say so */
+		*ret_bad |= pic.corrupt;
+		if (*ret_bad) {
+			d->tainted = true;
+			d->taint_us = e->t_us;
+		} else if (pic.key || e->t_us - d->taint_us > TAINT_US || e->t_us < d->taint_us - TAINT_US) {
+			d->tainted = false;
+		}
+		pic.corrupt |= d->tainted;
 		if (e->chosen && analyse(d, &pic, e, err) < 0)
 			return -1;
 	}
@@ -451,6 +461,9 @@ static int on_packet(struct cb_detect *d, const struct cb_packet *p, struct cb_e
 	if (pictures(d, &bad, err) < 0)
 		return -1;
 	d->stats.decode_errors += bad;
+	d->tainted |= bad && d->o->pick.mode != CB_PICK_KEYFRAMES;
+	if (bad)
+		d->taint_us = t_us;
 	/* keyframes alone follow nothing: have each picture now, not some keyframes later */
 	return d->o->pick.mode == CB_PICK_KEYFRAMES ? drain(d, err) : 0;
 }
@@ -479,7 +492,7 @@ static int on_stream(struct cb_detect *d, const struct cb_frame *f, struct cb_er
 		return cb_err_nomem(err);
 	d->tb_num = s.tb_num;
 	d->tb_den = s.tb_den;
-	d->wait_key = false;
+	d->wait_key = d->tainted = false;
 	/* others may need what passes through: go on without analysis, say so at the end */
 	if (cb_decoder_open(&d->dec, &s, &d->why) < 0) {
 		cb_err_prefix(&d->why, "stream %d", d->stream);
