@@ -49,6 +49,7 @@ $(O)/aid/nn-darknet: tests/nn/darknet.c $(O)/flags
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu17 -D_GNU_SOURCE -Wall -O1 -I/usr/lib/darknet/include -o $@ $< -ldl
 
+$(O)/bench/json: LDLIBS += -ljson-c
 $(O)/bench/%: $(O)/obj/tests/bench/%.o $(unit_order:%=$(O)/lib/lib%.a)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(link) $(call extern,$(unit_order)) $(LDLIBS)

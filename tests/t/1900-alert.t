@@ -177,13 +177,13 @@ ok "and no alert was lost" '[ "$(wc -l <out)" -eq 3 ]'
 # a hook does not hold the alerts back, and is looked after while no event comes
 mkfifo pipe
 rules "    hook: { argv: [$T/slow], timeout: 300ms }"
-cb-alert -c r.yml <pipe >out 2>err &
+cb-alert -c r.yml <pipe >idle.out 2>idle.err &
 pid=$!
 exec 9>pipe
 ev x front 9 >&9
 i=0
-while ! grep -q killed err && [ $i -lt 100 ]; do sleep 0.1; i=$((i + 1)); done
-ok "while input is awaited the alert is out and the late hook killed" '[ "$(wc -l <out)" -eq 1 ] && grep -q killed err'
+while ! grep -qs killed idle.err && [ $i -lt 100 ]; do sleep 0.1; i=$((i + 1)); done
+ok "while input is awaited the alert is out and the late hook killed" '[ "$(wc -l <idle.out)" -eq 1 ] && grep -q killed idle.err'
 ok "and reaped" '! ps -o stat= --ppid $pid | grep -q Z'
 kill -TERM $pid
 wait $pid
