@@ -82,16 +82,21 @@ static uint32_t run_avx512(uint32_t crc, const uint8_t *p, size_t n)
 
 	if (n < 2 * FOLD)
 		return run_sse42(crc, p, n);
+#pragma GCC unroll 4
 	for (int i = 0; i < 4; i++)
 		a[i] = _mm512_loadu_si512(p + 64 * i);
 	a[0] = _mm512_xor_si512(a[0], _mm512_zextsi128_si512(_mm_cvtsi32_si128((int)crc)));
-	for (n -= FOLD, p += FOLD; n >= FOLD; n -= FOLD, p += FOLD)
+	for (n -= FOLD, p += FOLD; n >= FOLD; n -= FOLD, p += FOLD) {
+		/* unrolled, a lives in registers */
+#pragma GCC unroll 4
 		for (int i = 0; i < 4; i++) {
 			__m512i lo = _mm512_clmulepi64_epi128(a[i], k, 0x00);
 			__m512i hi = _mm512_clmulepi64_epi128(a[i], k, 0x11);
 
 			a[i] = _mm512_ternarylogic_epi64(lo, hi, _mm512_loadu_si512(p + 64 * i), 0x96);
 		}
+	}
+#pragma GCC unroll 4
 	for (int i = 0; i < 4; i++)
 		_mm512_store_si512((void *)(left + 64 * i), a[i]);
 	return run_sse42(run_sse42(0, left, FOLD), p, n);
@@ -107,10 +112,12 @@ static uint32_t run_avx2(uint32_t crc, const uint8_t *p, size_t n)
 
 	if (n < 2 * FOLD)
 		return run_sse42(crc, p, n);
+#pragma GCC unroll 8
 	for (int i = 0; i < 8; i++)
 		a[i] = _mm256_loadu_si256((const __m256i *)(p + 32 * i));
 	a[0] = _mm256_xor_si256(a[0], _mm256_zextsi128_si256(_mm_cvtsi32_si128((int)crc)));
-	for (n -= FOLD, p += FOLD; n >= FOLD; n -= FOLD, p += FOLD)
+	for (n -= FOLD, p += FOLD; n >= FOLD; n -= FOLD, p += FOLD) {
+#pragma GCC unroll 8
 		for (int i = 0; i < 8; i++) {
 			__m256i lo = _mm256_clmulepi64_epi128(a[i], k, 0x00);
 			__m256i hi = _mm256_clmulepi64_epi128(a[i], k, 0x11);
@@ -118,6 +125,8 @@ static uint32_t run_avx2(uint32_t crc, const uint8_t *p, size_t n)
 
 			a[i] = _mm256_xor_si256(_mm256_xor_si256(lo, hi), in);
 		}
+	}
+#pragma GCC unroll 8
 	for (int i = 0; i < 8; i++)
 		_mm256_store_si256((__m256i *)(left + 32 * i), a[i]);
 	return run_sse42(run_sse42(0, left, FOLD), p, n);
