@@ -141,7 +141,7 @@ static int dispatch(struct cb_alert *a)
 /* --- fields ------------------------------------------------------------------------------------- */
 
 /* A slot's value, from token base, which is element number elem of its array. */
-static struct value *look_up(struct cb_alert *a, uint32_t slot, uint32_t base, uint32_t elem)
+static inline struct value *look_up(struct cb_alert *a, uint32_t slot, uint32_t base, uint32_t elem)
 {
 	struct slot_state *s = &a->slot[slot];
 	struct value *v;
@@ -217,12 +217,29 @@ static bool bytes(const struct cb_json *j, uint32_t tok, char *buf, size_t cap, 
 	return true;
 }
 
-static bool test_met(struct cb_alert *a, const struct cb_test *t, struct value *v)
+/* A text against a prefix or a pattern. */
+static __attribute__((noinline)) bool text_met(struct cb_alert *a, const struct cb_test *t,
+					       uint32_t tok)
 {
 	char buf[CB_TEXT_MAX + 1] __attribute__((uninitialized));
 	const char *s;
 	regmatch_t m;
 	size_t n;
+
+	/* escaped texts beyond the buffer are not looked into */
+	if (tok == CB_JSON_NONE || !bytes(&a->json, tok, buf, sizeof(buf), &s, &n))
+		return false;
+	if (t->op == CB_OP_PREFIX)
+		return n >= t->arg[0].len && memcmp(s, t->arg[0].text, t->arg[0].len) == 0;
+	if (n > REGEX_MAX)
+		return false;
+	m.rm_so = 0;
+	m.rm_eo = (regoff_t)n;
+	return regexec(&t->re, s, 1, &m, REG_STARTEND) == 0;
+}
+
+static inline bool test_met(struct cb_alert *a, const struct cb_test *t, struct value *v)
+{
 	double num;
 
 	switch (t->op) {
@@ -243,16 +260,8 @@ static bool test_met(struct cb_alert *a, const struct cb_test *t, struct value *
 	case CB_OP_EXISTS:
 		return (v->tok != CB_JSON_NONE) == t->want;
 	case CB_OP_PREFIX:
-		/* a prefix is short: escaped texts beyond the buffer are not looked into */
-		return v->tok != CB_JSON_NONE && bytes(&a->json, v->tok, buf, sizeof(buf), &s, &n) &&
-		       n >= t->arg[0].len && memcmp(s, t->arg[0].text, t->arg[0].len) == 0;
 	case CB_OP_REGEX:
-		if (v->tok == CB_JSON_NONE || !bytes(&a->json, v->tok, buf, sizeof(buf), &s, &n) ||
-		    n > REGEX_MAX)
-			return false;
-		m.rm_so = 0;
-		m.rm_eo = (regoff_t)n;
-		return regexec(&t->re, s, 1, &m, REG_STARTEND) == 0;
+		return text_met(a, t, v->tok);
 	}
 	return false;
 }
