@@ -42,7 +42,7 @@ _leave() {
 	if [ "$_failed" -eq 0 ] && [ "$_planned" -eq 1 ]; then
 		rm -rf "$T"
 	else
-		echo "# kept: $T"
+		echo "# kept: $T" >&2
 	fi
 	[ "$_planned" -eq 1 ] || _status=99
 	[ "$_failed" -eq 0 ] || _status=1
@@ -53,6 +53,8 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 note() { printf '%s\n' "$*" | sed 's/^/# /'; }
+# what explains a failure goes to stderr, which prove shows
+_diag() { printf '%s\n' "$*" | sed 's/^/#   /' >&2; }
 
 _result() {	# STATUS DESC
 	_n=$((_n + 1))
@@ -63,13 +65,14 @@ _result() {	# STATUS DESC
 	else
 		_failed=$((_failed + 1))
 		echo "not ok $_n - $_desc"
+		printf '\n# %s: not ok %s - %s\n' "${0##*/}" "$_n" "$_desc" >&2
 	fi
 	return "$1"
 }
 
 _show() {	# FILE: its first lines as diagnostics, made safe for a terminal
 	[ -s "$1" ] || return 0
-	head -c 2000 "$1" | tr -c '[:print:]\n' '?' | head -n 20 | sed "s|^|#   $1: |"
+	head -c 2000 "$1" | tr -c '[:print:]\n' '?' | head -n 20 | sed "s|^|#   $1: |" >&2
 }
 
 # shellcheck disable=SC2294  # the expression is meant to be evaluated
@@ -78,7 +81,7 @@ ok() {
 		_result 0 "$1"
 	else
 		_result 1 "$1" || :
-		note "false: $2"
+		_diag "false: $2"
 		return 1
 	fi
 }
@@ -92,7 +95,7 @@ exits() {
 		_result 0 "exit $_want: $*"
 	else
 		_result 1 "exit $_want: $*" || :
-		echo "#   exited $_st"
+		_diag "exited $_st"
 		_show err
 		_show out
 		return 1
@@ -104,7 +107,7 @@ same_file() {
 		_result 0 "${3:-same: $1 $2}"
 	else
 		_result 1 "${3:-same: $1 $2}" || :
-		diff -u -- "$1" "$2" 2>&1 | head -n 20 | tr -c '[:print:]\n' '?' | sed 's/^/#   /'
+		diff -u -- "$1" "$2" 2>&1 | head -n 20 | tr -c '[:print:]\n' '?' | sed 's/^/#   /' >&2
 		return 1
 	fi
 }

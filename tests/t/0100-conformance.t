@@ -77,7 +77,7 @@ status() {
 		_result 0 "$_what: exit $_want"
 	else
 		_result 1 "$_what: exit $_want" || :
-		note "exited $_st: $3"
+		_diag "exited $_st: $3"
 		_show err
 	fi
 }

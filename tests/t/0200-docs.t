@@ -50,7 +50,7 @@ for page in "$CB_SRC"/man/*.[1-8]; do
 		_st=0
 		timeout 60 bash -euo pipefail example.sh >stdout 2>stderr </dev/null || _st=$?
 		ok "${page##*/}, example $i: $(head -n 1 example.sh)" '[ -s example.sh ] && [ "$_st" -eq 0 ]' ||
-			{ note "exited $_st"; _show stderr; }
+			{ _diag "exited $_st"; _show stderr; }
 		cd "$T" || exit 99
 	done
 done
@@ -73,7 +73,7 @@ mkdir readme && cd readme && fixture
 _st=0
 timeout 60 bash -euo pipefail ../example.sh >stdout 2>stderr </dev/null || _st=$?
 ok "README: the pipeline runs" '[ -s ../example.sh ] && [ "$_st" -eq 0 ]' ||
-	{ note "exited $_st"; _show stderr; }
+	{ _diag "exited $_st"; _show stderr; }
 cd "$T" || exit 99
 
 # every exit status of the code is in cb(7), and the other way round
