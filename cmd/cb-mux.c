@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cb-mux: a frame stream as a standard container. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/stop.h"
+#include "cli/cli.h"
+#include "media/mux.h"
+#include "wire/frame.h"
+
+struct opts {
+	int format;
+	const char *output;
+};
+
+static const struct argp_option options[] = {
+	{ "format", 'f', "TYPE", 0, "matroska, mpegts, mp4 or mov", 1 },
+	{ "output", 'o', "FILE", 0, "Write to FILE (stdout)", 1 },
+	{ 0 },
+};
+
+static error_t parse_opt(int key, char *arg, struct argp_state *st)
+{
+	struct opts *o = st->input;
+
+	switch (key) {
+	case 'f':
+		o->format = cb_container_find(arg);
+		if (o->format < 0)
+			argp_error(st, "--format: '%s' is none of matroska, mpegts, mp4, mov", arg);
+		return 0;
+	case 'o':
+		o->output = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(st, "too many operands");
+		return 0;
+	case ARGP_KEY_END:
+		if (o->format < 0)
+			argp_error(st, "--format is needed: matroska, mpegts, mp4 or mov");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = {
+	.options = options, .parser = parse_opt, .children = cb_cli_children,
+	.doc = "Write a frame stream as a container that players and other tools read.",
+};
+
+static void warning(void *ctx, const char *text)
+{
+	(void)ctx;
+	cb_cli_warn("%s", text);
+}
+
+/* Can what was written be gone back to? */
+static bool seekable(int fd)
+{
+	struct stat st;
+	int flags = fcntl(fd, F_GETFL);
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && flags >= 0 && !(flags & O_APPEND);
+}
+
+/* Everything from the reader into the container, which is completed also where the input
+ * ended badly; the first reason is what is reported. */
+static int run(const struct opts *o, struct cb_reader *in, int fd, struct cb_mux **ret,
+	       struct cb_err *err)
+{
+	struct cb_err late = CB_ERR_INIT;
+	struct cb_mux *m = NULL;
+	struct cb_packet p;
+	struct cb_stream s;
+	struct cb_hello h;
+	struct cb_frame f;
+	struct cb_gap g;
+	int r;
+
+	while ((r = cb_reader_next(in, &f, err)) > 0) {
+		if (!m && f.type != CB_FRAME_HELLO) {
+			r = cb_err_set(err, CB_E_DATA, "no HELLO at the beginning");
+			break;
+		}
+		switch (f.type) {
+		case CB_FRAME_HELLO:
+			r = cb_hello_parse(&h, &f, err);
+			if (r == 0 && !m)
+				r = cb_mux_new(&m, (enum cb_container)o->format, fd, seekable(fd), h.wall_ns, warning,
+					       NULL, err);
+			*ret = m;
+			break;
+		case CB_FRAME_STREAM:
+			r = cb_stream_parse(&s, &f, err);
+			if (r == 0)
+				r = cb_mux_stream(m, f.stream, &s, err);
+			break;
+		case CB_FRAME_PACKET:
+			r = cb_packet_parse(&p, &f, err);
+			if (r == 0)
+				r = cb_mux_packet(m, f.stream, &p, err);
+			break;
+		case CB_FRAME_PICTURE:
+			r = cb_err_set(err, CB_E_DATA, "stream %u: raw pictures; a container takes coded ones", f.stream);
+			break;
+		case CB_FRAME_GAP:
+			r = cb_gap_parse(&g, &f, err);
+			if (r == 0)
+				cb_cli_warn("gap (%s): %" PRIu64 " packets missing: %s", cb_gap_reason_name(g.reason),
+					    g.packets, g.text);
+			break;
+		default:
+			break;
+		}
+		if (r < 0)
+			break;
+	}
+	if (r == 0)
+		r = cb_reader_finish(in, err);
+	if (m && cb_mux_finish(m, &late) < 0 && (r == 0 || late.code == CB_E_IO)) {
+		*err = late;
+		r = -1;
+	}
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	struct opts o = { .format = -1 };
+	struct cb_err err = CB_ERR_INIT;
+	struct cb_mux *m = NULL;
+	struct cb_reader in;
+	int fd = -1;
+
+	cb_cli_parse("cb-mux", &argp, argc, argv, &o);
+	cb_stop_install(false);
+	cb_reader_init(&in, STDIN_FILENO);
+	if (o.output && strcmp(o.output, "-") != 0) {
+		fd = open(o.output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+		if (fd < 0) {
+			cb_err_sys(&err, CB_E_CANTCREAT, errno, "%s", o.output);
+			goto out;
+		}
+	} else if (cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0 || (fd = cb_stdout_take(&err)) < 0) {
+		goto out;
+	}
+	cb_pipe_grow(STDIN_FILENO, 256 << 10);
+	cb_pipe_grow(fd, 256 << 10);
+	run(&o, &in, fd, &m, &err);
+	if (m && cb_mux_moved(m))
+		cb_cli_warn("%" PRIu64 " packets had times that did not rise and were moved", cb_mux_moved(m));
+	if (o.output && err.code == CB_E_IO)
+		cb_err_prefix(&err, "%s", o.output);
+out:
+	cb_mux_free(m);
+	cb_reader_release(&in);
+	if (fd >= 0 && close(fd) < 0 && !err.code)
+		cb_err_sys(&err, CB_E_IO, errno, "%s", o.output ? o.output : "output");
+	return cb_cli_finish(&err);
+}
