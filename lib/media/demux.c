@@ -629,6 +629,26 @@ static int ending(struct cb_demux *d, struct cb_err *err)
 	return 0;
 }
 
+/* MP4 states how long a picture is, but the library does not pass it on where pictures are
+ * reordered: the index has the decoding times. */
+static void index_duration(const struct cb_demux *d, const AVStream *st, struct cb_lane *l,
+			   struct cb_packet *p)
+{
+	const AVIndexEntry *a, *b;
+	int k = l->count;
+
+	if (!is(d, "mov") || k == INT_MAX)
+		return;
+	l->count++;
+	if (p->duration)
+		return;
+	a = avformat_index_get_entry((AVStream *)st, k);
+	b = avformat_index_get_entry((AVStream *)st, k + 1);
+	if (a && b && a->timestamp == p->dts && b->timestamp > a->timestamp &&
+	    b->timestamp - a->timestamp <= INT32_MAX)
+		p->duration = b->timestamp - a->timestamp;
+}
+
 /* The next packet, canonical, into d->held. */
 static int fetch(struct cb_demux *d, bool *ret_changed, struct cb_err *err)
 {
@@ -664,6 +684,7 @@ static int fetch(struct cb_demux *d, bool *ret_changed, struct cb_err *err)
 		l = &d->lane[d->pkt->stream_index];
 		if (cb_lane_packet(l, st, d->pkt, &it->p, ret_changed, err) < 0)
 			return cb_err_prefix(err, "%s: stream %d", d->shown, d->pkt->stream_index);
+		index_duration(d, st, l, &it->p);
 		it->what = CB_DEMUX_PACKET;
 		it->stream = (uint16_t)l->out;
 		it->s = l->s;

@@ -443,6 +443,20 @@ static bool one_order(struct cb_lane *l, const AVCodecDescriptor *desc)
 	return l->one_order;
 }
 
+/* Samples (48 kHz) in an Opus packet, by its first bytes (RFC 6716, 3.1); 0: damaged. */
+static int opus_samples(const uint8_t *p, int n)
+{
+	unsigned config, frames, size;
+
+	if (n < 1)
+		return 0;
+	config = p[0] >> 3;
+	size = config < 12 ? (config & 3 ? (config & 3) * 960u : 480) :
+	       config < 16 ? 480u << (config & 1) : 120u << (config & 3);
+	frames = (p[0] & 3) == 0 ? 1 : (p[0] & 3) < 3 ? 2 : n > 1 ? p[1] & 63u : 0;
+	return frames * size <= 5760 ? (int)(frames * size) : 0;
+}
+
 static void times(struct cb_lane *l, const AVStream *st, const AVPacket *pkt, struct cb_packet *ret)
 {
 	const AVCodecDescriptor *desc = avcodec_descriptor_get(l->par->codec_id);
@@ -454,7 +468,8 @@ static void times(struct cb_lane *l, const AVStream *st, const AVPacket *pkt, st
 		/* one order, so one time; what is not stated follows from the samples between */
 		if (pts == CB_NOPTS)
 			pts = dts;
-		n = av_get_audio_frame_duration2(l->par, pkt->size);
+		n = l->par->codec_id == AV_CODEC_ID_OPUS ? opus_samples(pkt->data, pkt->size) :
+		    av_get_audio_frame_duration2(l->par, pkt->size);
 		if (pts != CB_NOPTS) {
 			l->base = pts;
 			l->samples = 0;

@@ -44,6 +44,7 @@ struct cb_lane {
 	/* audio without stated times */
 	int64_t base, samples;	/* last stated time and samples since; CB_NOPTS: none */
 	uint64_t damaged;
+	int count;		/* packets so far: the next one's place in the container's index */
 };
 
 int cb_lane_init(struct cb_lane *l, const AVStream *st, int out, struct cb_err *err);
