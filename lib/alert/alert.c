@@ -266,10 +266,11 @@ static inline bool test_met(struct cb_alert *a, const struct cb_test *t, struct 
 	return false;
 }
 
-static bool conds_met(struct cb_alert *a, const struct cb_cond *c, uint32_t n, uint32_t base,
+static bool conds_met(struct cb_alert *a, const struct cb_cond *cond, uint32_t n, uint32_t base,
 		      uint32_t elem)
 {
-	for (const struct cb_cond *end = c + n; c < end; c++) {
+	for (uint32_t at = 0; at < n; at++) {
+		const struct cb_cond *c = &cond[at];
 		struct value *v = look_up(a, c->slot, base, elem);
 		uint32_t k, size, tok = v->tok;
 
