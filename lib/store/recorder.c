@@ -800,6 +800,7 @@ int cb_recorder_idle(struct cb_recorder *r, struct cb_err *err)
 
 int cb_recorder_close(struct cb_recorder *r, const char *reason, struct cb_err *err)
 {
+	bool fresh = false;
 	int ret = 0;
 
 	if (r->dead) {
@@ -812,6 +813,11 @@ int cb_recorder_close(struct cb_recorder *r, const char *reason, struct cb_err *
 
 		ret = on_gap(r, 0, &g, err);
 	}
+	/* STREAMs that no packet followed are part of the recording too */
+	for (uint32_t i = 0; i < r->n_rec; i++)
+		fresh |= r->rec[i].fresh;
+	if (ret == 0 && !r->open && fresh && open_segment(r, r->last_wall, err) < 0)
+		ret = fail(r, err);
 	if (ret == 0 && (write_fragment(r, strcmp(reason, "end") != 0 && r->lead >= 0, err) < 0 ||
 			 seal_segment(r, reason, err) < 0))
 		ret = fail(r, err);
