@@ -195,9 +195,6 @@ static int put(const struct opts *o, const struct cb_store *s, int ofd, struct c
 		goto out;
 	}
 	ret = cb_evin_finish(&in, err) < 0 ? cb_err_prefix(err, "stdin") : 0;
-	/* whoever writes events begins with one: nothing at all is a producer that died */
-	if (ret == 0 && !in.frames && !in.line && !cb_stop_wanted())
-		ret = cb_err_set(err, CB_E_DATA, "stdin: empty: its producer died");
 	cb_cli_note("%" PRIu64 " events stored", p.stored);
 	if (ret == 0 && p.refused) {
 		*err = p.first;

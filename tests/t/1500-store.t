@@ -1,0 +1,148 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# cb-store: put, check, reindex.
+. "$CB_SRC/tests/lib.sh"
+PATH=$CB_BUILD/aid:$PATH
+one() { [ "$(wc -l <err)" = 1 ]; }
+
+ev() {	# ID TIME SUBJECT DATA TYPE
+	printf '{"specversion":"1.0","id":"%s","source":"/x","type":"%s","time":"%s"%s,"data":{%s}}\n' \
+		"$1" "${5:-com.example.thing}" "$2" "${3:+,\"subject\":\"$3\"}" "$4"
+}
+# --- put: durable, passed on unchanged, by camera and hour of the event
+{
+	ev 1 2026-01-01T10:59:59Z front ''
+	ev 2 2026-01-01T11:00:00Z front '"x":[1,2,{"y":null}]'
+	ev 3 2026-01-01T11:00:00Z front '"t_us":1767225600000000'
+	ev 4 2026-01-02T11:00:00Z back ''
+	ev 5 2026-01-02T11:00:00Z '' ''
+	ev 6 2026-01-02T11:00:00Z '../../etc' ''
+	ev 7 2026-01-02T11:00:00Z front '"s":"\\u001b[31m \\u00e4 \\ud83d\\ude00"'
+} >in
+exits 0 cb-store put S <in
+same_file in out "every line comes out as it went in"
+ok "nothing is said" '[ ! -s err ]'
+(cd S/cameras && find . -name '*.events' | sort) >files
+printf '%s\n' ./_other/2026-01-02/11.events ./back/2026-01-02/11.events ./front/2026-01-01/00.events \
+	./front/2026-01-01/10.events ./front/2026-01-01/11.events ./front/2026-01-02/11.events >want
+same_file want files "where they lie: by data.t_us, else by time; without a usable subject in _other"
+sort in >a; find S -name '*.events' -exec cat {} + | sort >b
+same_file a b "byte for byte"
+exits 0 cb-store put S <in
+ok "appended, not replaced" '[ "$(cat S/cameras/front/2026-01-02/11.events | wc -l)" = 2 ]'
+
+# --- what is no event is passed on, not stored, and said
+printf '{"not":"an event"}\n' | cat in - in >mixed
+exits 65 cb-store put M <mixed
+same_file mixed out "all of it passed on"
+ok "named, in one line" 'one && grep -q "line 8" err'
+ok "the others are stored" '[ "$(find M -name "*.events" -exec cat {} + | wc -l)" = 14 ]'
+head -c 100 in >cut
+exits 65 cb-store put M2 <cut
+exits 0 cb-store put M3 </dev/null
+ok "a line of 60000 bytes is stored, one more is refused" '
+	{ ev 1 2026-01-01T00:00:00Z c "\"x\":\"@\"" | tr -d "\n" | sed "s/@/$(head -c 59889 /dev/zero | tr "\0" a)/" ; echo; } >long; [ "$(wc -c <long)" -le 60000 ] && cb-store put L <long >/dev/null && [ "$(find L -name "*.events" -exec cat {} + | wc -l)" = 1 ]'
+
+# --- a torn line of an earlier crash does not spoil the next
+printf '{"specversion":"1.0","id":"half' >>S/cameras/front/2026-01-02/11.events
+ev 9 2026-01-02T11:30:00Z front '' | cb-store put S >/dev/null
+ok "the new line stands alone" '[ "$(tail -n 1 S/cameras/front/2026-01-02/11.events)" = "$(ev 9 2026-01-02T11:30:00Z front "")" ]'
+exits 1 cb-store check S
+ok "check names the torn line" '[ "$(grep -c cb.store.finding out)" = 1 ] && grep -q "line 3 .*no event" out'
+
+# --- several writers of one file
+i=0
+while [ $i -lt 4 ]; do
+	(k=0; while [ $k -lt 200 ]; do ev "$i-$k" 2026-01-01T00:00:00Z many "\"k\":$k"; k=$((k + 1)); done | cb-store put W >/dev/null) &
+	i=$((i + 1))
+done
+wait
+ok "four at a time: every line whole" '[ "$(jq -c .id W/cameras/many/*/*.events | sort -u | wc -l)" = 800 ] && cb-store check W >/dev/null'
+
+# --- in a frame stream
+mkstream IPePeIPE >e.cbf
+exits 0 cb-store put F <e.cbf
+cb-frame events e.cbf >want
+same_file want out "without --tee: its events, as lines"
+exits 0 cb-store put F2 --tee <e.cbf
+same_file e.cbf out "--tee: the whole stream"
+ok "stored" '[ "$(cat F2/cameras/cam1/*/*.events | wc -l)" = 2 ]'
+mkstream IPeP >d.cbf
+exits 65 cb-store put F3 --tee <d.cbf
+ok "a cut stream: stored as far as it goes" '[ "$(cat F3/cameras/cam1/*/*.events | wc -l)" = 1 ]'
+exits 65 cb-store put F4 --tee <in
+
+# --- a reader that leaves, a full disk
+yes "$(ev 1 2026-01-01T00:00:00Z c '')" | head -n 20000 >big
+_st=0
+{ cb-store put P <big 2>err; echo $? >code; } | head -n 1 >/dev/null
+ok "a reader that leaves: 74, and what went out is stored" '[ "$(cat code)" = 74 ] && [ "$(cat P/cameras/c/*/*.events | wc -l)" -ge 1 ]'
+if [ -e "$CB_BUILD/aid/faultio.so" ] && ! ldd "$CB_BUILD/bin/cb-store" | grep -q asan; then
+	cb-store put Q <in >/dev/null
+	_st=0
+	LD_PRELOAD=$CB_BUILD/aid/faultio.so FAULT=write:1+:ENOSPC cb-store put Q <in >out 2>err || _st=$?
+	ok "full disk: 74, one line, nothing passed on that is not stored ($_st)" '[ $_st = 74 ] && one && [ ! -s out ]'
+	_st=0
+	LD_PRELOAD=$CB_BUILD/aid/faultio.so FAULT=fdatasync:1:EIO cb-store put Q <in >out 2>err || _st=$?
+	ok "sync fails: 74, nothing passed on" '[ $_st = 74 ] && one && [ ! -s out ]'
+else
+	skip "no fault injection under a sanitizer" 2
+fi
+mkdir -p H && echo "cb-store 1" >H/format && mkdir -p H/cameras && ln -s "$T" H/cameras/front
+_st=0
+cb-store put H <in >out 2>err || _st=$?
+ok "a link is not followed ($_st)" '[ $_st -ge 64 ] && one && [ ! -e 2026-01-01 ]'
+exits 66 cb-store check nowhere
+exits 65 cb-store check .
+exits 64 cb-store put
+exits 64 cb-store check S --tee
+
+# --- check finds every flipped byte
+mkstream -n 3000 IPPPPPPPPPPPPPIPPPPPPPPPPPPPE >v.cbf
+cb-record V <v.cbf >/dev/null
+exits 0 cb-store check V
+valid_events out
+ok "a sound store: what was read" 'grep -q "\"fragments\":2,\"packets\":28,.*\"findings\":0" out'
+f=$(find V -name '*.mp4') m=$(find V -name '*.manifest')
+chmod u+w "$f" "$m"
+cp "$f" good.mp4; cp "$m" good.manifest
+missed=0 n=0 size=$(stat -c %s "$f")
+for at in 0 5 33 200 $((size / 3)) $((size / 2)) $((size - 1)) $((size - 3000)); do
+	n=$((n + 1))
+	cp good.mp4 "$f"
+	byte=$(od -An -tu1 -j "$at" -N 1 "$f")
+	# shellcheck disable=SC2059
+	printf "\\$(printf %o $((byte ^ 64)))" | dd of="$f" bs=1 seek="$at" conv=notrunc status=none
+	cb-store check V >out 2>err && missed=$((missed + 1))
+	grep -q cb.store.finding out || missed=$((missed + 1))
+done
+cp good.mp4 "$f"
+size=$(stat -c %s "$m")
+for at in 0 20 60 100 200 $((size / 2)) $((size - 100)) $((size - 5)); do
+	n=$((n + 1))
+	cp good.manifest "$m"
+	byte=$(od -An -tu1 -j "$at" -N 1 "$m")
+	# shellcheck disable=SC2059
+	printf "\\$(printf %o $((byte ^ 1)))" | dd of="$m" bs=1 seek="$at" conv=notrunc status=none
+	cb-store check V >out 2>err && missed=$((missed + 1))
+done
+cp good.manifest "$m"
+ok "$n flipped bits, $missed missed" '[ $missed = 0 ]'
+exits 0 cb-store check V
+truncate -s +1 "$f"
+exits 1 cb-store check V
+valid_events out
+ok "bytes after the last fragment" 'grep -q "goes on" out'
+cp good.mp4 "$f"
+rm "$m"
+exits 1 cb-store check V
+cp good.manifest "$m"
+exits 0 cb-store check V --camera=cam1
+exits 66 cb-store check V --camera=cam2
+
+# --- reindex
+exits 0 cb-store reindex V
+ok "nothing on stdout" '[ ! -s out ]'
+exits 0 cb-store reindex V
+ok "no litter" '[ "$(ls V/index | tr "\n" " ")" = "digest segments.mdb " ]'
+done_testing
