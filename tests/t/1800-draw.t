@@ -122,7 +122,8 @@ if command -v cb-mux >/dev/null; then
 	exits 0 ffprobe -v warning -count_frames -select_streams v \
 		-show_entries stream=nb_read_frames -of csv=p=0 drawn.mkv
 	ok "40 pictures, and no complaint" '[ "$(tr -d , <out)" = 40 ] && [ ! -s err ]'
-	ok "the box is in the video's 21st picture" 'is drawn.mkv 80 120 255 176 0 20'
+	# a thin line loses colour where four pixels share it
+	ok "the box is in the video's 21st picture" 'is drawn.mkv 80 120 217 176 88 20'
 	ok "and not in its first" 'is drawn.mkv 80 120 128 128 128 0'
 else
 	skip "no cb-mux in this build" 5
