@@ -28,15 +28,15 @@ static const struct argp_option options[] = {
 	{ "weights", O_WEIGHTS, "FILE", 0, "Its weights (the cfg's name with .weights)", 1 },
 	{ "names", O_NAMES, "FILE", 0, "Its class names (the cfg's name with .names)", 1 },
 	{ "threshold", O_THRESHOLD, "N", 0, "Least score of an object, 0 to 1 (0.25)", 1 },
-	{ "nms", O_NMS, "N", 0, "Overlap from which the weaker of two boxes goes, 0: never (0.45)", 1 },
+	{ "nms", O_NMS, "N", 0, "Overlap at which the weaker box goes (0.45)", 1 },
 	{ "classes", O_CLASSES, "LIST", 0, "Report only these classes, names between commas", 1 },
-	{ "resize", O_RESIZE, "TYPE", 0, "stretch pictures to the model's size, or letterbox them (stretch)", 1 },
+	{ "resize", O_RESIZE, "TYPE", 0, "Fit pictures: stretch or letterbox (stretch)", 1 },
 	{ "threads", O_THREADS, "N", 0, "Threads for the model (1)", 1 },
-	{ "isa", O_ISA, "TYPE", 0, "Highest instruction set: auto, sse41, avx2, avx512", 1 },
+	{ "isa", O_ISA, "TYPE", 0, "Use no more than sse41, avx2 or avx512 (auto)", 1 },
 	{ "every", O_EVERY, "N", 0, "Analyse every Nth picture (1)", 2 },
 	{ "fps", O_FPS, "N", 0, "Analyse at most N pictures a second of media time", 2 },
 	{ "keyframes", O_KEYFRAMES, NULL, 0, "Analyse keyframes only, and decode nothing else", 2 },
-	{ "region", O_REGION, "LIST", 0, "Watch X,Y,W,H or a polygon X,Y,X,Y,X,Y... (repeatable)", 2 },
+	{ "region", O_REGION, "LIST", 0, "Watch X,Y,W,H or X,Y,X,Y,X,Y... (repeatable)", 2 },
 	{ "stream", O_STREAM, "N", 0, "Analyse this elementary stream (the first video)", 2 },
 	{ "tee", O_TEE, NULL, 0, "Write the frame stream with the events in it", 3 },
 	{ 0 },
@@ -149,8 +149,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 
 static const struct argp argp = {
 	.options = options, .parser = parse, .children = cb_cli_children,
-	.doc = "Read a frame stream and write what is seen in it as events: motion and scene changes "
-	       "always, objects with a model.",
+	.doc = "Write what is seen in a frame stream as events.",
 };
 
 /* Everything from stdin through the analysis to the sink. -1 also where the input ended

@@ -26,8 +26,8 @@ static size_t progress_len;	/* columns of the progress line on the screen */
 
 static const struct argp_option common[] = {
 	{ NULL, 'h', NULL, OPTION_HIDDEN, NULL, 0 },
-	{ "quiet", 'q', NULL, 0, "Only report errors", 0 },
-	{ "verbose", 'v', NULL, 0, "Say more on stderr", 0 },
+	{ "quiet", 'q', NULL, 0, "Only report errors", -1 },
+	{ "verbose", 'v', NULL, 0, "Say more on stderr", -1 },
 	{ "dump-options", O_DUMP, NULL, OPTION_HIDDEN, "Print the option table as TSV", 0 },
 	{ 0 },
 };
@@ -65,7 +65,7 @@ static error_t parse_common(int key, char *arg, struct argp_state *st)
 }
 
 static const struct argp common_argp = { .options = common, .parser = parse_common };
-const struct argp_child cb_cli_children[] = { { &common_argp, 0, "Common options:", 90 }, { 0 } };
+const struct argp_child cb_cli_children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
 
 static void close_stdout(void)
 {
@@ -134,6 +134,7 @@ void cb_cli_parse(const char *prog, const struct argp *argp, int argc, char **ar
 {
 	static char err_buf[16384], line_buf[4096];
 	FILE *safe;
+	bool terse;
 
 	/* a descriptor 0..2 that the caller closed must not become one of our files: it is one
 	 * that cannot be read or written, so that its use is an error and not an empty input */
@@ -153,8 +154,13 @@ void cb_cli_parse(const char *prog, const struct argp *argp, int argc, char **ar
 	argp_err_exit_status = EX_USAGE;
 	atexit(close_stdout);
 	root = argp;
+	/* a screen is short: leave out argp's paragraph on options that have two names */
+	terse = setenv("ARGP_HELP_FMT", "no-dup-args-note", 0) == 0 &&
+		strcmp(getenv("ARGP_HELP_FMT"), "no-dup-args-note") == 0;
 	if (argp_parse(argp, argc, argv, 0, NULL, opts))
 		exit(EX_OSERR);
+	if (terse)
+		unsetenv("ARGP_HELP_FMT");
 	if (safe)
 		fclose(safe);
 	safe = fopencookie(NULL, "w", (cookie_io_functions_t){ .write = write_safe });
