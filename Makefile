@@ -71,8 +71,10 @@ all: $(TOOLS:%=$(O)/bin/%)
 # compile again when the compiler or its flags change
 stamp := $(CC) $(cb_cflags) $(CPPFLAGS) $(CFLAGS) $(cb_ldflags) $(LDFLAGS)
 $(O)/flags: FORCE
-	@mkdir -p $(O); printf '%s\n' '$(subst ','\'',$(stamp))' | cmp -s - $@ || \
-		printf '%s\n' '$(subst ','\'',$(stamp))' >$@
+	@mkdir -p $(O); printf '%s\n' '$(subst ','\'',$(stamp))' | cmp -s - $@ || { \
+		! command -v dpkg-query >/dev/null || scripts/deps --check build || \
+			echo 'deps: scripts/deps installs them' >&2; \
+		printf '%s\n' '$(subst ','\'',$(stamp))' >$@; }
 
 $(O)/obj/%.o: %.c $(O)/flags
 	$(call say,CC,$<)
@@ -100,9 +102,10 @@ include tests/tests.mk
 
 # --- install ---------------------------------------------------------------------------------
 
+into := $(BINDIR) $(SHAREDIR) $(foreach s,1 5 7,$(MANDIR)/man$(s)) $(BASHDIR) $(ZSHDIR) $(FISHDIR)
+
 install: all sbom-build
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SHAREDIR) $(foreach s,1 5 7,$(DESTDIR)$(MANDIR)/man$(s)) \
-		$(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
+	install -d $(into:%=$(DESTDIR)%)
 	install -m 755 $(TOOLS:%=$(O)/bin/%) $(DESTDIR)$(BINDIR)
 	$(foreach s,1 5 7,$(if $(wildcard man/*.$(s)),install -m 644 $(wildcard man/*.$(s)) $(DESTDIR)$(MANDIR)/man$(s);))
 	install -m 644 schema/cb-event.schema.json $(O)/sbom/cb.cdx.json $(DESTDIR)$(SHAREDIR)
@@ -110,12 +113,15 @@ install: all sbom-build
 		install -m 644 completions/$$t.bash $(DESTDIR)$(BASHDIR)/$$t && \
 		install -m 644 completions/_$$t $(DESTDIR)$(ZSHDIR)/_$$t && \
 		install -m 644 completions/$$t.fish $(DESTDIR)$(FISHDIR)/$$t.fish || exit 1; done
+# every file, and our directory; in a DESTDIR also the directories that are empty now
 uninstall:
 	rm -f $(TOOLS:%=$(DESTDIR)$(BINDIR)/%) \
 		$(foreach s,1 5 7,$(patsubst man/%,$(DESTDIR)$(MANDIR)/man$(s)/%,$(wildcard man/*.$(s)))) \
 		$(TOOLS:%=$(DESTDIR)$(BASHDIR)/%) $(TOOLS:%=$(DESTDIR)$(ZSHDIR)/_%) \
-		$(TOOLS:%=$(DESTDIR)$(FISHDIR)/%.fish)
-	rm -rf $(DESTDIR)$(SHAREDIR)
+		$(TOOLS:%=$(DESTDIR)$(FISHDIR)/%.fish) \
+		$(DESTDIR)$(SHAREDIR)/cb-event.schema.json $(DESTDIR)$(SHAREDIR)/cb.cdx.json
+	$(if $(DESTDIR),for d in $(into:/%=%); do (cd $(DESTDIR) && rmdir -p $$d 2>/dev/null) || :; done, \
+		rmdir $(SHAREDIR) 2>/dev/null || :)
 
 clean:
 	rm -rf $(O) build-asan demo/out

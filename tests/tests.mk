@@ -69,11 +69,11 @@ check:
 	$(Q)$(MAKE) --no-print-directory check-all
 check-all: $(checks) check-tests
 check-tests: all $(UNIT) $(FUZZ:%=$(O)/fuzz/%) $(AIDS)
-	$(Q)prove -j$(JOBS) --exec tests/run $(UNIT) $(FUZZ:%=$(O)/fuzz/%) $(T)
+	$(Q)prove --timer -j$(JOBS) --exec tests/run $(UNIT) $(FUZZ:%=$(O)/fuzz/%) $(T)
 check-unit: $(UNIT) $(FUZZ:%=$(O)/fuzz/%)
-	$(Q)prove -j$(JOBS) --exec tests/run $(UNIT) $(FUZZ:%=$(O)/fuzz/%)
+	$(Q)prove --timer -j$(JOBS) --exec tests/run $(UNIT) $(FUZZ:%=$(O)/fuzz/%)
 check-tools: all $(AIDS)
-	$(Q)prove -j$(JOBS) --exec tests/run $(T)
+	$(Q)prove --timer -j$(JOBS) --exec tests/run $(T)
 check-layers:
 	$(Q)scripts/check-layers
 check-headers: $(O)/flags
@@ -145,7 +145,7 @@ $(O)/libfuzzer/%: $(O)/obj/tests/fuzz/fuzz_%.o $(unit_order:%=$(O)/lib/lib%.a)
 
 # rewrite the expected outputs of tests/golden; review the diff
 golden: all $(AIDS)
-	$(Q)CB_GOLDEN=1 prove -j$(JOBS) --exec tests/run $(T)
+	$(Q)CB_GOLDEN=1 prove --timer -j$(JOBS) --exec tests/run $(T)
 	$(Q)git --no-pager diff --stat -- tests/golden
 # lines changed since the last commit, against .clang-format
 format-check:

@@ -33,9 +33,17 @@ ok "nothing is writable by others" '[ -z "$(find root -perm /022 -type f)" ]'
 ok "no path of the build in what is installed" '! grep -rlF "$CB_BUILD" root'
 
 exits 0 inst uninstall
-ok "no file is left" '[ -z "$(find root ! -type d)" ]' || find root ! -type d | sed 's/^/#   /'
+ok "nothing is left, no directory either" '[ -z "$(find root -mindepth 1)" ]' || find root | sed 's/^/#   /'
+exits 0 inst uninstall
+ok "a second time is no error" '[ ! -s err ]'
 exits 0 inst PREFIX=/opt/cb install
 ok "PREFIX is obeyed" '[ -x root/opt/cb/bin/cb-frame ] && [ ! -e root/usr/local/bin/cb-frame ]'
+mkdir -p root/opt/cb/share/man/man1
+: >root/opt/cb/share/man/man1/other.1
 exits 0 inst PREFIX=/opt/cb uninstall
-ok "no file is left there" '[ -z "$(find root ! -type d)" ]'
+ok "somebody else's file stays, alone" '[ "$(find root ! -type d)" = root/opt/cb/share/man/man1/other.1 ] && [ ! -e root/opt/cb/bin ]'
+# without DESTDIR only our own directory goes: the others may be the system's
+exits 0 inst DESTDIR= PREFIX="$T/here" install
+exits 0 inst DESTDIR= PREFIX="$T/here" uninstall
+ok "no file is left there" '[ -z "$(find here ! -type d)" ] && [ -d here/bin ] && [ ! -e here/share/cb ]'
 done_testing
