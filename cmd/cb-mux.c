@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -59,6 +61,67 @@ static void warning(void *ctx, const char *text)
 	cb_cli_warn("%s", text);
 }
 
+/* --- the output ------------------------------------------------------------------------------ */
+
+/* A file appears under its name when its container is complete; until then what stood there
+ * stays. What is no regular file, a FIFO or a device, is written as it is. */
+struct output {
+	const char *name;	/* for messages; NULL: standard output */
+	char *path, *part;	/* part: to be renamed to path */
+	mode_t mode;		/* of the file that is replaced, or 0 */
+	int fd;
+};
+
+static int output_open(struct output *o, const char *name, struct cb_err *err)
+{
+	struct stat st;
+	bool there;
+
+	o->name = name;
+	there = stat(name, &st) == 0;
+	if (there && !S_ISREG(st.st_mode)) {
+		o->fd = open(name, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+		if (o->fd < 0)
+			return cb_err_sys(err, CB_E_CANTCREAT, errno, "%s", name);
+		return cb_cli_refuse_tty(o->fd, err);
+	}
+	/* a link stays, and what it leads to is replaced; a file that may not be written is not */
+	o->path = there ? realpath(name, NULL) : strdup(name);
+	if (!o->path || (there && access(o->path, W_OK) < 0))
+		return cb_err_sys(err, CB_E_CANTCREAT, errno, "%s", name);
+	o->mode = there ? st.st_mode & 0777 : 0;
+	if (asprintf(&o->part, "%s.%d.part", o->path, (int)getpid()) < 0) {
+		o->part = NULL;
+		return cb_err_nomem(err);
+	}
+	o->fd = open(o->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, there ? o->mode & 0600 : 0666);
+	if (o->fd < 0) {
+		cb_err_sys(err, CB_E_CANTCREAT, errno, "%s", name);
+		free(o->part);
+		o->part = NULL;
+		return -1;
+	}
+	return 0;
+}
+
+/* Close, and with keep give the file its name. Standard output is closed as well. */
+static int output_close(struct output *o, bool keep, struct cb_err *err)
+{
+	int ret = 0;
+
+	if (keep && o->part && ((o->mode && fchmod(o->fd, o->mode) < 0) || fsync(o->fd) < 0))
+		ret = cb_err_sys(err, CB_E_IO, errno, "%s", o->name);
+	if (o->fd >= 0 && close(o->fd) < 0 && ret == 0)
+		ret = cb_err_sys(err, CB_E_IO, errno, "%s", o->name ? o->name : "output");
+	if (keep && o->part && ret == 0 && rename(o->part, o->path) < 0)
+		ret = cb_err_sys(err, CB_E_CANTCREAT, errno, "%s", o->name);
+	if (o->part && (!keep || ret < 0))
+		unlink(o->part);
+	free(o->part);
+	free(o->path);
+	return ret;
+}
+
 /* Can what was written be gone back to? */
 static bool seekable(int fd)
 {
@@ -68,10 +131,12 @@ static bool seekable(int fd)
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && flags >= 0 && !(flags & O_APPEND);
 }
 
+/* --- frames in --------------------------------------------------------------------------------- */
+
 /* Everything from the reader into the container, which is completed also where the input
- * ended badly; the first reason is what is reported. */
-static int run(const struct opts *o, struct cb_reader *in, int fd, struct cb_mux **ret,
-	       struct cb_err *err)
+ * ended badly; the first reason is what is reported. True: the container is complete. */
+static bool run(const struct opts *o, struct cb_reader *in, int fd, struct cb_mux **ret,
+		struct cb_err *err)
 {
 	struct cb_err late = CB_ERR_INIT;
 	struct cb_mux *m = NULL;
@@ -122,44 +187,48 @@ static int run(const struct opts *o, struct cb_reader *in, int fd, struct cb_mux
 	}
 	if (r == 0)
 		r = cb_reader_finish(in, err);
-	if (m && cb_mux_finish(m, &late) < 0 && (r == 0 || late.code == CB_E_IO)) {
-		*err = late;
-		r = -1;
+	if (cb_stop_wanted() && !err->code && (!m || !cb_mux_begun(m))) {
+		cb_cli_warn("stopped before a packet came: nothing is written");
+		return false;
 	}
-	return r;
+	if (!m)
+		return false;
+	if (cb_mux_finish(m, &late) == 0)
+		return true;
+	if (!err->code || late.code == CB_E_IO)
+		*err = late;
+	return false;
 }
 
 int main(int argc, char **argv)
 {
+	struct cb_err err = CB_ERR_INIT, late = CB_ERR_INIT;
+	struct output out = { .fd = -1 };
 	struct opts o = { .format = -1 };
-	struct cb_err err = CB_ERR_INIT;
 	struct cb_mux *m = NULL;
 	struct cb_reader in;
-	int fd = -1;
+	bool keep = false;
 
 	cb_cli_parse("cb-mux", &argp, argc, argv, &o);
 	cb_stop_install(false);
 	cb_reader_init(&in, STDIN_FILENO);
 	if (o.output && strcmp(o.output, "-") != 0) {
-		fd = open(o.output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
-		if (fd < 0) {
-			cb_err_sys(&err, CB_E_CANTCREAT, errno, "%s", o.output);
+		if (output_open(&out, o.output, &err) < 0)
 			goto out;
-		}
-	} else if (cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0 || (fd = cb_stdout_take(&err)) < 0) {
+	} else if (cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0 || (out.fd = cb_stdout_take(&err)) < 0) {
 		goto out;
 	}
 	cb_pipe_grow(STDIN_FILENO, 256 << 10);
-	cb_pipe_grow(fd, 256 << 10);
-	run(&o, &in, fd, &m, &err);
+	cb_pipe_grow(out.fd, 256 << 10);
+	keep = run(&o, &in, out.fd, &m, &err);
+	if (out.name && !keep && err.code == CB_E_IO)
+		cb_err_prefix(&err, "%s", out.name);
 	if (m && cb_mux_moved(m))
 		cb_cli_warn("%" PRIu64 " packets had times that did not rise and were moved", cb_mux_moved(m));
-	if (o.output && err.code == CB_E_IO)
-		cb_err_prefix(&err, "%s", o.output);
 out:
 	cb_mux_free(m);
 	cb_reader_release(&in);
-	if (fd >= 0 && close(fd) < 0 && !err.code)
-		cb_err_sys(&err, CB_E_IO, errno, "%s", o.output ? o.output : "output");
+	if (output_close(&out, keep, &late) < 0 && (!err.code || err.code == CB_E_DATA))
+		err = late;
 	return cb_cli_finish(&err);
 }

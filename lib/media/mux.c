@@ -522,6 +522,14 @@ static void times(struct cb_mux *m, uint16_t stream, struct track *t, const stru
 		dts = t->s.kind == CB_VIDEO && d && (d->props & AV_CODEC_PROP_REORDER) ? derive(t, p) : pts;
 	}
 	t->seen = 1;
+	/* readers of Matroska take the delay that it states for Opus off the times; libavformat's
+	 * writer does not put it on, and sound would come earlier with each copy */
+	if (m->c == CB_MATROSKA && t->st->codecpar->codec_id == AV_CODEC_ID_OPUS && t->s.sample_rate) {
+		int64_t delay = av_rescale_q(t->s.initial_padding, (AVRational){ 1, limited(t->s.sample_rate) }, in);
+
+		pts += delay;
+		dts += delay;
+	}
 	pkt->pts = av_rescale_q(pts, in, t->st->time_base);
 	pkt->dts = av_rescale_q(dts, in, t->st->time_base);
 	/* the last packet's is the only one that matters: a guess is better than none */
@@ -621,6 +629,11 @@ int cb_mux_finish(struct cb_mux *m, struct cb_err *err)
 	avio_flush(m->s->pb);
 	cb_avlog_end();
 	return r < 0 || m->error ? failed(m, r, containers[m->c].name, err) : 0;
+}
+
+bool cb_mux_begun(const struct cb_mux *m)
+{
+	return m->begun;
 }
 
 uint64_t cb_mux_moved(const struct cb_mux *m)

@@ -33,6 +33,8 @@ int cb_mux_stream(struct cb_mux *m, uint16_t stream, const struct cb_stream *s, 
 int cb_mux_packet(struct cb_mux *m, uint16_t stream, const struct cb_packet *p, struct cb_err *err);
 /* Complete the container. CB_E_DATA where there was no packet. */
 int cb_mux_finish(struct cb_mux *m, struct cb_err *err);
+/* Has the container been begun, which the first packet does? */
+bool cb_mux_begun(const struct cb_mux *m);
 /* How many packets had their times moved. */
 uint64_t cb_mux_moved(const struct cb_mux *m);
 void cb_mux_free(struct cb_mux *m);
