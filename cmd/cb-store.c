@@ -120,6 +120,12 @@ static void settle_idle(void *ctx)
 		settle(p, &p->late);
 }
 
+static void refuse(struct put *p, const char *why)
+{
+	if (!p->refused++)
+		cb_err_set(&p->first, CB_E_DATA, "stdin: %.400s", why);
+}
+
 static int put_line(struct put *p, uint64_t number, const char *line, size_t len, struct cb_err *err)
 {
 	struct cb_err why = CB_ERR_INIT;
@@ -129,8 +135,8 @@ static int put_line(struct put *p, uint64_t number, const char *line, size_t len
 			*err = why;
 			return -1;
 		}
-		if (!p->refused++)
-			cb_err_set(&p->first, CB_E_DATA, "stdin: line %" PRIu64 ": %.300s", number, why.msg);
+		cb_err_prefix(&why, "line %" PRIu64, number);
+		refuse(p, why.msg);
 	} else {
 		p->stored++;
 	}
@@ -163,7 +169,15 @@ static int put(const struct opts *o, const struct cb_store *s, int ofd, struct c
 	if (cb_events_open(&p.events, s, err) < 0)
 		goto out;
 	sink.ndjson = &out;
-	while ((k = cb_evin_next(&in, &line, &len, &f, err)) > 0) {
+	for (;;) {
+		k = cb_evin_next(&in, &line, &len, &f, err);
+		if (k < 0 && err->code == CB_E_DATA && !in.frames) {	/* the next line may do */
+			refuse(&p, err->msg);
+			*err = (struct cb_err)CB_ERR_INIT;
+			continue;
+		}
+		if (k <= 0)
+			break;
 		if (o->tee && !in.frames) {
 			cb_err_set(err, CB_E_DATA, "stdin: --tee needs a frame stream");
 			goto out;
@@ -199,7 +213,7 @@ static int put(const struct opts *o, const struct cb_store *s, int ofd, struct c
 	if (ret == 0 && p.refused) {
 		*err = p.first;
 		if (p.refused > 1)
-			cb_cli_warn("%" PRIu64 " lines were passed on but not stored", p.refused);
+			cb_cli_warn("%" PRIu64 " lines were not stored", p.refused);
 		ret = -1;
 	}
 out:

@@ -40,8 +40,18 @@ ok "the others are stored" '[ "$(find M -name "*.events" -exec cat {} + | wc -l)
 head -c 100 in >cut
 exits 65 cb-store put M2 <cut
 exits 0 cb-store put M3 </dev/null
-ok "a line of 60000 bytes is stored, one more is refused" '
-	{ ev 1 2026-01-01T00:00:00Z c "\"x\":\"@\"" | tr -d "\n" | sed "s/@/$(head -c 59889 /dev/zero | tr "\0" a)/" ; echo; } >long; [ "$(wc -c <long)" -le 60000 ] && cb-store put L <long >/dev/null && [ "$(find L -name "*.events" -exec cat {} + | wc -l)" = 1 ]'
+long() {	# BYTES: an event of so many, its LF counted
+	_base=$(ev 1 2026-01-01T00:00:00Z c '"x":""' | wc -c)
+	ev 1 2026-01-01T00:00:00Z c "\"x\":\"$(head -c $(($1 - _base)) /dev/zero | tr '\0' a)\""
+}
+long 60000 >most
+ok "the longest line has 60000 bytes" '[ "$(wc -c <most)" = 60000 ]'
+exits 0 cb-store put L <most
+same_file most L/cameras/c/2026-01-01/00.events "the longest line is stored"
+{ long 60001; ev 2 2026-01-01T00:00:00Z c ''; } >more
+exits 65 cb-store put L2 <more
+ok "one byte more: named, in one line" 'one && grep -q "line 1: longer than" err'
+ok "one byte more: not stored, the next line is" '[ "$(cat L2/cameras/c/*/*.events)" = "$(tail -n 1 more)" ]'
 
 # --- a torn line of an earlier crash does not spoil the next
 printf '{"specversion":"1.0","id":"half' >>S/cameras/front/2026-01-02/11.events
