@@ -1,14 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# What every tool promises (cb(7)), tried on every tool that is built: option texts, exit
-# statuses, full disks, closed descriptors, cut input, and names full of terminal controls.
+# What every tool promises (cb(7)), tried on every tool: option texts, exit statuses, full disks,
+# closed descriptors, cut input, signals, terminals, and names full of terminal controls.
 . "$CB_SRC/tests/lib.sh"
 PATH=$CB_BUILD/aid:$PATH
 TOOLS=${CB_TOOLS:-$(cd "$CB_BUILD/bin" && echo cb-*)}
 
-# --- one small real invocation a tool ----------------------------------------------------------
-# real TOOL: run it on good input, output to stdout; input STREAM|EVENTS on stdin where it reads any.
-# reads TOOL: what its stdin is: frames, events, container or nothing.
+# --- what to work on ---------------------------------------------------------------------------
 
 cat >rules.yml <<'END'
 rules:
@@ -26,45 +24,47 @@ else
 	cp small.cbf whole.cbf
 fi
 ok "a frame stream to work on" '[ -s whole.cbf ] && [ -s events.ndjson ]'
-stores=0
-new_store() { stores=$((stores + 1)); store=$T/store$stores; }
 if [ -x "$CB_BUILD/bin/cb-record" ]; then
-	cb-record "$T/store" <whole.cbf >/dev/null
+	cb-record store <whole.cbf >/dev/null
 fi
 
-reads() {
+# --- one small real invocation a tool ----------------------------------------------------------
+
+# about TOOL: how to run it on good input, results on stdout; in
+#   args   its arguments, words without blanks; a store that is written to is a new one
+#   reads  what it wants on stdin: frames, events, container or nothing
+#   takes  the operands that it cannot do without
+#   shows  what it writes: text, or binary that no terminal can show
+stores=0
+about() {
+	args='' reads=frames takes='' shows=text
+	stores=$((stores + 1))
 	case $1 in
-	cb-frame|cb-record|cb-mux|cb-detect|cb-draw|cb-skel) echo frames ;;
-	cb-store|cb-alert) echo events ;;
-	cb-ingest) echo container ;;
-	*) echo nothing ;;
+	cb-frame) args=dump takes='check whole.cbf' ;;
+	cb-skel) ;;
+	cb-ingest) args='--camera=cam1 --start-time=2026-01-01 -' reads=container takes=- shows=binary ;;
+	cb-mux) args=--format=matroska shows=binary ;;
+	cb-record) args=store$stores takes=nowhere ;;
+	cb-replay) args='store --camera=cam1' reads=nothing takes=nowhere shows=binary ;;
+	cb-query) args='store segments' reads=nothing takes=nowhere ;;
+	cb-store) args="put store$stores" reads=events takes='check nowhere' ;;
+	cb-detect) ;;
+	cb-draw) shows=binary ;;
+	cb-alert) args=--config=rules.yml reads=events ;;
+	*) ok "$1: 0100-conformance.t knows how to run it" false; exit 99 ;;
+	esac
+	case $reads in
+	frames) good=whole.cbf ;;
+	events) good=events.ndjson ;;
+	container) good=clip.mkv ;;
+	*) good=/dev/null ;;
 	esac
 }
-input() {
-	case $(reads "$1") in
-	frames) echo whole.cbf ;;
-	events) echo events.ndjson ;;
-	container) echo clip.mkv ;;
-	*) echo /dev/null ;;
-	esac
-}
-real() {	# TOOL [INPUT]
-	_tool=$1
-	set -- "${2:-$(input "$1")}"
-	case $_tool in
-	cb-frame) cb-frame dump ;;
-	cb-skel) cb-skel ;;
-	cb-ingest) cb-ingest --camera=cam1 --start-time=2026-01-01 - ;;
-	cb-mux) cb-mux --format=matroska ;;
-	cb-record) new_store; cb-record "$store" ;;
-	cb-replay) cb-replay "$T/store" --camera=cam1 ;;
-	cb-query) cb-query "$T/store" segments ;;
-	cb-store) new_store; cb-store put "$store" ;;
-	cb-detect) cb-detect ;;
-	cb-draw) cb-draw ;;
-	cb-alert) cb-alert --config=rules.yml ;;
-	*) echo "no real invocation of $_tool in 0100-conformance.t" >&2; return 99 ;;
-	esac <"$1"
+# real TOOL [INPUT]
+real() {
+	about "$1"
+	# shellcheck disable=SC2086  # words
+	"$1" $args <"${2:-$good}"
 }
 
 # --- helpers -----------------------------------------------------------------------------------
@@ -91,20 +91,39 @@ steers() {
 steers_c() { (LC_ALL=C; export LC_ALL; steers "$1"); }
 printf 'a\033]0;title\007b' >evil && ok "the eye for terminal controls sees" 'steers_c evil'
 printf 'plain text\n' >good && ok "and lets text pass" '! steers_c good'
+dirty=$(printf '\302\233\061m\342\200\256cba\342\201\246')
+printf '{"specversion":"1.0","id":"i%s","source":"/s%s","type":"t%s","subject":"c%s","data":{"t_us":1767225600000000,"%s":"%s\\u001b[0m"}}\n' \
+	"$dirty" "$dirty" "$dirty" "$dirty" "$dirty" "$dirty" >foreign1.ndjson
+{
+	cat foreign1.ndjson
+	printf '{"id\033]0;x\007%s":"\033[31m",\n\033]0;title\007\n%s\n' "$dirty" "$dirty"
+} >foreign.ndjson
 # one line of diagnosis that names the tool
 one_line() { [ "$(wc -l <err)" -eq 1 ] && grep -q "^$1: " err; }
 
+# has a process a handler for SIGTERM? bit 15 of the mask in /proc
+catches() {
+	_mask=$(sed -n 's/^SigCgt:.*\(........\)$/\1/p' "/proc/$1/status" 2>/dev/null)
+	[ $((0x${_mask:-0} & 0x4000)) -ne 0 ]
+}
+
+[ -n "${CB_TOOLS-}" ] || for c in "$CB_SRC"/cmd/cb-*.c; do
+	c=${c##*/}
+	ok "${c%.c} is built" '[ -x "$CB_BUILD/bin/${c%.c}" ]'
+done
 for t in $TOOLS; do
+	about "$t"
 	# --- texts
 	exits 0 "$t" --help
 	cp out help
 	ok "$t --help: on stdout alone" '[ -s out ] && [ ! -s err ]'
 	ok "$t --help: 80 columns" '! grep -nE "^.{81,}" out'
-	ok "$t --help: one screen (50 lines)" '[ "$(wc -l <out)" -le 50 ]'
+	ok "$t --help: one screen of 24 lines" '[ "$(wc -l <out)" -le 24 ]'
 	ok "$t: every option has a text" '! "$t" --dump-options | awk -F "\t" "NF != 4 || \$4 == \"\"" | grep .'
 	exits 0 "$t" -h
 	same_file help out "$t -h is --help"
 	exits 0 "$t" --usage
+	ok "$t --usage: 80 columns" '[ -s out ] && ! grep -nE "^.{81,}" out'
 	exits 0 "$t" --version
 	ok "$t --version: name and number" 'grep -qxE "$t [0-9]+\.[0-9]+\.[0-9]+" out && [ "$(wc -l <out)" -eq 1 ]'
 	exits 0 "$t" --dump-options
@@ -116,6 +135,15 @@ for t in $TOOLS; do
 	# --- misuse
 	exits 64 "$t" --no-such-option
 	ok "$t: misuse names the tool, on stderr" 'head -n 1 err | grep -q "^$t: " && [ ! -s out ]'
+	while IFS='	' read -r o short meta doc; do
+		[ "$meta" != - ] || continue
+		status 64 "$t --$o without its argument" "$t --$o </dev/null >out 2>err"
+	done <table
+	if [ -n "$takes" ]; then
+		status 64 "$t without an operand" "$t </dev/null >out 2>err"
+	fi
+	status 64 "$t: operands too many" "$t $takes a b c d e f </dev/null >out 2>err"
+	ok "$t: operands too many: says so" 'head -n 1 err | grep -q "^$t: " && [ ! -s out ]'
 	# numbers, sizes and times that are none
 	awk -F '\t' '$3 ~ /^(N|BYTES|DURATION|TIME)$/ { print $1 }' table >typed
 	while read -r o; do
@@ -146,14 +174,14 @@ for t in $TOOLS; do
 	fi
 
 	# --- input that is not there, empty or cut
-	case $(reads "$t") in
+	case $reads in
 	# no event is a fine number of events; no frame, and nobody said that this is all
 	events) status 0 "$t: empty input" "real $t /dev/null >out 2>err" ;;
 	frames|container)
 		status 65 "$t: empty input" "real $t /dev/null >out 2>err"
 		;;
 	esac
-	case $(reads "$t") in
+	case $reads in
 	frames)
 		ok "$t: empty input: says so" 'one_line $t'
 		head -c $(($(wc -c <whole.cbf) - 70)) whole.cbf >cut.cbf
@@ -176,29 +204,62 @@ for t in $TOOLS; do
 		;;
 	esac
 	# a closed stdin is an input that is not there: a diagnosis, no crash, no hang
-	if [ "$(reads "$t")" != nothing ]; then
-		_st=0
-		case $t in
-		cb-frame) set -- dump ;;
-		cb-ingest) set -- --camera=cam1 - ;;
-		cb-mux) set -- --format=matroska ;;
-		cb-record) new_store; set -- "$store" ;;
-		cb-store) new_store; set -- put "$store" ;;
-		cb-alert) set -- --config=rules.yml ;;
-		*) set -- ;;
-		esac
-		"$t" "$@" <&- >out 2>err || _st=$?
-		ok "$t: stdin closed: a diagnosis ($_st)" '[ "$_st" -ge 64 ] && [ "$_st" -le 78 ] && [ "$_st" -ne 70 ] && one_line $t'
+	if [ "$reads" != nothing ]; then
 		mkdir -p a-directory
-		_st=0
-		"$t" "$@" <a-directory >out 2>err || _st=$?
-		ok "$t: stdin a directory: a diagnosis ($_st)" '[ "$_st" -ge 64 ] && [ "$_st" -le 78 ] && [ "$_st" -ne 70 ] && one_line $t'
+		for in in '<&-' '<a-directory'; do
+			about "$t"
+			_st=0
+			eval "\"\$t\" \$args $in >out 2>err" || _st=$?
+			ok "$t: stdin $in: a diagnosis ($_st)" '[ "$_st" -ge 64 ] && [ "$_st" -le 78 ] && [ "$_st" -ne 70 ] && one_line $t'
+		done
 	fi
 
-	# --- a reader that leaves early ends the tool quietly
+	# --- a store whose file was cut
+	if [ "$t" = cb-replay ]; then
+		cp -r store cut-store
+		seg=$(find cut-store -name '*.mp4')
+		truncate -s $(($(wc -c <"$seg") / 2)) "$seg"
+		exits 65 cb-replay cut-store --camera=cam1
+		ok "$t: cut store: says so" 'grep -q "^$t: " err'
+	fi
+
+	# --- a reader that leaves early ends the tool quietly; that no status is a crash's
 	_st=0
-	{ real "$t" 2>err || echo "$?" >code; } | head -c 1 >/dev/null
+	rm -f code
+	{ real "$t" 2>err; echo "$?" >code; } | head -c 1 >/dev/null
 	ok "$t: a reader that leaves early: no noise" '! grep -v "Broken pipe" err | grep -q .'
+	ok "$t: a reader that leaves early: no crash ($(cat code))" 'case $(cat code) in 0|74|141) ;; *) false ;; esac'
+
+	# --- SIGTERM while it waits for more: it finishes what it has and leaves with 0
+	if [ "$reads" != nothing ]; then
+		for sig in TERM INT; do
+			rm -f in.fifo
+			mkfifo in.fifo
+			about "$t"
+			# what a shell puts behind itself ignores INT; env gives it back
+			# shellcheck disable=SC2086  # words
+			env --default-signal "$t" $args <in.fifo >out 2>err &
+			pid=$!
+			exec 9>in.fifo
+			head -c $(($(wc -c <"$good") * 2 / 3)) "$good" >&9
+			i=0
+			until catches "$pid" || [ "$i" -ge 400 ]; do sleep 0.02; i=$((i + 1)); done
+			kill -s "$sig" "$pid"
+			exec 9>&-
+			_st=0
+			wait "$pid" || _st=$?
+			ok "$t: SIG$sig: exit 0 and no complaint" '[ "$_st" -eq 0 ] && [ ! -s err ]' ||
+				{ _diag "exited $_st"; _show err; }
+		done
+	fi
+
+	# --- what a terminal cannot show is refused
+	if [ "$shows" = binary ]; then
+		_st=0
+		script -qec "$t $args <$good 2>err" /dev/null </dev/null >screen || _st=$?
+		ok "$t: refuses a terminal" '[ "$_st" -eq 64 ] && [ ! -s screen ] && one_line $t' ||
+			{ _diag "exited $_st"; _show err; }
+	fi
 
 	# --- foreign bytes never reach the terminal raw
 	esc=$(printf 'x\033[31mred\033[0m\007\010y')
@@ -237,5 +298,15 @@ for t in $TOOLS; do
 		"$t" "$@" </dev/null >out 2>err || _st=$?
 		ok "$t: $name in a file name" '[ "$_st" -ge 64 ] && [ "$_st" -le 78 ] && ! steers_c err'
 	done
+	# nor do they out of an event: not in a message about a line, and not in a table
+	if [ "$reads" = events ]; then
+		status 65 "$t: foreign bytes in lines" "real $t foreign.ndjson >out 2>err"
+		ok "$t: foreign bytes in lines: a clean diagnosis" 'grep -q "^$t: " err && ! steers_c err'
+	fi
+	if [ "$t" = cb-query ]; then
+		cb-store put foreign <foreign1.ndjson >/dev/null
+		exits 0 cb-query foreign events --format=table
+		ok "$t: foreign bytes in a table" '[ "$(wc -l <out)" -eq 2 ] && ! steers_c out'
+	fi
 done
 done_testing
