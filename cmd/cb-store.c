@@ -95,7 +95,7 @@ struct put {
 	struct cb_buf held;
 	struct cb_writer *tee;
 	int64_t last;
-	uint64_t stored, refused;
+	uint64_t refused;
 	struct cb_err first, late;	/* the first line refused; what failed while flushing */
 };
 
@@ -137,8 +137,6 @@ static int put_line(struct put *p, uint64_t number, const char *line, size_t len
 		}
 		cb_err_prefix(&why, "line %" PRIu64, number);
 		refuse(p, why.msg);
-	} else {
-		p->stored++;
 	}
 	if (p->tee)
 		return 0;
@@ -153,6 +151,7 @@ static int put(const struct opts *o, const struct cb_store *s, int ofd, struct c
 	struct cb_writer w;
 	struct cb_evin in;
 	struct put p = { .out = &out, .last = cb_now_mono_ns() };
+	struct cb_events_totals t;
 	struct cb_sink sink = { 0 };
 	struct cb_end end = { 0 };
 	struct cb_frame f = { 0 };
@@ -166,7 +165,7 @@ static int put(const struct opts *o, const struct cb_store *s, int ofd, struct c
 	cb_evin_init(&in, STDIN_FILENO);
 	in.before_block = settle_idle;
 	in.ctx = &p;
-	if (cb_events_open(&p.events, s, err) < 0)
+	if (cb_events_open(&p.events, s, true, err) < 0)
 		goto out;
 	sink.ndjson = &out;
 	for (;;) {
@@ -209,7 +208,11 @@ static int put(const struct opts *o, const struct cb_store *s, int ofd, struct c
 		goto out;
 	}
 	ret = cb_evin_finish(&in, err) < 0 ? cb_err_prefix(err, "stdin") : 0;
-	cb_cli_note("%" PRIu64 " events stored", p.stored);
+	cb_events_totals(p.events, &t);
+	cb_cli_note("%" PRIu64 " events stored, %" PRIu64 " were there already", t.stored, t.known);
+	if (t.unwatched)
+		cb_cli_warn("%" PRIu64 " events were stored unseen whether they were there: too many in "
+			    "an hour", t.unwatched);
 	if (ret == 0 && p.refused) {
 		*err = p.first;
 		if (p.refused > 1)

@@ -13,25 +13,34 @@
 
 #include "base/io.h"
 #include "base/time.h"
+#include "store/once.h"
 
-#define FILES 16	/* open at a time */
+#define FILES 64	/* open at a time */
+#define SCAN (4 * (size_t)CB_EVENT_LINE_MAX)
 
 struct file {
 	char camera[CB_NAME_MAX + 1], day[11], name[16];
 	int fd;
-	struct cb_buf lines;
+	struct cb_buf lines, marks;	/* what waits; a struct mark for each of its lines */
+	struct cb_once once;		/* what the file's first `seen` bytes hold */
+	off_t seen;
 	uint64_t used;
 };
+
+struct mark { uint64_t key; uint32_t len; };
 
 struct cb_events {
 	const struct cb_store *s;
 	struct cb_json *json;
-	struct file file[FILES];
+	struct file file[FILES], *last;
 	uint64_t clock;
-	size_t pending;
+	size_t pending, slots_left;
+	bool once;
+	struct cb_buf scan;
+	struct cb_events_totals total;
 };
 
-int cb_events_open(struct cb_events **ret, const struct cb_store *s, struct cb_err *err)
+int cb_events_open(struct cb_events **ret, const struct cb_store *s, bool once, struct cb_err *err)
 {
 	struct cb_events *e = calloc(1, sizeof(*e));
 
@@ -42,55 +51,148 @@ int cb_events_open(struct cb_events **ret, const struct cb_store *s, struct cb_e
 		return cb_err_nomem(err);
 	}
 	e->s = s;
+	e->once = once;
+	e->slots_left = CB_ONCE_ALL;
 	for (int i = 0; i < FILES; i++)
 		e->file[i].fd = -1;
 	*ret = e;
 	return 0;
 }
 
-static int write_lines(struct file *f, struct cb_err *err)
+/* --- what a file holds already ------------------------------------------------------------------- */
+
+static void forget(struct file *f)
 {
+	cb_once_release(&f->once);
+	f->seen = 0;
+}
+
+/* Take in what the file has grown by since it was last looked at, by whomever; its lock is
+ * held. A set that is full stays as it is: the rest of the file is then not known. */
+static int look(struct cb_events *e, struct file *f, off_t size, struct cb_err *err)
+{
+	struct cb_event ev;
+
+	if (size < f->seen)	/* not the file it was */
+		forget(f);
+	for (size_t have = 0; f->seen < size;) {
+		const char *line, *lf, *end;
+		bool whole;
+		ssize_t n;
+
+		if (cb_buf_reserve(&e->scan, SCAN) < 0)
+			return cb_err_nomem(err);
+		n = pread(f->fd, e->scan.data + have, SCAN - have, f->seen + (off_t)have);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return cb_err_sys(err, CB_E_IO, errno, "read");
+		have += (size_t)n;
+		end = (const char *)e->scan.data + have;
+		whole = n == 0 || f->seen + (off_t)have >= size;
+		for (line = (const char *)e->scan.data; line < end; line = lf < end ? lf + 1 : end) {
+			lf = memchr(line, '\n', (size_t)(end - line));
+			/* a last line without LF counts, because it will get one */
+			if (!lf && !whole && (line > (const char *)e->scan.data || have < SCAN))
+				break;
+			if (!lf)
+				lf = end;
+			if (cb_event_parse(&ev, e->json, line, (size_t)(lf - line), NULL) == 0)
+				cb_once_add(&f->once, cb_once_key(&ev));
+		}
+		have = (size_t)(end - line);
+		f->seen += (off_t)(line - (const char *)e->scan.data);
+		memmove(e->scan.data, line, have);
+		if (n == 0)
+			break;
+	}
+	return 0;
+}
+
+/* Leave of the waiting lines those that are new. */
+static void sift(struct file *f, struct cb_events_totals *t)
+{
+	const struct mark *m = (const struct mark *)f->marks.data;
+	size_t n = f->marks.len / sizeof(*m), from = 0, to = 0;
+
+	for (size_t i = 0; i < n; from += m[i++].len) {
+		int k = cb_once_add(&f->once, m[i].key);
+
+		if (k == 0) {
+			t->known++;
+			continue;
+		}
+		t->stored++;
+		t->unwatched += k < 0;
+		memmove(f->lines.data + to, f->lines.data + from, m[i].len);
+		to += m[i].len;
+	}
+	f->lines.len = to;
+}
+
+/* --- writing -------------------------------------------------------------------------------------- */
+
+static int write_lines(struct cb_events *e, struct file *f, struct cb_err *err)
+{
+	struct cb_events_totals t = { 0 };
 	struct iovec iov[2];
 	struct stat st;
 	char last = '\n';
 	int ret = -1;
 
-	if (flock(f->fd, LOCK_EX) < 0)
-		return cb_err_sys(err, CB_E_IO, errno, "lock");
+	while (flock(f->fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return cb_err_sys(err, CB_E_IO, errno, "lock");
 	if (fstat(f->fd, &st) < 0 ||
 	    (st.st_size && pread(f->fd, &last, 1, st.st_size - 1) != 1)) {
 		cb_err_sys(err, CB_E_IO, errno, "read");
 		goto out;
 	}
-	iov[0] = (struct iovec){ (void *)"\n", last != '\n' };
-	iov[1] = (struct iovec){ f->lines.data, f->lines.len };
-	if (cb_writev_all(f->fd, iov, 2, err) < 0) {
-		if (err && err->sys)
-			err->code = cb_errc_write(err->sys);
-		if (ftruncate(f->fd, st.st_size) < 0)	/* half a line helps nobody */
+	t.stored = f->marks.len / sizeof(struct mark);
+	if (e->once) {
+		if (look(e, f, st.st_size, err) < 0)
 			goto out;
-		goto out;
+		t.stored = 0;
+		sift(f, &t);
 	}
-	if (fdatasync(f->fd) < 0) {
-		cb_err_sys(err, CB_E_IO, errno, "fdatasync");
-		goto out;
+	if (f->lines.len || last != '\n') {
+		iov[0] = (struct iovec){ (void *)"\n", last != '\n' };
+		iov[1] = (struct iovec){ f->lines.data, f->lines.len };
+		if (cb_writev_all(f->fd, iov, 2, err) < 0) {
+			if (err && err->sys)
+				err->code = cb_errc_write(err->sys);
+			if (ftruncate(f->fd, st.st_size) < 0)	/* half a line helps nobody */
+				goto out;
+			goto out;
+		}
+		if (fdatasync(f->fd) < 0) {
+			cb_err_sys(err, CB_E_IO, errno, "fdatasync");
+			goto out;
+		}
+		f->seen = st.st_size + (last != '\n') + (off_t)f->lines.len;
 	}
+	e->total.stored += t.stored;
+	e->total.known += t.known;
+	e->total.unwatched += t.unwatched;
 	ret = 0;
 out:
+	if (ret < 0)		/* the set may have what the file has not */
+		forget(f);
 	flock(f->fd, LOCK_UN);
 	return ret;
 }
 
 static int flush_file(struct cb_events *e, struct file *f, struct cb_err *err)
 {
+	size_t waiting = f->lines.len;
 	int ret = 0;
 
-	if (!f->lines.len)
+	if (!waiting)
 		return 0;
-	if (write_lines(f, err) < 0)
+	if (write_lines(e, f, err) < 0)
 		ret = cb_err_prefix(err, "cameras/%s/%s/%s", f->camera, f->day, f->name);
-	e->pending -= f->lines.len;
-	f->lines.len = 0;
+	e->pending -= waiting;
+	f->lines.len = f->marks.len = 0;
 	return ret;
 }
 
@@ -101,7 +203,11 @@ static int close_file(struct cb_events *e, struct file *f, struct cb_err *err)
 	if (f->fd >= 0)
 		close(f->fd);
 	f->fd = -1;
+	forget(f);
 	cb_buf_release(&f->lines);
+	cb_buf_release(&f->marks);
+	if (e->last == f)
+		e->last = NULL;
 	return ret;
 }
 
@@ -126,11 +232,45 @@ static int open_file(struct file *f, const struct cb_store *s, struct cb_err *er
 	return f->fd < 0 ? -1 : 0;
 }
 
+static bool same_file(const struct file *a, const struct file *b)
+{
+	return a->fd >= 0 && strcmp(a->name, b->name) == 0 && strcmp(a->day, b->day) == 0 &&
+	       strcmp(a->camera, b->camera) == 0;
+}
+
+/* The open file of these names, opened in the place of the one not used for longest. */
+static struct file *find_file(struct cb_events *e, struct file *want, struct cb_err *err)
+{
+	struct file *f = NULL, *oldest = &e->file[0];
+
+	if (e->last && same_file(e->last, want))
+		f = e->last;
+	for (int i = 0; i < FILES && !f; i++) {
+		struct file *k = &e->file[i];
+
+		if (same_file(k, want))
+			f = k;
+		if (k->fd < 0 || (oldest->fd >= 0 && k->used < oldest->used))
+			oldest = k;
+	}
+	if (!f) {
+		if (close_file(e, oldest, err) < 0 || open_file(want, e->s, err) < 0)
+			return NULL;
+		*oldest = *want;
+		f = oldest;
+		f->once.left = &e->slots_left;
+	}
+	f->used = ++e->clock;
+	e->last = f;
+	return f;
+}
+
 int cb_events_add(struct cb_events *e, const char *camera, const char *line, size_t len,
 		  struct cb_err *err)
 {
-	struct file want = { .fd = -1 }, *f = NULL, *oldest = &e->file[0];
+	struct file want = { .fd = -1 }, *f;
 	struct cb_event ev;
+	struct mark m;
 	int64_t ns;
 	char hms[7];
 
@@ -153,25 +293,11 @@ int cb_events_add(struct cb_events *e, const char *camera, const char *line, siz
 	cb_time_format_hms(hms, ns);
 	snprintf(want.name, sizeof(want.name), "%.2s.events", hms);
 
-	for (int i = 0; i < FILES; i++) {
-		struct file *k = &e->file[i];
-
-		if (k->fd >= 0 && strcmp(k->camera, want.camera) == 0 &&
-		    strcmp(k->day, want.day) == 0 && strcmp(k->name, want.name) == 0)
-			f = k;
-		if (k->fd < 0 || (oldest->fd >= 0 && k->used < oldest->used))
-			oldest = k;
-	}
-	if (!f) {
-		if (close_file(e, oldest, err) < 0)
-			return -1;
-		if (open_file(&want, e->s, err) < 0)
-			return -1;
-		*oldest = want;
-		f = oldest;
-	}
-	f->used = ++e->clock;
-	if (cb_buf_reserve(&f->lines, len + 1) < 0)
+	f = find_file(e, &want, err);
+	if (!f)
+		return -1;
+	m = (struct mark){ .key = e->once ? cb_once_key(&ev) : 0, .len = (uint32_t)len + 1 };
+	if (cb_buf_reserve(&f->lines, len + 1) < 0 || cb_buf_add(&f->marks, &m, sizeof(m)) < 0)
 		return cb_err_nomem(err);
 	cb_buf_add(&f->lines, line, len);
 	cb_buf_byte(&f->lines, '\n');
@@ -189,6 +315,11 @@ int cb_events_flush(struct cb_events *e, struct cb_err *err)
 	return ret;
 }
 
+void cb_events_totals(const struct cb_events *e, struct cb_events_totals *ret)
+{
+	*ret = e->total;
+}
+
 size_t cb_events_pending(const struct cb_events *e)
 {
 	return e->pending;
@@ -202,6 +333,7 @@ void cb_events_free(struct cb_events *e)
 		e->file[i].lines.len = 0;
 		close_file(e, &e->file[i], NULL);
 	}
+	cb_buf_release(&e->scan);
 	free(e->json);
 	free(e);
 }

@@ -273,7 +273,7 @@ int cb_recorder_open(struct cb_recorder **ret, const struct cb_store *s, const s
 	snprintf(r->camera, sizeof(r->camera), "%s", o->camera ? o->camera : r->hello.camera);
 	r->last_wall = r->hello.wall_source != CB_WALL_NONE ? r->hello.wall_ns : cb_now_wall_ns();
 	r->last_sync = cb_now_mono_ns();
-	if (cb_events_open(&r->events, s, err) < 0 || take_lock(r, err) < 0)
+	if (cb_events_open(&r->events, s, false, err) < 0 || take_lock(r, err) < 0)
 		goto fail;
 	*ret = r;
 	return 0;

@@ -28,15 +28,16 @@ printf '%s\n' ./_other/2026-01-02/11.events ./back/2026-01-02/11.events ./front/
 same_file want files "where they lie: by data.t_us, else by time; without a usable subject in _other"
 sort in >a; find S -name '*.events' -exec cat {} + | sort >b
 same_file a b "byte for byte"
-exits 0 cb-store put S <in
-ok "appended, not replaced" '[ "$(cat S/cameras/front/2026-01-02/11.events | wc -l)" = 2 ]'
+ev 8 2026-01-02T11:00:00Z front '' >more
+exits 0 cb-store put S <more
+ok "appended, not replaced" '[ "$(wc -l <S/cameras/front/2026-01-02/11.events)" = 2 ]'
 
 # --- what is no event is passed on, not stored, and said
 printf '{"not":"an event"}\n' | cat in - in >mixed
 exits 65 cb-store put M <mixed
 same_file mixed out "all of it passed on"
 ok "named, in one line" 'one && grep -q "line 8" err'
-ok "the others are stored" '[ "$(find M -name "*.events" -exec cat {} + | wc -l)" = 14 ]'
+ok "the others are stored" '[ "$(find M -name "*.events" -exec cat {} + | wc -l)" = 7 ]'
 head -c 100 in >cut
 exits 65 cb-store put M2 <cut
 exits 0 cb-store put M3 </dev/null
@@ -60,6 +61,87 @@ ok "the new line stands alone" '[ "$(tail -n 1 S/cameras/front/2026-01-02/11.eve
 exits 1 cb-store check S
 ok "check names the torn line" '[ "$(grep -c cb.store.finding out)" = 1 ] && grep -q "line 3 .*no event" out'
 
+# --- an event is stored once: the same source and id
+exits 0 cb-store put O -v <in
+ok "all are new" 'grep -q "7 events stored, 0 were there already" err'
+exits 0 cb-store put O -v <in
+same_file in out "known ones are passed on all the same"
+ok "none is new" 'grep -q "0 events stored, 7 were there already" err'
+sort in >a; find O -name '*.events' -exec cat {} + | sort >b
+same_file a b "stored once"
+{
+	ev 20 2026-01-01T10:00:00Z front '"n":1'
+	ev 20 2026-01-01T10:30:00Z front '"n":2'
+	ev '\u00320' 2026-01-01T10:30:00Z front '"n":3'
+	ev 20 2026-01-01T10:30:00Z front '' | sed 's|"/x"|"\\/x"|'
+	ev 20 2026-01-01T10:30:00Z front '' | sed 's|"/x"|"/y"|'
+	ev x20 2026-01-01T10:30:00Z front '' | sed 's|"/x"|"/"|'
+	ev 20 2026-01-01T11:30:00Z front ''
+	ev 20 2026-01-01T10:00:00Z back ''
+} >twins
+exits 0 cb-store put O2 -v <twins
+ok "in one batch: by source and id, however spelt, of a camera and an hour" 'grep -q "5 events stored, 3 were there already" err'
+ok "the first one stays" 'head -n 1 O2/cameras/front/2026-01-01/10.events | cmp -s - twins -n 100 && [ "$(wc -l <O2/cameras/front/2026-01-01/10.events)" = 3 ]'
+# what others wrote while this one runs counts too
+mkfifo lines
+cb-store put O3 -v <lines >passed 2>said & pid=$!
+exec 9>lines
+ev 1 2026-01-01T10:00:00Z c '' >&9
+_i=0
+until [ -s passed ] || [ $_i = 200 ]; do sleep 0.02; _i=$((_i + 1)); done
+ev 2 2026-01-01T10:00:00Z c '' | cb-store put O3 >/dev/null
+{ ev 2 2026-01-01T10:00:00Z c ''; ev 3 2026-01-01T10:00:00Z c ''; } >&9
+exec 9>&-
+wait $pid
+ok "another writer's events are known" 'grep -q "2 events stored, 1 were there already" said && [ "$(wc -l <O3/cameras/c/2026-01-01/10.events)" = 3 ]'
+# a line that lost its LF in a crash is whole again, and one
+ev 5 2026-01-01T10:00:00Z c '' | tr -d '\n' >>O3/cameras/c/2026-01-01/10.events
+ev 5 2026-01-01T10:00:00Z c '' | cb-store put O3 >/dev/null
+ok "a line without its LF gets it, not a twin" '[ "$(tail -n 1 O3/cameras/c/2026-01-01/10.events)" = "$(ev 5 2026-01-01T10:00:00Z c "")" ] && cb-store check O3 >/dev/null && [ "$(cb-query O3 events --format=ndjson | wc -l)" = 4 ]'
+# a file that got shorter is looked at anew
+mkfifo lines2
+cb-store put O4 <lines2 >passed4 & pid=$!
+exec 9>lines2
+ev 1 2026-01-01T10:00:00Z c '' >&9
+_i=0
+until [ -s passed4 ] || [ $_i = 200 ]; do sleep 0.02; _i=$((_i + 1)); done
+: >O4/cameras/c/2026-01-01/10.events
+ev 1 2026-01-01T10:00:00Z c '' >&9
+exec 9>&-
+wait $pid
+ok "what is gone is stored again" '[ "$(wc -l <O4/cameras/c/2026-01-01/10.events)" = 1 ]'
+
+# --- the recorder stores its own events before it passes them on
+script=
+for _ in 1 2 3 4 5 6 7 8 9 10; do script=${script}IPPeP; done
+i=0 twice=0
+while [ $i -lt 5 ]; do
+	i=$((i + 1))
+	rm -rf R
+	mkstream -n 2000 "${script}E" | cb-record R --tee --segment=1s --sync-interval=0 | cb-store put R --tee >tee.cbf
+	cb-frame events tee.cbf | sort >a
+	cb-query R events --format=ndjson | sort >b
+	cmp -s a b || twice=$((twice + 1))
+	[ -z "$(jq -r '.source + .id' b | sort | uniq -d)" ] || twice=$((twice + 1))
+done
+ok "recorder and put in one pipeline: every event once" '[ $twice = 0 ] && [ "$(grep -c cb.segment.closed b)" -ge 1 ]'
+# analysed again from the store: the same events again
+if command -v ffmpeg >/dev/null; then
+	ffmpeg -nostdin -v error -f lavfi -i testsrc=size=160x120:rate=10:duration=4 -c:v libx264 -g 10 clip.mp4
+	cb-ingest --camera=front --start-time=2026-01-01T00:00:00Z clip.mp4 |
+		cb-record A --tee | cb-detect | cb-store put A >first
+	cb-query A events --format=ndjson >before
+	cb-replay A | cb-detect >again
+	exits 0 cb-store put A -v <again
+	ok "analysed again: nothing new ($(wc -l <again) events)" 'grep -q "0 events stored, $(wc -l <again) were there already" err && [ "$(wc -l <again)" -ge 10 ]'
+	cb-query A events --format=ndjson >after
+	same_file before after "analysed again: the store is as it was"
+	cb-replay A --events | cb-store put A -v >/dev/null 2>err
+	ok "replayed with its events: nothing new" 'grep -q " 0 events stored" err'
+else
+	skip "no ffmpeg" 4
+fi
+
 # --- several writers of one file
 i=0
 while [ $i -lt 4 ]; do
@@ -68,6 +150,24 @@ while [ $i -lt 4 ]; do
 done
 wait
 ok "four at a time: every line whole" '[ "$(jq -c .id W/cameras/many/*/*.events | sort -u | wc -l)" = 800 ] && cb-store check W >/dev/null'
+k=0
+while [ $k -lt 400 ]; do ev "$k" 2026-01-01T00:00:00Z same "\"k\":$k"; k=$((k + 1)); done >same
+mkfifo p1 p2 p3 p4
+for i in 1 2 3 4; do cb-store put W2 -v <p$i >out$i 2>said$i & done
+# by turns, so that each meets the others' lines
+/usr/bin/python3 - <<'END'
+import os, time
+fds = [os.open("p%d" % i, os.O_WRONLY) for i in (1, 2, 3, 4)]
+lines = open("same", "rb").read().splitlines(True)
+for at in range(0, 400, 20):
+    for k, fd in enumerate(fds):
+        os.write(fd, b"".join(lines[at:at + 20]))
+    time.sleep(0.002)
+END
+wait
+ok "four writers of the same events: each once" '[ "$(wc -l <W2/cameras/same/2026-01-01/00.events)" = 400 ] && [ "$(jq -c .id W2/cameras/same/*/*.events | sort -u | wc -l)" = 400 ]'
+ok "four writers of the same events: all four pass them on" 'cmp -s same out1 && cmp -s same out2 && cmp -s same out3 && cmp -s same out4'
+ok "four writers of the same events: their counts add up" '[ "$(cat said1 said2 said3 said4 | awk "{ s += \$2; k += \$5 } END { print s, k }")" = "400 1200" ]'
 
 # --- in a frame stream
 mkstream IPePeIPE >e.cbf
@@ -89,14 +189,18 @@ _st=0
 ok "a reader that leaves: 74, and what went out is stored" '[ "$(cat code)" = 74 ] && [ "$(cat P/cameras/c/*/*.events | wc -l)" -ge 1 ]'
 if [ -e "$CB_BUILD/aid/faultio.so" ] && ! ldd "$CB_BUILD/bin/cb-store" | grep -q asan; then
 	cb-store put Q <in >/dev/null
+	sed 's/"id":"/&again-/' in >in2
 	_st=0
-	LD_PRELOAD=$CB_BUILD/aid/faultio.so FAULT=write:1+:ENOSPC cb-store put Q <in >out 2>err || _st=$?
+	LD_PRELOAD=$CB_BUILD/aid/faultio.so FAULT=write:1+:ENOSPC cb-store put Q <in2 >out 2>err || _st=$?
 	ok "full disk: 74, one line, nothing passed on that is not stored ($_st)" '[ $_st = 74 ] && one && [ ! -s out ]'
 	_st=0
-	LD_PRELOAD=$CB_BUILD/aid/faultio.so FAULT=fdatasync:1:EIO cb-store put Q <in >out 2>err || _st=$?
+	LD_PRELOAD=$CB_BUILD/aid/faultio.so FAULT=fdatasync:1:EIO cb-store put Q <in2 >out 2>err || _st=$?
 	ok "sync fails: 74, nothing passed on" '[ $_st = 74 ] && one && [ ! -s out ]'
+	exits 0 cb-store put Q -v <in2
+	ok "afterwards all of them are there, once" '[ "$(find Q -name "*.events" -exec cat {} + | jq -r .id | sort -u | wc -l)" = 14 ] &&
+		[ "$(find Q -name "*.events" -exec cat {} + | wc -l)" = 14 ]'
 else
-	skip "no fault injection under a sanitizer" 2
+	skip "no fault injection under a sanitizer" 4
 fi
 mkdir -p H && echo "cb-store 1" >H/format && mkdir -p H/cameras && ln -s "$T" H/cameras/front
 _st=0
