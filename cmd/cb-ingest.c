@@ -224,7 +224,7 @@ int main(int argc, char **argv)
 	if (w.dropped)
 		cb_cli_warn("%" PRIu64 " packets dropped: the reader was too slow", w.dropped);
 	if (cb_demux_damaged(d))
-		cb_cli_warn("%" PRIu64 " damaged packets", cb_demux_damaged(d));
+		cb_cli_warn("damaged packets: %" PRIu64, cb_demux_damaged(d));
 	if (cb_demux_left_out(d))
 		cb_cli_note("%u streams of the source left out (--streams)", cb_demux_left_out(d));
 out:

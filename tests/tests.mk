@@ -14,7 +14,7 @@ all_layers := alert draw detect track nn store media conf wire crypto cli base
 unit_order ?= $(foreach l,$(filter-out cli,$(all_layers)),$(filter $(l),$(LIBS)))
 UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-AIDS := $(O)/aid/mkstream $(O)/aid/faultio.so $(O)/aid/cb-skel
+AIDS := $(O)/aid/mkstream $(O)/aid/faultio.so $(O)/aid/fakev4l2.so $(O)/aid/cb-skel
 comma := ,
 blank := $() $()
 TOOL_TABLE := $(foreach t,$(TOOLS),$(t):$(subst $(blank),$(comma),$(strip $($(t)_LIBS))))
@@ -35,7 +35,7 @@ $(O)/aid/cb-skel: $(O)/obj/examples/skel/cb-skel.o $(O)/lib/libcli.a $(O)/lib/li
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(link) $(call extern,crypto) $(LDLIBS)
 # a preloaded object cannot bring a sanitizer's runtime of its own
-$(O)/aid/faultio.so: tests/faultio.c $(O)/flags
+$(O)/aid/%.so: tests/%.c $(O)/flags
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu17 -D_GNU_SOURCE $(cb_warn) -O2 -fPIC -shared -o $@ $< -ldl
 

@@ -16,6 +16,7 @@
 #include "base/num.h"
 #include "base/stop.h"
 #include "base/time.h"
+#include "media/annexb.h"
 #include "media/avin.h"
 #include "media/avlog.h"
 #include "media/lane.h"
@@ -269,6 +270,18 @@ static int enqueue(struct cb_demux *d, AVPacket *pkt, struct cb_err *err)
 	return 0;
 }
 
+/* Not every driver marks the keyframes of H.264. */
+static bool has_idr(const uint8_t *p, size_t n)
+{
+	struct cb_nal u;
+	size_t at = 0;
+
+	while (cb_annexb_next(p, n, &at, &u))
+		if (!u.stray && (u.p[0] & 31) == 5)
+			return true;
+	return false;
+}
+
 /* One captured picture as a packet: 1, or 0 at the end. */
 static int read_device(struct cb_demux *d, AVPacket *pkt, struct cb_err *err)
 {
@@ -280,6 +293,8 @@ static int read_device(struct cb_demux *d, AVPacket *pkt, struct cb_err *err)
 	if (f.len > CB_FRAME_MAX - CB_PACKET_FIXED || av_new_packet(pkt, (int)f.len) < 0)
 		return cb_err_nomem(err);
 	memcpy(pkt->data, f.data, f.len);
+	if (!f.key && d->s->streams[0]->codecpar->codec_id == AV_CODEC_ID_H264)
+		f.key = has_idr(f.data, f.len);
 	pkt->flags = (f.key ? AV_PKT_FLAG_KEY : 0) | (f.corrupt ? AV_PKT_FLAG_CORRUPT : 0);
 	if (f.mono_ns)
 		pkt->pts = f.mono_ns / 1000;

@@ -50,7 +50,7 @@ int cb_source_kind(enum cb_source_kind *ret, const char *source, struct cb_err *
 		return cb_err_set(err, CB_E_USAGE,
 				  "%.*s:// is no source (a file, -, http://, https://, rtsp://, /dev/videoN)",
 				  n > 20 ? 20 : (int)n, source);
-	else if (strncmp(source, "/dev/video", 10) == 0)
+	else if (strncmp(source, "/dev/video", 10) == 0 || strncmp(source, "/dev/v4l/", 9) == 0)
 		*ret = CB_SOURCE_V4L2;
 	else
 		*ret = CB_SOURCE_FILE;
