@@ -147,7 +147,7 @@ for t in $TOOLS; do
 	# numbers, sizes and times that are none
 	awk -F '\t' '$3 ~ /^(N|BYTES|DURATION|TIME)$/ { print $1 }' table >typed
 	while read -r o; do
-		for v in '' 12x 1e999 nan 99999999999999999999999; do
+		for v in '' 12x 0x10 1e999 nan 99999999999999999999999; do
 			status 64 "$t --$o=$v" "$t --$o='$v' </dev/null >out 2>err"
 		done
 	done <typed
@@ -302,6 +302,10 @@ for t in $TOOLS; do
 	if [ "$reads" = events ]; then
 		status 65 "$t: foreign bytes in lines" "real $t foreign.ndjson >out 2>err"
 		ok "$t: foreign bytes in lines: a clean diagnosis" 'grep -q "^$t: " err && ! steers_c err'
+	fi
+	if [ "$t" = cb-draw ]; then
+		status 0 "$t: foreign bytes in a warning" 'cb-draw --picture="$lf$esc.png" <whole.cbf 2>err'
+		ok "$t: foreign bytes in a warning: cleaned" 'one_line $t && grep -q "warning: .*FAKE" err && ! steers_c err'
 	fi
 	if [ "$t" = cb-query ]; then
 		cb-store put foreign <foreign1.ndjson >/dev/null
