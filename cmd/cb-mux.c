@@ -133,6 +133,11 @@ static bool seekable(int fd)
 
 /* --- frames in --------------------------------------------------------------------------------- */
 
+static void flush(void *ctx)
+{
+	cb_mux_flush(ctx);
+}
+
 /* Everything from the reader into the container, which is completed also where the input
  * ended badly; the first reason is what is reported. True: the container is complete. */
 static bool run(const struct opts *o, struct cb_reader *in, int fd, struct cb_mux **ret,
@@ -158,7 +163,8 @@ static bool run(const struct opts *o, struct cb_reader *in, int fd, struct cb_mu
 			if (r == 0 && !m)
 				r = cb_mux_new(&m, (enum cb_container)o->format, fd, seekable(fd), h.wall_ns, warning,
 					       NULL, err);
-			*ret = m;
+			*ret = in->ctx = m;
+			in->before_block = m ? flush : NULL;
 			break;
 		case CB_FRAME_STREAM:
 			r = cb_stream_parse(&s, &f, err);

@@ -192,11 +192,10 @@ int cb_mux_new(struct cb_mux **ret, enum cb_container c, int fd, bool seekable, 
 		goto nomem;
 	buf = NULL;
 	m->s->pb->seekable = m->seekable ? AVIO_SEEKABLE_NORMAL : 0;
-	/* equal frames, equal bytes; and what goes into a pipe is for somebody who waits */
+	/* equal frames, equal bytes; and no write a packet, cb_mux_flush says when */
 	m->s->flags |= AVFMT_FLAG_CUSTOM_IO | AVFMT_FLAG_BITEXACT;
 	m->s->flags &= ~AVFMT_FLAG_AUTO_BSF;
-	if (!m->seekable)
-		m->s->flags |= AVFMT_FLAG_FLUSH_PACKETS;
+	m->s->flush_packets = 0;
 	if (wall_ns > 0) {
 		cb_time_format_us(text, wall_ns / 1000);
 		if (av_dict_set(&m->s->metadata, "creation_time", text, 0) < 0)
@@ -590,7 +589,7 @@ static int packet(struct cb_mux *m, uint16_t stream, struct track *t, const stru
 		AV_WL16(skip + 8, 0);
 	}
 	r = av_interleaved_write_frame(m->s, pkt);
-	if (r < 0) {
+	if (r < 0 || m->error) {
 		av_packet_unref(pkt);
 		return failed(m, r, containers[m->c].name, err);
 	}
@@ -613,6 +612,12 @@ int cb_mux_packet(struct cb_mux *m, uint16_t stream, const struct cb_packet *p, 
 	r = packet(m, stream, t, p, err);
 	cb_avlog_end();
 	return r;
+}
+
+void cb_mux_flush(struct cb_mux *m)
+{
+	if (m->begun && !m->finished && !m->seekable)
+		avio_flush(m->s->pb);
 }
 
 int cb_mux_finish(struct cb_mux *m, struct cb_err *err)

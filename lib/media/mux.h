@@ -31,6 +31,9 @@ int cb_mux_new(struct cb_mux **ret, enum cb_container c, int fd, bool seekable, 
  * the first packet is left out, with a warning. */
 int cb_mux_stream(struct cb_mux *m, uint16_t stream, const struct cb_stream *s, struct cb_err *err);
 int cb_mux_packet(struct cb_mux *m, uint16_t stream, const struct cb_packet *p, struct cb_err *err);
+/* For somebody who waits at the other end of a pipe: write what is ready. Errors show in the
+ * next call. */
+void cb_mux_flush(struct cb_mux *m);
 /* Complete the container. CB_E_DATA where there was no packet. */
 int cb_mux_finish(struct cb_mux *m, struct cb_err *err);
 /* Has the container been begun, which the first packet does? */
