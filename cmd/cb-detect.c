@@ -98,13 +98,13 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		m->classes = arg;
 		return 0;
 	case O_THRESHOLD:
-		m->threshold = unit(st, "--threshold", arg);
+		m->threshold = unit(st, "threshold", arg);
 		return 0;
 	case O_NMS:
-		m->nms = unit(st, "--nms", arg);
+		m->nms = unit(st, "nms", arg);
 		return 0;
 	case O_THREADS:
-		m->threads = (int)cb_cli_u64(st, "--threads", arg, 1, 256);
+		m->threads = (int)cb_cli_u64(st, "threads", arg, 1, CB_NET_THREADS_MAX);
 		return 0;
 	case O_RESIZE:
 		m->resize = (enum cb_resize)word(st, "--resize", arg, "stretch|letterbox");
@@ -114,7 +114,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		return 0;
 	case O_EVERY:
 		pick(st, o, CB_PICK_EVERY);
-		o->d.pick.every = cb_cli_u64(st, "--every", arg, 1, 1000000000);
+		o->d.pick.every = cb_cli_u64(st, "every", arg, 1, 1000000000);
 		return 0;
 	case O_FPS:
 		pick(st, o, CB_PICK_FPS);
@@ -131,7 +131,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 			argp_error(st, "%s", err.msg);
 		return 0;
 	case O_STREAM:
-		o->d.stream = (int)cb_cli_u64(st, "--stream", arg, 0, CB_STREAMS_MAX - 1);
+		o->d.stream = (int)cb_cli_u64(st, "stream", arg, 0, CB_STREAMS_MAX - 1);
 		return 0;
 	case O_TEE:
 		o->tee = true;

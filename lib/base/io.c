@@ -244,7 +244,7 @@ int cb_file_read(const char *path, size_t max, uint8_t **ret, size_t *ret_len, s
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			cb_err_sys(err, CB_E_IO, errno, "read");
+			cb_err_sys(err, errno == EISDIR ? CB_E_NOINPUT : CB_E_IO, errno, "read");
 			goto out;
 		}
 		if (n == 0)

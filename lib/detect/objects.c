@@ -2,13 +2,10 @@
 /* The model's files, its input picture, and what its boxes say about the whole picture. */
 #include "detect/objects.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/io.h"
 #include "base/num.h"
@@ -51,26 +48,9 @@ static char *sibling(const char *cfg, const char *ext)
 	return s;
 }
 
-static int hash_file(struct cb_sha256 *h, const char *path, struct cb_err *err)
+static void hash(void *ctx, const void *p, size_t n)
 {
-	uint8_t buf[65536];
-	ssize_t n;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return cb_err_sys(err, cb_errc_open(errno), errno, "%s", path);
-	while ((n = read(fd, buf, sizeof buf)) != 0) {
-		if (n < 0) {
-			if (errno == EINTR)
-				continue;
-			cb_err_sys(err, CB_E_IO, errno, "%s", path);
-			close(fd);
-			return -1;
-		}
-		cb_sha256_update(h, buf, (size_t)n);
-	}
-	close(fd);
-	return 0;
+	cb_sha256_update(ctx, p, n);
 }
 
 static int read_names(struct cb_model *m, const char *path, struct cb_err *err)
@@ -135,10 +115,11 @@ static int choose(struct cb_model *m, const char *list, struct cb_err *err)
 
 int cb_model_open(struct cb_model **ret, const struct cb_model_opts *o, struct cb_err *err)
 {
-	struct cb_net_opts no = { .threads = o->threads, .isa = o->isa };
+	struct cb_sha256 h;
+	/* what is hashed is what is used: the files are read once */
+	struct cb_net_opts no = { .threads = o->threads, .isa = o->isa, .seen = hash, .ctx = &h };
 	char *weights = NULL, *names = NULL;
 	struct cb_model *m;
-	struct cb_sha256 h;
 	uint8_t digest[CB_SHA256_LEN];
 	int r = -1;
 
@@ -153,12 +134,10 @@ int cb_model_open(struct cb_model **ret, const struct cb_model_opts *o, struct c
 		goto out;
 	}
 	cb_sha256_init(&h);
-	if (hash_file(&h, o->cfg, err) < 0 || hash_file(&h, weights, err) < 0)
+	if (cb_net_open(&m->net, o->cfg, weights, &no, err) < 0)
 		goto out;
 	cb_sha256_final(&h, digest);
 	cb_hex(m->digest, digest, sizeof digest);
-	if (cb_net_open(&m->net, o->cfg, weights, &no, err) < 0)
-		goto out;
 	m->w = cb_net_width(m->net);
 	m->h = cb_net_height(m->net);
 	m->classes = cb_net_classes(m->net);

@@ -617,6 +617,8 @@ static int section_layer(struct parser *p)
 	if (g->weights > CB_NN_BYTES_MAX / sizeof(float))
 		return fail(p, "more than %llu MiB of weights",
 			    (unsigned long long)(CB_NN_BYTES_MAX >> 20));
+	/* what plain code does with a value takes as long as so many multiplications in vectors */
+	p->macs += 256 * (uint64_t)l->c * l->h * l->w * (1 + (uint64_t)l->nfrom);
 	if (p->macs > CB_NN_MACS_MAX)
 		return fail(p, "more than %llu multiplications for a picture",
 			    (unsigned long long)CB_NN_MACS_MAX);

@@ -18,7 +18,7 @@
 #define CB_NN_SIDE_MAX 16384u			/* width, height of any layer */
 #define CB_NN_CHANNELS_MAX 65536u
 #define CB_NN_FLOATS_MAX (UINT64_C(1) << 26)	/* values of one layer's output */
-#define CB_NN_MACS_MAX (UINT64_C(1) << 40)	/* multiply-adds of one run */
+#define CB_NN_MACS_MAX (UINT64_C(1) << 40)	/* work of one run, in multiply-adds */
 #define CB_NN_BYTES_MAX (UINT64_C(1) << 30)	/* weights, activations and scratch together */
 
 enum cb_nn_type {

@@ -3,6 +3,7 @@
 #include "nn/nn.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,31 @@ static int threads_swap(int want)
 	return had;
 }
 
+static void *wait_for(void *lock)
+{
+	pthread_mutex_lock(lock);
+	pthread_mutex_unlock(lock);
+	return NULL;
+}
+
+/* OpenMP ends the process where it cannot have its threads. See first whether there are so many
+ * to be had, all at once. */
+static int threads_try(int want, struct cb_err *err)
+{
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	pthread_t t[CB_NET_THREADS_MAX];
+	int n = 0, e = 0;
+
+	pthread_mutex_lock(&lock);
+	while (n < want - 1 && !(e = pthread_create(&t[n], NULL, wait_for, &lock)))
+		n++;
+	pthread_mutex_unlock(&lock);
+	while (n)
+		pthread_join(t[--n], NULL);
+	pthread_mutex_destroy(&lock);
+	return e ? cb_err_sys(err, CB_E_OS, e, "%d threads", want) : 0;
+}
+
 static void isa_limit(enum cb_isa isa)
 {
 	static const dnnl_cpu_isa_t limits[] = {
@@ -41,7 +67,7 @@ static void isa_limit(enum cb_isa isa)
 static int load(struct cb_net *n, const char *cfg, const char *weights, const struct cb_net_opts *o,
 		struct cb_err *err)
 {
-	struct cb_nn_weights f = { .fd = -1 };
+	struct cb_nn_weights f = { .fd = -1, .seen = o->seen, .ctx = o->ctx };
 	uint8_t *text = NULL;
 	uint64_t room = 0;
 	size_t len;
@@ -52,6 +78,8 @@ static int load(struct cb_net *n, const char *cfg, const char *weights, const st
 		cb_err_prefix(err, "%s", cfg);
 		goto out;
 	}
+	if (o->seen)
+		o->seen(o->ctx, text, len);
 	if (cb_nn_weights_open(&f, weights, &n->g, err) ||
 	    cb_nn_plan(n, &f, err)) {
 		cb_err_prefix(err, "%s", weights);
@@ -86,6 +114,10 @@ int cb_net_open(struct cb_net **ret, const char *cfg, const char *weights,
 		o = &none;
 	n->threads = o->threads < 1 ? 1 : o->threads > CB_NET_THREADS_MAX ? CB_NET_THREADS_MAX : o->threads;
 	n->keep = o->keep;
+	if (threads_try(n->threads, err)) {
+		free(n);
+		return -1;
+	}
 	had = threads_swap(n->threads);
 	isa_limit(o->isa);
 	if (dnnl_engine_create(&n->engine, dnnl_cpu, 0) ||

@@ -34,6 +34,9 @@ struct cb_net_opts {
 	enum cb_isa isa;	/* never use more than this; process-wide, the first net decides */
 	uint32_t width, height;	/* override the cfg's input size, 0: as it says */
 	bool keep;		/* for tests: keep every layer's output (more memory) */
+	/* told every byte that was read, the cfg's and then the weights', in their order */
+	void (*seen)(void *ctx, const void *p, size_t n);
+	void *ctx;
 };
 
 /* A box, normalised to the network's input picture (0..1, origin top left), not clipped to it. */
@@ -45,7 +48,8 @@ struct cb_box {
 
 /* Errors name the file and the cfg's line ("yolo.cfg: line 12: [convolutional]: filters=0")
  * or the layer where the weights end ("yolo.weights: layer 17 [convolutional]: 4096 bytes
- * missing"). Missing files are CB_E_NOINPUT, wrong ones CB_E_DATA. */
+ * missing"). Missing files are CB_E_NOINPUT, wrong ones CB_E_DATA. The cfg may be a pipe; the
+ * weights must be a regular file. Threads or memory that are not to be had are CB_E_OS. */
 int cb_net_open(struct cb_net **ret, const char *cfg, const char *weights,
 		const struct cb_net_opts *o, struct cb_err *err);
 void cb_net_free(struct cb_net *n);
@@ -54,7 +58,6 @@ uint32_t cb_net_width(const struct cb_net *n);
 uint32_t cb_net_height(const struct cb_net *n);
 uint32_t cb_net_channels(const struct cb_net *n);
 int cb_net_classes(const struct cb_net *n);
-/* SHA-256 over the cfg's bytes followed by the weights' bytes is the caller's to make. */
 /* The instruction set that the primitives run with: "sse41", "avx2", "avx512_core", ... */
 const char *cb_net_isa(const struct cb_net *n);
 const char *cb_nn_library_version(void);	/* "oneDNN 2.6.3" */

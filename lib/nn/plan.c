@@ -10,11 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #ifdef __SSE__
 #include <xmmintrin.h>
 #endif
 
 #define LAST INT32_MAX
+#define ONEDNN_ROOM (16u << 20)
 
 struct plan {
 	struct cb_net *n;
@@ -43,6 +45,18 @@ static int failed(struct plan *p, int layer, const char *what, dnnl_status_t s)
 
 	return cb_err_set(p->err, s == dnnl_out_of_memory ? CB_E_OS : CB_E_BUG,
 			  "layer %d %s: %s: oneDNN status %d", layer, l->name, what, (int)s);
+}
+
+/* oneDNN 2.6 dies where it finds no room for the code that it makes. So see first whether there
+ * is much more than that. */
+static int room(struct plan *p)
+{
+	void *m = mmap(NULL, ONEDNN_ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (m == MAP_FAILED)
+		return cb_err_nomem(p->err);
+	munmap(m, ONEDNN_ROOM);
+	return 0;
 }
 
 static int too_large(struct plan *p)
@@ -299,6 +313,8 @@ static struct cb_nn_step *prim_step(struct plan *p, int layer, dnnl_primitive_de
 		goto bad;
 	}
 	snprintf(s->impl, sizeof(s->impl), "%s", impl_of(pd));
+	if (room(p))
+		goto bad;
 	st = dnnl_primitive_create(&s->prim, pd);
 	if (st) {
 		failed(p, layer, "compiling", st);
@@ -340,6 +356,8 @@ static int reorder_now(struct plan *p, int layer, const dnnl_memory_desc_t *from
 	dnnl_engine_t e = p->n->engine;
 	dnnl_status_t s;
 
+	if (room(p))
+		return -1;
 	s = dnnl_reorder_primitive_desc_create(&pd, from, e, to, e, NULL);
 	if (!s)
 		s = dnnl_primitive_create(&prim, pd);
@@ -1129,6 +1147,8 @@ int cb_nn_plan(struct cb_net *n, struct cb_nn_weights *f, struct cb_err *err)
 	n->tensor[n->input].first = 0;
 	n->tensor[n->input].last = LAST;
 	for (int i = 0; i < g->n; i++) {
+		if (room(&p))
+			goto out;
 		i = plan_layer(&p, i);
 		if (i < 0)
 			goto out;
@@ -1137,7 +1157,7 @@ int cb_nn_plan(struct cb_net *n, struct cb_nn_weights *f, struct cb_err *err)
 	for (int i = 0; i < g->n; i++)
 		if (g->layer[i].type == CB_NN_YOLO || g->layer[i].type == CB_NN_REGION || i == g->n - 1)
 			n->tensor[n->out[i]].last = LAST;
-	if (place(&p) || allocate(&p))
+	if (place(&p) || allocate(&p) || room(&p))
 		goto out;
 	rc = 0;
 out:

@@ -45,6 +45,8 @@ static int read_all(struct cb_nn_weights *f, void *buf, size_t n, struct cb_err 
 			return cb_err_sys(err, CB_E_IO, errno, "byte %" PRIu64, f->at);
 		if (!got)
 			return cb_err_set(err, CB_E_DATA, "became shorter while it was read");
+		if (f->seen)
+			f->seen(f->ctx, p, (size_t)got);
 		p += got;
 		n -= (size_t)got;
 		f->at += (uint64_t)got;
@@ -55,7 +57,7 @@ static int read_all(struct cb_nn_weights *f, void *buf, size_t n, struct cb_err 
 int cb_nn_weights_open(struct cb_nn_weights *ret, const char *path,
 		       const struct cb_nn_graph *g, struct cb_err *err)
 {
-	struct cb_nn_weights f = { .fd = -1 };
+	struct cb_nn_weights f = { .fd = -1, .seen = ret->seen, .ctx = ret->ctx };
 	uint64_t need = g->weights * sizeof(float);
 	uint8_t head[20];
 	int32_t major, minor;

@@ -9,9 +9,11 @@
 struct cb_nn_weights {
 	int fd;
 	uint64_t size, at;	/* bytes of the file, read so far */
+	void (*seen)(void *ctx, const void *p, size_t n);	/* told what is read, or NULL */
+	void *ctx;
 };
 
-/* Open and check the header and the size against what the graph needs: shorter, longer and
+/* ret->seen and ctx are set before. Open and check the header and the size against what the graph needs: shorter, longer and
  * other files are CB_E_DATA and name the layer. The path is not in the messages. */
 int cb_nn_weights_open(struct cb_nn_weights *ret, const char *path,
 		       const struct cb_nn_graph *g, struct cb_err *err);

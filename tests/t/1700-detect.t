@@ -202,6 +202,31 @@ cp m.weights n.weights
 cp m.names other.names
 exits 0 sh -c 'cb-detect -m m.cfg --weights n.weights --names other.names --classes beta,alpha <two.cbf'
 
+# the files are read once, and the digest is of what was read: the cfg may come from a pipe
+mkfifo fifo
+cat m.cfg >fifo &
+exits 0 sh -c 'cb-detect -m fifo --weights m.weights --names m.names <two.cbf >fifo.nd'
+sed -i 's/"model":"fifo"/"model":"m.cfg"/' fifo.nd
+same_file fifo.nd model.nd 'a cfg from a pipe is the same model'
+for w in fifo /dev/zero . ; do
+	exits 66 timeout 20 cb-detect -m m.cfg --weights $w
+	ok 'weights are a file' 'grep -q "not a regular file$" err'
+done
+exits 66 cb-detect -m .
+exits 66 cb-detect -m m.cfg --names .
+if sanitized; then
+	skip 'a sanitizer wants all of the address space'
+else
+	# from too little memory to enough
+	codes=$(for mb in 205 215 225 235 245 265 285 305 400; do
+		# shellcheck disable=SC3045  # dash has it
+		(ulimit -v $((mb * 1024)) && exec cb-detect -m m.cfg --threads 3 <two.cbf >/dev/null 2>&1)
+		echo $?
+	done | sort -u | tr '\n' ' ')
+	ok "without memory or threads there is a message and no crash ($codes)" \
+		'case $codes in "0 71 "|"0 127 71 ") true ;; *) false ;; esac'
+fi
+
 exits 64 cb-detect -m m.cfg --classes gamma
 ok 'an unknown class is named' 'grep -q "gamma" err'
 exits 66 cb-detect -m missing.cfg
@@ -212,7 +237,9 @@ exits 65 cb-detect -m m.cfg
 ok 'the names are counted' 'grep -q "3 names, but the model has 2 classes" err'
 head -c 60 m.weights >short.weights
 exits 65 cb-detect -m m.cfg --weights short.weights --names other.names
-for o in '--every 0' '--every 2 --fps 1' '--keyframes --every 3' '--fps -1' '--threshold 0.5' '--isa avx9 -m m.cfg' \
+exits 64 cb-detect --every 0
+ok 'the option is named' 'grep -q "^cb-detect: --every: .0. is not a number from 1 to" err'
+for o in '--every 0' '--threads 65 -m m.cfg' '--fps 0' '--nms nan -m m.cfg' '--weights x' '--every 2 --fps 1' '--keyframes --every 3' '--fps -1' '--threshold 0.5' '--isa avx9 -m m.cfg' \
 	'--region 0,0,1' '--region 0,0,2,2' '--region 0.9,0,0.2,1' '--threads 0 -m m.cfg' '--stream 64' operand; do
 	# shellcheck disable=SC2086
 	exits 64 cb-detect $o

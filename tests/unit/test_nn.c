@@ -143,6 +143,10 @@ static void test_cfg(void)
 		{ NET "[convolutional]\nfilters=8192\nsize=64\nstride=64\n[convolutional]\nfilters=65536\n", "weights" },
 		{ "[net]\nwidth=1024\nheight=1024\nchannels=64\n[convolutional]\nfilters=64\nsize=63\npad=1\n",
 		  "multiplications" },
+		{ "[net]\nwidth=4096\nheight=4096\nchannels=3\n[dropout]\n[shortcut]\n"
+		  "from=0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0\n[shortcut]\n"
+		  "from=0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0\n[shortcut]\n"
+		  "from=0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0\n", "line 10: [shortcut]: more than" },
 		{ NET "[convolutional]\nfilters=8\nsize=3\npad=1\nactivation=\033[31mred\n", "activation=?[31mred" },
 	};
 	static char big[CB_NN_CFG_MAX + 2];
