@@ -85,9 +85,7 @@ check-scripts:
 check-man: all $(O)/aid/cb-skel
 	$(Q)scripts/check-man $(O) $(TOOLS)
 check-completions: all
-	$(Q)rm -rf $(O)/completions && $(call gen_completions,$(O)/completions)
-	$(Q)diff -ru completions $(O)/completions || { echo 'completions: stale; run: make completions' >&2; exit 1; }
-	$(Q)echo "completions: $(words $(TOOLS)) tools, bash zsh fish"
+	$(Q)scripts/check-completions $(O) $(TOOLS)
 check-needed: all
 	$(Q)scripts/check-needed $(O) $(TOOL_TABLE)
 check-sbom: sbom-build
