@@ -72,6 +72,16 @@ if command -v cb-mux >/dev/null; then
 	exits 0 ffprobe -v warning -count_frames -show_entries stream=codec_name,nb_read_frames -of csv=p=0 drawn.mkv
 	ok "60 pictures with boxes, and the sound" 'grep -q "^h264,60" out && grep -q ^aac out && [ ! -s err ]'
 fi
+for e in "$CB_SRC"/examples/*.sh; do
+	exits 64 "$e"
+	ok "${e##*/} says how to call it" 'head -n 1 err | grep -q "^${e##*/} [A-Z]*.*: " && [ ! -s out ]'
+	_st=0
+	"$e" no-such-clip no-such-store no-such-camera >out 2>err || _st=$?
+	ok "${e##*/}: what is not there is a failure ($_st)" '[ "$_st" -ge 1 ] && [ -s err ] && ! grep -q same out'
+done
+ffmpeg -v error -i clip.mp4 -t 2 -c copy other.mp4
+exits 1 "$CB_SRC/examples/same.sh" other.mp4 store2 front
+ok "and shows the difference" 'grep -q "^[<>]" out && ! grep -q same out'
 for r in "$CB_SRC"/examples/*.yml; do
 	exits 0 cb-alert --check -c "$r"
 done
