@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cb-query: what a store holds, as NDJSON or as a table. */
 #include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/io.h"
-#include "base/num.h"
 #include "base/stop.h"
-#include "base/time.h"
 #include "cli/cli.h"
+#include "cli/table.h"
+#include "store/describe.h"
 #include "store/events.h"
 #include "store/index.h"
 #include "store/store.h"
@@ -101,217 +101,103 @@ static const struct argp argp = {
 	.children = cb_cli_children,
 };
 
+/* The columns of each table, by the fields of the NDJSON line that they show. */
+static const struct cb_cli_column columns[VERBS][CB_CLI_TABLE_COLUMNS] = {
+	[CAMERAS] = { { "camera", "CAMERA", 0 }, { "from_us", "FROM", 't' }, { "to_us", "TO", 't' },
+		      { "segments", "SEGMENTS", 'n' }, { "bytes", "BYTES", 'n' }, { "state", "STATE", 0 } },
+	[SEGMENTS] = { { "camera", "CAMERA", 0 }, { "from_us", "FROM", 't' }, { "to_us", "TO", 't' },
+		       { "fragments", "FRAGS", 'n' }, { "packets", "PACKETS", 'n' },
+		       { "bytes", "BYTES", 'n' }, { "state", "STATE", 0 }, { "reason", "REASON", 0 },
+		       { "segment", "SEGMENT", 0 } },
+	[GAPS] = { { "camera", "CAMERA", 0 }, { "from_us", "FROM", 't' }, { "to_us", "TO", 't' },
+		   { "reason", "REASON", 0 }, { "packets", "PACKETS", 'n' }, { "text", "TEXT", 0 } },
+	[EVENTS] = { { "data.t_us", "TIME", 't' }, { "subject", "CAMERA", 0 }, { "type", "TYPE", 0 },
+		     { "data", "DATA", 0 } },
+};
+
 struct query {
 	const struct opts *o;
 	const struct cb_store *s;
 	const struct cb_index *index;
 	struct cb_out *out;
+	struct cb_cli_table table;
+	struct cb_json *json;		/* of the line, for the table */
 	struct cb_buf line;
-	bool head;		/* the table's first line is out */
-	uint64_t rows;
 };
 
-static int64_t us(int64_t ns)
+/* A field of a parsed line as a cell. */
+static void put_cell(struct query *q, const struct cb_json *j, const struct cb_cli_column *c)
 {
-	return ns / CB_NS_PER_US - (ns % CB_NS_PER_US < 0);
+	uint32_t tok = cb_json_path(j, 0, c->key);
+	char text[1024];
+	int64_t t;
+
+	if (tok == CB_JSON_NONE)
+		return;
+	if (c->kind == 't' && cb_json_i64(j, tok, &t))
+		cb_cli_table_time(&q->table, c, t);
+	else if (cb_json_str(j, tok, text, sizeof(text)) == 0)
+		cb_cli_table_str(&q->table, c, text, strlen(text));
+	else	/* no string, or a long one */
+		cb_cli_table_str(&q->table, c, j->text + j->tok[tok].start,
+				 j->tok[tok].end - j->tok[tok].start);
 }
 
-static int put_line(struct query *q, struct cb_jw *w, struct cb_err *err)
+/* The line as it is, or the fields of it that the table shows. */
+static int put_line(struct query *q, struct cb_err *err)
 {
-	cb_jw_obj_end(w);
-	if (cb_jw_done(w, err) < 0 || cb_buf_byte(&q->line, '\n') < 0)
+	if (cb_buf_byte(&q->line, '\n') < 0)
 		return cb_err_nomem(err);
-	q->rows++;
-	return cb_out_write(q->out, q->line.data, q->line.len, err);
-}
-
-static void begin(struct query *q, struct cb_jw *w, const char *camera)
-{
-	q->line.len = 0;
-	cb_jw_init(w, &q->line);
-	cb_jw_obj(w);
-	cb_jw_kstr(w, "camera", camera);
-}
-
-static void times(struct cb_jw *w, int64_t from_ns, int64_t to_ns)
-{
-	char text[CB_TIME_LEN];
-
-	cb_time_format_us(text, us(from_ns));
-	cb_jw_kstr(w, "from", text);
-	cb_time_format_us(text, us(to_ns));
-	cb_jw_kstr(w, "to", text);
-	cb_jw_ki64(w, "from_us", us(from_ns));
-	cb_jw_ki64(w, "to_us", us(to_ns));
-}
-
-/* A row of the table; the widths are the widest that each column can be. */
-#define ROW_CAMERAS "%-20s %-27s %-27s %9s %14s %s\n"
-#define ROW_SEGMENTS "%-20s %-27s %-27s %6s %8s %12s %-9s %s\n"
-#define ROW_GAPS "%-20s %-27s %-27s %-9s %8s %s\n"
-#define ROW_EVENTS "%-27s %-20s %-22s %s\n"
-
-static int head(struct query *q, struct cb_err *err)
-{
-	if (q->head)
-		return 0;
-	q->head = true;
-	switch (q->o->verb) {
-	case CAMERAS:
-		return cb_out_printf(q->out, err, ROW_CAMERAS, "CAMERA", "FROM", "TO", "SEGMENTS", "BYTES",
-				     "STATE");
-	case SEGMENTS:
-		return cb_out_printf(q->out, err, ROW_SEGMENTS, "CAMERA", "FROM", "TO", "FRAGS",
-				     "PACKETS", "BYTES", "STATE", "SEGMENT");
-	case GAPS:
-		return cb_out_printf(q->out, err, ROW_GAPS, "CAMERA", "FROM", "TO", "REASON", "PACKETS",
-				     "TEXT");
-	default:
-		return cb_out_printf(q->out, err, ROW_EVENTS, "TIME", "CAMERA", "TYPE", "DATA");
-	}
-}
-
-static void cell(char out[static 24], uint64_t v)
-{
-	snprintf(out, 24, "%" PRIu64, v);
-}
-
-static int put_camera(struct query *q, const char *camera, const struct cb_segments *l, struct cb_err *err)
-{
-	char from[CB_TIME_LEN], to[CB_TIME_LEN], n[24], b[24];
-	int64_t a = INT64_MAX, z = INT64_MIN;
-	uint64_t bytes = 0, open = 0, damaged = 0, packets = 0;
-	struct cb_jw w;
-
-	for (size_t i = 0; i < l->n; i++) {
-		const struct cb_segment *g = &l->v[i];
-
-		a = g->end.from_ns < a ? g->end.from_ns : a;
-		z = g->end.to_ns > z ? g->end.to_ns : z;
-		bytes += g->end.bytes;
-		packets += g->end.packets;
-		open += g->state == CB_SEGMENT_OPEN;
-		damaged += g->state == CB_SEGMENT_DAMAGED;
-	}
-	if (!q->o->table) {
-		begin(q, &w, camera);
-		if (l->n)
-			times(&w, a, z);
-		cb_jw_ku64(&w, "segments", l->n);
-		cb_jw_ku64(&w, "open", open);
-		cb_jw_ku64(&w, "damaged", damaged);
-		cb_jw_ku64(&w, "packets", packets);
-		cb_jw_ku64(&w, "bytes", bytes);
-		return put_line(q, &w, err);
-	}
-	cb_time_format_us(from, us(a));
-	cb_time_format_us(to, us(z));
-	cell(n, l->n);
-	cell(b, bytes);
-	q->rows++;
-	return head(q, err) < 0 ||
-	       cb_out_printf(q->out, err, ROW_CAMERAS, camera, l->n ? from : "-", l->n ? to : "-", n, b,
-			     damaged ? "damaged" : open ? "open" : "sealed") < 0 ? -1 : 0;
-}
-
-static int put_segment(struct query *q, const struct cb_segment *g, struct cb_err *err)
-{
-	char path[CB_SEGMENT_PATH], hex[CB_SHA256_HEX], from[CB_TIME_LEN], to[CB_TIME_LEN];
-	char f[24], p[24], b[24];
-	struct cb_jw w;
-
-	cb_segment_path(path, g);
-	if (!q->o->table) {
-		begin(q, &w, g->camera);
-		cb_jw_kstr(&w, "segment", path);
-		cb_jw_kstr(&w, "state", cb_segment_state_name(g->state));
-		times(&w, g->end.from_ns, g->end.to_ns);
-		cb_jw_kstr(&w, "recording", g->recording);
-		cb_jw_ku64(&w, "index", g->index);
-		cb_jw_ku64(&w, "fragments", g->end.fragments);
-		cb_jw_ku64(&w, "packets", g->end.packets);
-		cb_jw_ku64(&w, "bytes", g->end.bytes);
-		cb_jw_ku64(&w, "gaps", g->end.gaps);
-		cb_jw_kstr(&w, "reason", g->end.reason);
-		cb_hex(hex, g->digest, CB_SHA256_LEN);
-		if (g->state == CB_SEGMENT_SEALED)
-			cb_jw_kstr(&w, "manifest_sha256", hex);
-		return put_line(q, &w, err);
-	}
-	cb_time_format_us(from, us(g->end.from_ns));
-	cb_time_format_us(to, us(g->end.to_ns));
-	cell(f, g->end.fragments);
-	cell(p, g->end.packets);
-	cell(b, g->end.bytes);
-	q->rows++;
-	return head(q, err) < 0 ||
-	       cb_out_printf(q->out, err, ROW_SEGMENTS, g->camera, from, to, f, p, b,
-			     g->state == CB_SEGMENT_SEALED ? g->end.reason :
-			     cb_segment_state_name(g->state), path) < 0 ? -1 : 0;
+	if (!q->o->table)
+		return cb_out_write(q->out, q->line.data, q->line.len, err);
+	if (cb_json_parse(q->json, (const char *)q->line.data, q->line.len, err) < 0)
+		return -1;
+	for (const struct cb_cli_column *c = columns[q->o->verb]; c->key; c++)
+		put_cell(q, q->json, c);
+	return cb_cli_table_row(&q->table, err);
 }
 
 static int put_hole(void *ctx, const char *camera, const struct cb_hole *h, struct cb_err *err)
 {
-	char from[CB_TIME_LEN], to[CB_TIME_LEN], n[24], text[256];
 	struct query *q = ctx;
-	struct cb_jw w;
 
-	if (!q->o->table) {
-		begin(q, &w, camera);
-		cb_jw_kstr(&w, "reason", cb_gap_reason_name(h->reason));
-		times(&w, h->from_ns, h->to_ns);
-		cb_jw_ku64(&w, "packets", h->packets);
-		cb_jw_ku64(&w, "bytes", h->bytes);
-		cb_jw_kstr(&w, "text", h->text);
-		return put_line(q, &w, err);
-	}
-	cb_time_format_us(from, us(h->from_ns));
-	cb_time_format_us(to, us(h->to_ns));
-	cell(n, h->packets);
-	cb_text_safe(text, sizeof(text), h->text, strlen(h->text), false);
-	q->rows++;
-	return head(q, err) < 0 ||
-	       cb_out_printf(q->out, err, ROW_GAPS, camera, from, to, cb_gap_reason_name(h->reason), n,
-			     text) < 0 ? -1 : 0;
+	return cb_describe_hole(&q->line, camera, h, err) < 0 ? -1 : put_line(q, err);
 }
 
-static bool type_wanted(const struct query *q, const char *type)
+static bool type_wanted(const struct query *q, const struct cb_event *ev)
 {
-	size_t n = q->o->type ? strlen(q->o->type) : 0;
+	const char *want = q->o->type;
+	size_t n = want ? strlen(want) : 0;
+	char type[1024];
 
-	return !n || (strncmp(type, q->o->type, n) == 0 && (!type[n] || type[n] == '.'));
+	if (!n)
+		return true;
+	/* one that is too long for us is none that was asked for */
+	if (cb_json_str(ev->json, ev->type, type, sizeof(type)) < 0)
+		return false;
+	return strncmp(type, want, n) == 0 && (!type[n] || type[n] == '.');
 }
 
 static int put_event(void *ctx, const char *file, uint64_t line_no, const struct cb_event *ev,
 		     const char *line, size_t len, struct cb_err *err)
 {
-	char type[200] = "", time[CB_TIME_LEN] = "-", camera[100] = "-", data[400];
+	const struct cb_cli_column *c = columns[EVENTS];
 	struct query *q = ctx;
-	size_t from, n;
 
 	if (!ev) {	/* cb-store check says more */
 		cb_cli_warn("%s: line %" PRIu64 " is no event", file, line_no);
 		return 0;
 	}
-	if (cb_json_str(ev->json, ev->type, type, sizeof(type)) < 0 && q->o->type)
+	if (!type_wanted(q, ev))
 		return 0;
-	if (!type_wanted(q, type))
-		return 0;
-	q->rows++;
 	if (!q->o->table)
 		return cb_out_write(q->out, line, len, err) < 0 || cb_out_write(q->out, "\n", 1, err) < 0 ?
 		       -1 : 0;
-	if (ev->t_us != INT64_MIN)
-		cb_time_format_us(time, ev->t_us);
-	if (ev->subject != CB_JSON_NONE)
-		cb_json_str(ev->json, ev->subject, camera, sizeof(camera));
-	from = ev->json->tok[ev->data].start;
-	n = ev->json->tok[ev->data].end - from;
-	cb_text_safe(data, sizeof(data), line + from, n, false);
-	cb_text_safe(type, sizeof(type), type, strlen(type), false);
-	cb_text_safe(camera, sizeof(camera), camera, strlen(camera), false);
-	return head(q, err) < 0 ||
-	       cb_out_printf(q->out, err, ROW_EVENTS, time, camera, type, data) < 0 ? -1 : 0;
+	if (ev->t_us != INT64_MIN)	/* `time`, where data has none */
+		cb_cli_table_time(&q->table, c, ev->t_us);
+	for (c++; c->key; c++)
+		put_cell(q, ev->json, c);
+	return cb_cli_table_row(&q->table, err);
 }
 
 static int query_camera(struct query *q, const char *camera, struct cb_err *err)
@@ -327,11 +213,11 @@ static int query_camera(struct query *q, const char *camera, struct cb_err *err)
 	if (cb_store_segments(q->s, camera, o->from_ns, o->to_ns, q->index, &l, err) < 0)
 		return -1;
 	if (o->verb == CAMERAS) {
-		ret = put_camera(q, camera, &l, err);
+		ret = cb_describe_camera(&q->line, camera, &l, err) < 0 ? -1 : put_line(q, err);
 		goto out;
 	}
 	for (size_t i = 0; i < l.n && !cb_stop_wanted(); i++)
-		if (put_segment(q, &l.v[i], err) < 0)
+		if (cb_describe_segment(&q->line, &l.v[i], err) < 0 || put_line(q, err) < 0)
 			goto out;
 	ret = 0;
 out:
@@ -351,6 +237,12 @@ static int run(const struct opts *o, struct cb_out *out, struct cb_err *err)
 	if (cb_store_open(&s, o->store, err) < 0)
 		return -1;
 	q.s = &s;
+	q.json = malloc(sizeof(*q.json));
+	if (!q.json) {
+		cb_err_nomem(err);
+		goto out;
+	}
+	cb_cli_table_init(&q.table, out, columns[o->verb], cb_terminal_width(out->fd));
 	if (!o->no_index && o->verb != EVENTS)
 		q.index = index = cb_index_open(&s);
 	if (cb_store_cameras(&s, &cameras, err) < 0)
@@ -368,11 +260,15 @@ static int run(const struct opts *o, struct cb_out *out, struct cb_err *err)
 	}
 	ret = 0;
 out:
+	if (cb_cli_table_end(&q.table, ret < 0 ? NULL : err) < 0)
+		ret = -1;
 	if (ret < 0)
 		cb_err_prefix(err, "%s", o->store);
 	cb_index_close(index);
 	cb_names_release(&cameras);
 	cb_buf_release(&q.line);
+	cb_cli_table_release(&q.table);
+	free(q.json);
 	cb_store_close(&s);
 	return ret;
 }

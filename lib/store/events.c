@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/stop.h"
 #include "base/time.h"
 #include "store/once.h"
 
@@ -410,7 +411,7 @@ static int read_file(struct reading *r, int dir, const char *path, const char *n
 			r->buf.len += (size_t)n;
 			continue;
 		}
-		if (!have)
+		if (!have || cb_stop_wanted())
 			break;
 		line_no++;
 		pos += len + (lf != NULL);

@@ -42,7 +42,7 @@ void cb_events_free(struct cb_events *e);
 
 /* Call fn for each line of a camera in a range, in the order in which they were stored.
  * ev is NULL for a line that is no event (given whatever the range). line_no counts from 1;
- * file is relative to the store. fn's failure ends it. */
+ * file is relative to the store. fn's failure ends it; a request to stop ends it early, with 0. */
 typedef int cb_event_fn(void *ctx, const char *file, uint64_t line_no, const struct cb_event *ev,
 			const char *line, size_t len, struct cb_err *err);
 int cb_events_read(const struct cb_store *s, const char *camera, int64_t from_ns, int64_t to_ns,

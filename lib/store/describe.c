@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Cameras, segments and holes as JSON. */
+#include "store/describe.h"
+
+#include "base/num.h"
+#include "base/time.h"
+#include "wire/json.h"
+
+static int64_t us(int64_t ns)
+{
+	return ns / CB_NS_PER_US - (ns % CB_NS_PER_US < 0);
+}
+
+static void begin(struct cb_buf *line, struct cb_jw *w, const char *camera)
+{
+	line->len = 0;
+	cb_jw_init(w, line);
+	cb_jw_obj(w);
+	cb_jw_kstr(w, "camera", camera);
+}
+
+static void times(struct cb_jw *w, int64_t from_ns, int64_t to_ns)
+{
+	char text[CB_TIME_LEN];
+
+	cb_time_format_us(text, us(from_ns));
+	cb_jw_kstr(w, "from", text);
+	cb_time_format_us(text, us(to_ns));
+	cb_jw_kstr(w, "to", text);
+	cb_jw_ki64(w, "from_us", us(from_ns));
+	cb_jw_ki64(w, "to_us", us(to_ns));
+}
+
+/* JSON's integers are exact below 2^53; what a damaged manifest says may be anything. */
+static void count(struct cb_jw *w, const char *key, uint64_t v)
+{
+	cb_jw_ku64(w, key, v >> 53 ? (UINT64_C(1) << 53) - 1 : v);
+}
+
+static int end(struct cb_jw *w, struct cb_err *err)
+{
+	cb_jw_obj_end(w);
+	return cb_jw_done(w, err);
+}
+
+int cb_describe_camera(struct cb_buf *line, const char *camera, const struct cb_segments *l,
+		       struct cb_err *err)
+{
+	uint64_t bytes = 0, open = 0, damaged = 0, packets = 0;
+	int64_t a = INT64_MAX, z = INT64_MIN;
+	struct cb_jw w;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct cb_segment *g = &l->v[i];
+
+		a = g->end.from_ns < a ? g->end.from_ns : a;
+		z = g->end.to_ns > z ? g->end.to_ns : z;
+		bytes += g->end.bytes;
+		packets += g->end.packets;
+		open += g->state == CB_SEGMENT_OPEN;
+		damaged += g->state == CB_SEGMENT_DAMAGED;
+	}
+	begin(line, &w, camera);
+	if (l->n) {
+		cb_jw_kstr(&w, "state", damaged ? "damaged" : open ? "open" : "sealed");
+		times(&w, a, z);
+	}
+	count(&w, "segments", l->n);
+	count(&w, "open", open);
+	count(&w, "damaged", damaged);
+	count(&w, "packets", packets);
+	count(&w, "bytes", bytes);
+	return end(&w, err);
+}
+
+int cb_describe_segment(struct cb_buf *line, const struct cb_segment *g, struct cb_err *err)
+{
+	char path[CB_SEGMENT_PATH], hex[CB_SHA256_HEX];
+	struct cb_jw w;
+
+	cb_segment_path(path, g);
+	cb_hex(hex, g->digest, CB_SHA256_LEN);
+	begin(line, &w, g->camera);
+	cb_jw_kstr(&w, "segment", path);
+	cb_jw_kstr(&w, "state", cb_segment_state_name(g->state));
+	times(&w, g->end.from_ns, g->end.to_ns);
+	cb_jw_kstr(&w, "recording", g->recording);
+	count(&w, "index", g->index);
+	count(&w, "fragments", g->end.fragments);
+	count(&w, "packets", g->end.packets);
+	count(&w, "bytes", g->end.bytes);
+	count(&w, "gaps", g->end.gaps);
+	cb_jw_kstr(&w, "reason", g->end.reason);
+	if (g->state == CB_SEGMENT_SEALED)
+		cb_jw_kstr(&w, "manifest_sha256", hex);
+	return end(&w, err);
+}
+
+int cb_describe_hole(struct cb_buf *line, const char *camera, const struct cb_hole *h, struct cb_err *err)
+{
+	struct cb_jw w;
+
+	begin(line, &w, camera);
+	cb_jw_kstr(&w, "reason", cb_gap_reason_name(h->reason));
+	times(&w, h->from_ns, h->to_ns);
+	count(&w, "packets", h->packets);
+	count(&w, "bytes", h->bytes);
+	cb_jw_kstr(&w, "text", h->text);
+	return end(&w, err);
+}
