@@ -167,6 +167,17 @@ for t in $TOOLS; do
 	else
 		ok "$t: a real invocation writes something" false
 	fi
+	# nothing that works on files and pipes opens a socket, be it for a name or a clock
+	if sanitized; then
+		skip "leaks cannot be looked for in a traced process"
+	elif ! strace -o /dev/null true 2>/dev/null; then
+		skip "no tracing here"
+	else
+		about "$t"
+		# shellcheck disable=SC2086  # words
+		strace -f -e trace=socket,bind,listen,connect -o trace "$t" $args <"$good" >out 2>err
+		ok "$t: no network" '[ -s trace ] && ! grep -E "(socket|bind|listen|connect)\(" trace'
+	fi
 	# with stderr closed nothing meant for it may land in an output file
 	status 0 "$t: stderr closed" "real $t >out 2>&-"
 	if [ "$t" != cb-record ] && [ "$t" != cb-store ]; then
