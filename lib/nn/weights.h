@@ -13,8 +13,9 @@ struct cb_nn_weights {
 	void *ctx;
 };
 
-/* ret->seen and ctx are set before. Open and check the header and the size against what the graph needs: shorter, longer and
- * other files are CB_E_DATA and name the layer. The path is not in the messages. */
+/* ret->seen and ctx are set before. Open and check the header and the size against what the
+ * graph needs: shorter, longer and other files are CB_E_DATA and name the layer. The path is
+ * not in the messages. */
 int cb_nn_weights_open(struct cb_nn_weights *ret, const char *path,
 		       const struct cb_nn_graph *g, struct cb_err *err);
 /* The next layer's: w as out x in/groups x size x size and one bias an output, batch

@@ -6,6 +6,8 @@
  *   nn-conform kinds                     what kinds there are
  *   nn-conform check DIR KIND ISA        run those of a kind, compare every layer
  *   nn-conform input W H C FILE          a random picture
+ *   nn-conform boxes FILE                random sets of boxes for nn-darknet boxes
+ *   nn-conform suppress FILE FILE        suppress those, compare with what libdarknet left
  *   nn-conform model CFG WEIGHTS INPUT ISA [DARKNET]   the same for one network on disk
  *
  * Exit 1 when a value differs by more than 0.001 (relative above 1), when a layer was done by
@@ -18,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "nn/boxes.h"
 #include "nn/nn.h"
 #include "ref.h"
 
@@ -618,6 +621,90 @@ out:
 	return rc;
 }
 
+/* --- suppression ------------------------------------------------------------------------------- */
+
+#define SETS 200
+#define BOXES 120
+#define CLASSES 3
+
+static int make_boxes(const char *path)
+{
+	FILE *f = fopen(path, "wb");
+
+	if (!f)
+		return die(path, "cannot create");
+	state = 4711;
+	for (int s = 0; s < SETS; s++) {
+		uint32_t head[2] = { (uint32_t)pick(s ? 1 : 0, BOXES), CLASSES };
+		float nms = (float[]){ .45f, .213f, .77f, .001f, .999f }[s % 5];
+
+		fwrite(head, sizeof(head), 1, f);
+		fwrite(&nms, sizeof(nms), 1, f);
+		for (uint32_t i = 0; i < head[0]; i++) {
+			/* crowds: many lie on each other, some just beside, some partly outside */
+			float v[4 + CLASSES] = { .2f * (float)pick(0, 5) + .05f * gauss(),
+						 .5f + .1f * gauss(), .02f + .3f * unit(), .02f + .4f * unit() };
+
+			for (int c = 0; c < CLASSES; c++)
+				v[4 + c] = pick(0, 2) ? .05f + .9f * unit() : 0;
+			fwrite(v, sizeof(v), 1, f);
+		}
+	}
+	return ferror(f) | fclose(f) ? die(path, "cannot write") : 0;
+}
+
+/* Of each set, ours from the input must be exactly what libdarknet left (it sorts the boxes). */
+static int compare_suppressed(const char *before, const char *after)
+{
+	static struct cb_nn_found v[BOXES * CLASSES];
+	FILE *a = fopen(before, "rb"), *b = fopen(after, "rb");
+	uint32_t head[2], head2[2];
+	int sets = 0, boxes = 0, left = 0, bad = 0;
+	float nms, x[4 + CLASSES];
+
+	if (!a || !b)
+		return die(before, "cannot open");
+	while (fread(head, sizeof(head), 1, a) == 1) {
+		struct cb_nn_heap h = { v, 0, BOXES * CLASSES };
+		uint32_t theirs = 0;
+
+		if (fread(&nms, sizeof(nms), 1, a) != 1)
+			return die(before, "cut off");
+		for (uint32_t i = 0; i < head[0]; i++) {
+			if (fread(x, sizeof(x), 1, a) != 1)
+				return die(before, "cut off");
+			for (int c = 0; c < CLASSES; c++)
+				if (x[4 + c] > 0)
+					v[h.n++] = (struct cb_nn_found){ x[0], x[1], x[2], x[3], x[4 + c], c, false };
+		}
+		boxes += (int)h.n;
+		cb_nn_suppress(&h, nms);
+		if (fread(head2, sizeof(head2), 1, b) != 1 || fread(&nms, sizeof(nms), 1, b) != 1 ||
+		    head2[0] != head[0])
+			return die(after, "cut off");
+		for (uint32_t i = 0; i < head[0]; i++) {
+			if (fread(x, sizeof(x), 1, b) != 1)
+				return die(after, "cut off");
+			for (int c = 0; c < CLASSES; c++) {
+				size_t k = 0;
+
+				if (!(x[4 + c] > 0))
+					continue;
+				theirs++;
+				while (k < h.n && !(v[k].class_id == c && v[k].score == x[4 + c] && v[k].x == x[0] &&
+						    v[k].y == x[1] && v[k].w == x[2] && v[k].h == x[3]))
+					k++;
+				bad += k == h.n;
+			}
+		}
+		bad += theirs != h.n;
+		left += (int)theirs;
+		sets++;
+	}
+	printf("suppression: %d sets, %d boxes, %d left, %d differ\n", sets, boxes, left, bad);
+	return bad || sets != SETS || left == 0 || left == boxes;
+}
+
 static int summary(const char *what, const struct sums *s, int rc)
 {
 	printf("%s: %d networks, %d layers compared, %d folded away, %d with libdarknet, %d boxes, "
@@ -663,6 +750,10 @@ int main(int argc, char **argv)
 		state = 99;
 		return write_input(argv[5], (size_t)(atoi(argv[2]) * atoi(argv[3]) * atoi(argv[4])));
 	}
+	if (argc == 3 && !strcmp(argv[1], "boxes"))
+		return make_boxes(argv[2]);
+	if (argc == 4 && !strcmp(argv[1], "suppress"))
+		return compare_suppressed(argv[2], argv[3]);
 	if (argc >= 6 && !strcmp(argv[1], "model")) {
 		struct sums s = { 0 };
 		int rc = compare(argv[2], argv[3], argv[4], argc > 6 ? argv[6] : NULL, isa_of(argv[5]), &s);
@@ -670,5 +761,5 @@ int main(int argc, char **argv)
 		return summary(strrchr(argv[2], '/') ? strrchr(argv[2], '/') + 1 : argv[2], &s, rc);
 	}
 	return die("usage", "gen DIR | kinds | check DIR KIND ISA | input W H C FILE | "
-		   "model CFG WEIGHTS INPUT ISA [DARKNET]");
+		   "boxes FILE | suppress FILE FILE | model CFG WEIGHTS INPUT ISA [DARKNET]");
 }

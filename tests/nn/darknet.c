@@ -3,6 +3,10 @@
  * and writes each layer's output. A program of its own because that library prints, exits
  * and brings OpenCV along.
  *
+ * "nn-darknet boxes IN OUT" runs its do_nms_sort on sets of boxes: IN has of each set the
+ * number of boxes and of classes (uint32), the overlap (float), and of each box centre x, y,
+ * w, h and the classes' scores (floats); OUT gets the same with what is left of the scores.
+ *
  * OUTPUT: for each layer its number of values (uint32) and the values (float); then the
  * number of boxes above 0.4 after suppression at 0.45 and of each class, score, x, y, w, h
  * (six floats; the centre, normalised). */
@@ -104,7 +108,40 @@ static int run(char *cfg, char *weights, const char *input, const char *output)
 	return ferror(f) | fclose(f) ? die(output, "cannot write") : 0;
 }
 
-int main(void)
+static int suppress(const char *input, const char *output)
+{
+	FILE *in = fopen(input, "rb"), *out = fopen(output, "wb");
+	uint32_t head[2];
+	float nms;
+
+	if (!in || !out)
+		return die(input, "cannot open");
+	while (fread(head, sizeof(head), 1, in) == 1 && fread(&nms, sizeof(nms), 1, in) == 1) {
+		detection *d = calloc(head[0] + 1, sizeof(*d));
+
+		for (uint32_t i = 0; i < head[0]; i++) {
+			d[i].prob = calloc(head[1], sizeof(float));
+			d[i].classes = (int)head[1];
+			d[i].objectness = 1;
+			if (fread(&d[i].bbox, sizeof(float), 4, in) != 4 ||
+			    fread(d[i].prob, sizeof(float), head[1], in) != head[1])
+				return die(input, "cut off");
+		}
+		dk_nms(d, (int)head[0], (int)head[1], nms);
+		fwrite(head, sizeof(head), 1, out);
+		fwrite(&nms, sizeof(nms), 1, out);
+		for (uint32_t i = 0; i < head[0]; i++) {
+			fwrite(&d[i].bbox, sizeof(float), 4, out);
+			fwrite(d[i].prob, sizeof(float), head[1], out);
+			free(d[i].prob);
+		}
+		free(d);
+	}
+	fclose(in);
+	return ferror(out) | fclose(out) ? die(output, "cannot write") : 0;
+}
+
+int main(int argc, char **argv)
 {
 	char line[4096], cfg[1024], weights[1024], input[1024], output[1024];
 	void *so = dlopen("/usr/lib/darknet/libdarknet.so", RTLD_NOW);
@@ -119,6 +156,8 @@ int main(void)
 	*(void **)&dk_free = dlsym(so, "free_network");
 	if (!dk_load || !dk_batch || !dk_predict || !dk_boxes || !dk_nms || !dk_free)
 		return die("libdarknet", "functions missing");
+	if (argc == 4 && !strcmp(argv[1], "boxes"))
+		return suppress(argv[2], argv[3]);
 	while (fgets(line, sizeof(line), stdin)) {
 		if (sscanf(line, "%1023s %1023s %1023s %1023s", cfg, weights, input, output) != 4)
 			return die(line, "not four names");

@@ -28,6 +28,16 @@ while read -r kind with; do
 	done
 done <list
 
+# suppression alone, on crowds of random boxes
+exits 0 "$aid/nn-conform" boxes boxes.in
+if [ "$dk" -eq 1 ]; then
+	ok 'libdarknet suppresses them' '"$aid/nn-darknet" boxes boxes.in boxes.dk >dk.log 2>&1'
+	exits 0 "$aid/nn-conform" suppress boxes.in boxes.dk
+	note "$(cat out)"
+else
+	skip 'no libdarknet' 2
+fi
+
 models=$CB_SHARED/data/models
 if [ ! -d "$models" ]; then
 	skip "no $models"

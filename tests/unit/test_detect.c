@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Motion, regions, frame selection and suppression by themselves, on pictures made here. */
+#include <math.h>
+
 #include "tap.h"
 
 #include "detect/motion.h"
@@ -228,9 +230,61 @@ static void suppression(void)
 	OK_INT(cb_objects_suppress(twice, 0, 4500), 0);
 }
 
+static double share(const struct cb_ubox *a, const struct cb_ubox *b)
+{
+	double w = fmin(a->x + a->w, b->x + b->w) - fmax(a->x, b->x);
+	double h = fmin(a->y + a->h, b->y + b->h) - fmax(a->y, b->y);
+	double both = w < 0 || h < 0 ? 0 : w * h;
+
+	return both / ((double)a->w * a->h + (double)b->w * b->h - both);
+}
+
+/* Crowds of boxes: what is left is what darknet's greedy procedure leaves, by real numbers. */
+static void crowds(void)
+{
+	int wrong = 0, left = 0, dropped = 0;
+
+	seed = 5;
+	for (int round = 0; round < 300; round++) {
+		struct cb_object o[60], want[60];
+		int n = 1 + rnd(60), kept = 0, got, nms = 1 + rnd(CB_UNIT - 1);
+
+		for (int i = 0; i < n; i++) {
+			struct cb_ubox b = { rnd(4) * 2000 + rnd(400), rnd(3) * 2500 + rnd(600), 300 + rnd(1500),
+					     300 + rnd(1800) };
+
+			/* inside the picture, so that nothing is cut; no two of one score */
+			o[i] = (struct cb_object){ b, 100 + i * 150 + rnd(150), rnd(2) };
+		}
+		for (int i = n - 1; i >= 0; i--) {	/* that is: best first */
+			bool drop = false;
+
+			for (int k = 0; k < kept; k++)
+				drop |= want[k].class_id == o[i].class_id &&
+					share(&want[k].box, &o[i].box) * CB_UNIT > nms;
+			if (!drop)
+				want[kept++] = o[i];
+		}
+		for (int i = n - 1; i > 0; i--) {
+			int k = rnd(i + 1);
+			struct cb_object t = o[i];
+
+			o[i] = o[k];
+			o[k] = t;
+		}
+		got = cb_objects_suppress(o, n, nms);
+		wrong += got != kept || memcmp(o, want, (size_t)kept * sizeof *o);
+		left += kept;
+		dropped += n - kept;
+	}
+	OK_INT(wrong, 0);
+	OK(left > 1000 && dropped > 1000);
+}
+
 int main(void)
 {
 	sizes();
+	crowds();
 	motion();
 	regions();
 	picks();
