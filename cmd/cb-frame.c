@@ -265,7 +265,7 @@ static int run(const struct opts *o, int fd, struct cb_out *out, struct cb_err *
 		goto out;
 	}
 	if (r.damages) {
-		cb_err_set(err, CB_E_DATA, "END: its totals are not those of the stream");
+		cb_err_set(err, CB_E_DATA, "%s", r.trouble ? r.trouble : "damaged");
 		goto out;
 	}
 	ret = cb_reader_finish(&r, err);

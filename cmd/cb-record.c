@@ -216,7 +216,7 @@ out:
 	if (ret < 0)
 		return -1;
 	if (r->damages && !s->damages)
-		damage(s, "END: its totals are not those of the stream");
+		damage(s, r->trouble ? r->trouble : "damaged");
 	if (s->damages) {
 		*err = s->damage;
 		return -1;

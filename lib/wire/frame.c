@@ -374,27 +374,23 @@ void cb_header_put(uint8_t out[static CB_FRAME_HDR], uint8_t type, uint16_t flag
 	cb_put_le32(out + 28, cb_crc32c(0, out, 28));
 }
 
-static uint32_t max_len(uint8_t type)
-{
-	switch (type) {
-	case CB_FRAME_HELLO:
-		return CB_HELLO_LEN;
-	case CB_FRAME_STREAM:
-		return CB_STREAM_FIXED + CB_EXTRADATA_MAX;
-	case CB_FRAME_EVENT:
-		return CB_EVENT_LINE_MAX - 1;
-	case CB_FRAME_GAP:
-		return CB_GAP_LEN_MAX;
-	case CB_FRAME_END:
-		return CB_END_LEN;
-	default:
-		return CB_FRAME_MAX;
-	}
-}
+/* Bytes of a payload, by type. Types that are not known yet may have any. */
+static const struct { uint32_t least, most; } lengths[] = {
+	[CB_FRAME_HELLO] = { CB_HELLO_LEN, CB_HELLO_LEN },
+	[CB_FRAME_STREAM] = { CB_STREAM_FIXED, CB_STREAM_FIXED + CB_EXTRADATA_MAX },
+	[CB_FRAME_PACKET] = { CB_PACKET_FIXED, CB_FRAME_MAX },
+	[CB_FRAME_PICTURE] = { CB_PICTURE_FIXED, CB_FRAME_MAX },
+	[CB_FRAME_EVENT] = { 1, CB_EVENT_LINE_MAX - 1 },
+	[CB_FRAME_GAP] = { CB_GAP_FIXED, CB_GAP_LEN_MAX },
+	[CB_FRAME_END] = { CB_END_LEN, CB_END_LEN },
+	{ 0, CB_FRAME_MAX },
+};
 
 const char *cb_header_get(const uint8_t p[static CB_FRAME_HDR], struct cb_frame *f,
 			  uint32_t *payload_crc)
 {
+	unsigned known;
+
 	if (memcmp(p, CB_FRAME_MAGIC, 4) != 0)
 		return "no frame starts here";
 	if (cb_crc32c(0, p, 28) != cb_le32(p + 28))
@@ -407,9 +403,12 @@ const char *cb_header_get(const uint8_t p[static CB_FRAME_HDR], struct cb_frame 
 	f->len = cb_le32(p + 12);
 	f->seq = cb_le64(p + 16);
 	*payload_crc = cb_le32(p + 24);
-	if (f->type < CB_FRAME_HELLO || f->type > CB_FRAME_END)
-		return "unknown frame type";
-	if (f->len > max_len(f->type))
+	if (f->type < CB_FRAME_HELLO)
+		return "frame of type 0";
+	known = f->type <= CB_FRAME_END ? f->type : CB_FRAME_END + 1;
+	if (f->len > lengths[known].most)
 		return "payload longer than its type allows";
+	if (f->len < lengths[known].least)
+		return "payload shorter than its type needs";
 	return NULL;
 }

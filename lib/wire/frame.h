@@ -37,6 +37,7 @@ enum cb_frame_type {
 	CB_FRAME_EVENT = 5,	/* payload: one event line without its LF */
 	CB_FRAME_GAP = 6,
 	CB_FRAME_END = 7,
+	/* others belong to later versions: delivered, passed on, and else not looked at */
 };
 
 /* Header flags. */
@@ -191,10 +192,12 @@ struct cb_reader {
 	uint64_t frames, packets, bytes;
 	uint32_t digest;
 	uint64_t damages;	/* times that damage was found */
+	const char *trouble;	/* with resync, at or after END: what is wrong there; or NULL */
 	/* private */
 	struct cb_buf buf;
 	size_t pos;
 	bool eof, any;
+	bool over;		/* another stream began */
 	uint64_t stray;		/* bytes of a frame begun */
 	uint8_t gap[512];
 };
@@ -205,6 +208,8 @@ void cb_reader_init(struct cb_reader *r, int fd);
 int cb_reader_preload(struct cb_reader *r, const void *p, size_t n, struct cb_err *err);
 /* The next frame: 1; 0 at the end of the stream; -1 on error. Without resync any damage is
  * CB_E_DATA and names frame and byte; a frame whose checksum fails is never delivered.
+ * Lengths are those of the type, an EVENT is one line, HELLO comes first and once: where another
+ * stream begins, this one is over, without END.
  * At 0, `ended` says whether there was an END. EINTR with cb_stop_wanted() is 0 as well. */
 int cb_reader_next(struct cb_reader *r, struct cb_frame *ret, struct cb_err *err);
 /* After 0: CB_E_DATA "no END after frame N: the producer died" unless END was seen or the

@@ -108,6 +108,10 @@ static int frame_at(struct cb_reader *r, struct cb_frame *f, const char **why, s
 		*why = "payload checksum mismatch";
 		return -1;
 	}
+	if (f->type == CB_FRAME_EVENT && memchr(f->payload, '\n', f->len)) {
+		*why = "an event of more than one line";
+		return -1;
+	}
 	return 1;
 }
 
@@ -124,9 +128,9 @@ static int take(struct cb_reader *r, struct cb_frame *f, struct cb_frame *ret, s
 			return -1;
 		if (e.frames != r->frames || e.packets != r->packets || e.bytes != r->bytes ||
 		    e.digest != r->digest) {
+			r->trouble = "END: its totals are not those of the stream";
 			if (!r->resync)
-				return cb_err_set(err, CB_E_DATA,
-						  "END: its totals are not those of the stream");
+				return cb_err_set(err, CB_E_DATA, "%s", r->trouble);
 			if (!r->damages)
 				r->damages++;
 		}
@@ -164,14 +168,56 @@ static int deliver_gap(struct cb_reader *r, uint64_t bytes, uint64_t frames, con
 	return 1;
 }
 
+/* The frame at pos cannot be taken, but its header is good: is the next one right behind it?
+ * Then what lies in its payload, even if it looks like frames, is passed over: 1 with the
+ * header behind it. 0: not so. */
+static int frame_over(struct cb_reader *r, struct cb_frame *next, uint64_t *skipped, struct cb_err *err)
+{
+	size_t n = CB_FRAME_HDR;
+	struct cb_frame f;
+	uint32_t crc;
+	int k;
+
+	k = need(r, n, err);
+	if (k <= 0 || cb_header_get(r->buf.data + r->pos, &f, &crc))
+		return k < 0 ? -1 : 0;
+	n += f.len;
+	k = need(r, n + CB_FRAME_HDR, err);
+	if (k <= 0 || cb_header_get(r->buf.data + r->pos + n, next, &crc) || next->seq != f.seq + 1)
+		return k < 0 ? -1 : 0;
+	r->pos += n;
+	*skipped += n;
+	return 1;
+}
+
+/* Is the good header at pos, f, that of a stream's beginning? */
+static int stream_begins(struct cb_reader *r, struct cb_frame *f, uint32_t crc, struct cb_err *err)
+{
+	int k;
+
+	if (f->type != CB_FRAME_HELLO || f->seq != 0)
+		return 0;
+	k = need(r, (size_t)CB_FRAME_HDR + f->len, err);
+	return k <= 0 ? k : cb_crc32c(0, r->buf.data + r->pos + CB_FRAME_HDR, f->len) == crc;
+}
+
 /* Skip to the next header that is whole, fits the sequence, and lies at least one byte on:
- * 1 with the number of bytes skipped; at the end of the input everything left is skipped. */
+ * 1 with the number of bytes skipped; at the end of the input, or where another stream begins,
+ * everything left is skipped. */
 static int skip_damage(struct cb_reader *r, uint64_t *skipped, uint64_t *seq, struct cb_err *err)
 {
 	struct cb_frame f;
 	uint32_t crc;
+	int k;
 
 	*skipped = 0;
+	while ((k = frame_over(r, &f, skipped, err)) > 0)
+		if (f.seq >= r->next_seq) {
+			*seq = f.seq;
+			return 1;
+		}
+	if (k < 0)
+		return -1;
 	for (;;) {
 		size_t have = r->buf.len - r->pos;
 		uint8_t *at, *start = r->buf.data + r->pos;
@@ -205,11 +251,35 @@ static int skip_damage(struct cb_reader *r, uint64_t *skipped, uint64_t *seq, st
 			return -1;
 		if (r->buf.len - r->pos < CB_FRAME_HDR)
 			continue;
-		if (!cb_header_get(r->buf.data + r->pos, &f, &crc) && f.seq >= r->next_seq) {
+		if (cb_header_get(r->buf.data + r->pos, &f, &crc))
+			continue;
+		if (f.seq >= r->next_seq) {
 			*seq = f.seq;
 			return 1;
 		}
+		k = stream_begins(r, &f, crc, err);
+		if (k < 0)
+			return -1;
+		if (k) {
+			r->over = true;
+			*seq = r->next_seq;
+			return 0;
+		}
 	}
+}
+
+/* Why a good frame is not the next one of this stream, or NULL. */
+static const char *misplaced(const struct cb_reader *r, const struct cb_frame *f)
+{
+	if (r->any && f->type == CB_FRAME_HELLO && f->seq == 0)
+		return "another stream begins";
+	if (f->seq != r->next_seq)
+		return f->seq > r->next_seq ? "frames are missing before it" : "an old frame again";
+	if (r->any && f->type == CB_FRAME_HELLO)
+		return "HELLO in the middle of the stream";
+	if (!r->any && f->type != CB_FRAME_HELLO)
+		return "the stream does not start with HELLO";
+	return NULL;
 }
 
 int cb_reader_next(struct cb_reader *r, struct cb_frame *ret, struct cb_err *err)
@@ -219,15 +289,18 @@ int cb_reader_next(struct cb_reader *r, struct cb_frame *ret, struct cb_err *err
 	uint64_t skipped = 0, seq = 0, missing;
 	int k;
 
+	if (r->over)
+		return 0;
 	if (r->ended) {
 		k = need(r, 1, err);
 		if (k <= 0)
 			return k;
-		if (r->resync) {	/* whatever follows is not ours */
-			r->damages++;
-			return 0;
-		}
-		return cb_err_set(err, CB_E_DATA, "byte %ju: data after END", (uintmax_t)r->offset);
+		r->trouble = "data after END";
+		if (!r->resync)
+			return cb_err_set(err, CB_E_DATA, "byte %ju: data after END", (uintmax_t)r->offset);
+		r->over = true;		/* whatever follows is not ours */
+		r->damages++;
+		return 0;
 	}
 	k = frame_at(r, &f, &why, err);
 	if (k == 0)
@@ -239,17 +312,27 @@ int cb_reader_next(struct cb_reader *r, struct cb_frame *ret, struct cb_err *err
 		return 0;
 	}
 	if (k > 0) {
-		if (!r->any && f.type != CB_FRAME_HELLO && !r->resync)
-			return cb_err_set(err, CB_E_DATA, "the stream does not start with HELLO");
-		if (f.seq == r->next_seq || !r->any)
+		why = misplaced(r, &f);
+		if (!why)
 			return take(r, &f, ret, err);
-		if (r->resync && f.seq > r->next_seq) {
-			missing = f.seq - r->next_seq;
-			deliver_gap(r, 0, missing, "frames are missing", ret);
+		if (r->resync && f.seq >= r->next_seq && f.type != CB_FRAME_HELLO) {
+			/* good, but something should have come before it */
+			deliver_gap(r, 0, f.seq - r->next_seq, r->any ? "frames are missing" :
+				    "the stream does not start with HELLO", ret);
+			r->next_seq = f.seq;
+			r->any = true;
+			return 1;
+		}
+		if (r->resync && f.seq > r->next_seq && !r->any) {
+			deliver_gap(r, 0, f.seq - r->next_seq, "frames are missing", ret);
 			r->next_seq = f.seq;
 			return 1;
 		}
-		why = f.seq > r->next_seq ? "frames are missing before it" : "an old frame again";
+		if (r->resync && r->any && f.type == CB_FRAME_HELLO && f.seq == 0) {
+			deliver_gap(r, 0, 0, why, ret);
+			r->over = true;
+			return 1;
+		}
 	}
 	if (!r->any && memcmp(r->buf.data + r->pos, CB_FRAME_MAGIC,
 			      r->buf.len - r->pos < 4 ? r->buf.len - r->pos : 4) != 0) {

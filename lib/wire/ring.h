@@ -2,9 +2,12 @@
 /* The bounded queue between a live producer and a reader that may be slow: frames without
  * their headers, taken out by a thread that numbers and writes them. Private to lib/wire.
  *
- * When the queue is full (bytes), or its oldest frame too old (time), whole groups of
- * pictures leave it, the oldest first, and a GAP with their count takes their place.
- * Only PACKET and PICTURE frames are ever dropped. */
+ * When the queue is full (bytes), or its oldest packet too old (time), whole groups of
+ * pictures leave it, the oldest first, and a GAP with their count and times takes their
+ * place. Groups begin at the keys of the first stream of pictures; what another stream of
+ * pictures loses with one costs it everything up to its own next key.
+ * Only PACKET and PICTURE frames are ever dropped. The others have as many bytes of their
+ * own; where these are full too, the reader is given up: every push fails from then on. */
 #ifndef CB_WIRE_RING_H
 #define CB_WIRE_RING_H
 

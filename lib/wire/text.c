@@ -117,9 +117,9 @@ static int frame_text(struct cb_buf *b, const struct cb_frame *f, struct cb_err 
 				     e.reason == CB_END_STOPPED ? "stopped" : "error",
 				     e.frames, e.packets, e.bytes, e.digest);
 	}
-	return 0;
+	return cb_buf_printf(b, "%" PRIu64 " TYPE-%u stream=%u flags=%u len=%u", f->seq, f->type,
+			     f->stream, f->flags, f->len);
 }
-
 
 int cb_frame_text(struct cb_buf *b, const struct cb_frame *f, struct cb_err *err)
 {
