@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/time.h"
@@ -14,13 +15,25 @@
 
 volatile int cb_stop_flag;
 
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/* A signal that comes after the flag was looked at and before the call that blocks would be
+ * lost: from now on alarms interrupt whatever blocks. */
 static void on_stop(int sig)
 {
+	static const struct itimerval again = { { 0, 100000 }, { 0, 100000 } };
+	int e = errno;
+
 	if (cb_stop_flag) {
 		signal(sig, SIG_DFL);
 		raise(sig);
 	}
 	cb_stop_flag = 1;
+	setitimer(ITIMER_REAL, &again, NULL);
+	errno = e;
 }
 
 void cb_stop_install(bool ignore_pipe)
@@ -31,6 +44,8 @@ void cb_stop_install(bool ignore_pipe)
 	sa.sa_handler = on_stop;
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGINT, &sa, NULL);
+	sa.sa_handler = on_alarm;
+	sigaction(SIGALRM, &sa, NULL);
 	if (ignore_pipe)
 		signal(SIGPIPE, SIG_IGN);
 }
