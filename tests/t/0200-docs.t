@@ -10,17 +10,18 @@ ffmpeg -nostdin -loglevel error -f lavfi -i testsrc2=size=320x240:rate=10:durati
 	-f lavfi -i sine=frequency=440:sample_rate=16000:duration=4 -c:v libx264 -preset ultrafast \
 	-g 10 -pix_fmt yuv420p -c:a aac -b:a 32k -shortest clip.mp4
 ok "a clip to try them on" '[ -s clip.mp4 ]'
-# what the examples may take as given
+# what the examples may take as given: fixture SCRIPT
 fixture() {
 	ln -s "$T/clip.mp4" clip.mp4
 	ln -s "$T/clip.mp4" film.mp4
 	cp "$CB_SRC/examples/rules.yml" rules.yml
-	[ ! -d "$T/given" ] || cp -r "$T/given/." .
+	# a store, unless this one makes its own
+	grep -q 'cb-record store' "$1" || [ ! -d "$T/given" ] || cp -r "$T/given/." .
 }
 if command -v cb-record >/dev/null && command -v cb-ingest >/dev/null; then
 	mkdir given
 	cb-ingest --camera=front --start-time=2026-11-21T07:00:00Z clip.mp4 |
-		cb-record given/store >given/events.ndjson
+		cb-record given/store --tee | cb-detect | cb-store put given/store >given/events.ndjson
 	ok "a store to try them on" '[ -s given/events.ndjson ]'
 fi
 
@@ -45,8 +46,9 @@ for page in "$CB_SRC"/man/*.[1-8]; do
 	while [ "$i" -lt "$count" ]; do
 		i=$((i + 1))
 		dir=$T/${page##*/}.$i
-		mkdir "$dir" && cd "$dir" && fixture
+		mkdir "$dir" && cd "$dir" || exit 99
 		marked "$page" "$i" >example.sh
+		fixture example.sh
 		_st=0
 		timeout 60 bash -euo pipefail example.sh >stdout 2>stderr </dev/null || _st=$?
 		ok "${page##*/}, example $i: $(head -n 1 example.sh)" '[ -s example.sh ] && [ "$_st" -eq 0 ]' ||
@@ -69,7 +71,7 @@ for path in $(grep -oE '\]\([^)#:]+\)' "$readme" | tr -d '])('); do
 done
 awk '/^<!-- run -->$/ { armed = 1; next } armed && /^```/ { if (inside) exit; inside = 1; next } inside' \
 	"$readme" >example.sh
-mkdir readme && cd readme && fixture
+mkdir readme && cd readme && fixture ../example.sh
 _st=0
 timeout 60 bash -euo pipefail ../example.sh >stdout 2>stderr </dev/null || _st=$?
 ok "README: the pipeline runs" '[ -s ../example.sh ] && [ "$_st" -eq 0 ]' ||
