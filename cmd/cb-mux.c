@@ -122,6 +122,15 @@ static int output_close(struct output *o, bool keep, struct cb_err *err)
 	return ret;
 }
 
+static void warn_gap(const struct cb_gap *g)
+{
+	char missing[48] = "";
+
+	if (g->packets)
+		snprintf(missing, sizeof(missing), ", %" PRIu64 " packets missing", g->packets);
+	cb_cli_warn("gap (%s)%s: %s", cb_gap_reason_name(g->reason), missing, g->text);
+}
+
 /* Can what was written be gone back to? */
 static bool seekable(int fd)
 {
@@ -181,9 +190,10 @@ static bool run(const struct opts *o, struct cb_reader *in, int fd, struct cb_mu
 			break;
 		case CB_FRAME_GAP:
 			r = cb_gap_parse(&g, &f, err);
-			if (r == 0)
-				cb_cli_warn("gap (%s): %" PRIu64 " packets missing: %s", cb_gap_reason_name(g.reason),
-					    g.packets, g.text);
+			if (r == 0) {
+				cb_mux_gap(m);
+				warn_gap(&g);
+			}
 			break;
 		default:
 			break;
@@ -230,7 +240,7 @@ int main(int argc, char **argv)
 	if (out.name && !keep && err.code == CB_E_IO)
 		cb_err_prefix(&err, "%s", out.name);
 	if (m && cb_mux_moved(m))
-		cb_cli_warn("%" PRIu64 " packets had times that did not rise and were moved", cb_mux_moved(m));
+		cb_cli_warn("times that did not rise were moved: %" PRIu64 " packets", cb_mux_moved(m));
 out:
 	cb_mux_free(m);
 	cb_reader_release(&in);

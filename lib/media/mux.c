@@ -24,6 +24,12 @@
 
 #define IO_BUFFER (64 << 10)
 #define REORDER_MAX 16
+#define FAR (INT64_MAX / 3)		/* beyond this nothing is a time */
+#define NS ((AVRational){ 1, 1000000000 })
+#define JITTER_NS (CB_NS_PER_S / 5)	/* back by less is no new beginning */
+#define ASTRAY_NS (10 * CB_NS_PER_S)	/* from what the wall clock says, after a GAP */
+#define JUMPS_SAID 5
+#define PAUSE_MAX (INT32_MAX - (1 << 24))	/* what a sample of MP4 can last, with room to reorder */
 
 struct track {
 	bool used, ignored;
@@ -34,6 +40,13 @@ struct track {
 	bool nal, insert;		/* insert: the next keyframe needs the sets put into it */
 	int64_t wall0;
 	int64_t last, last_in;		/* dts written last, in the container's and in our time base */
+	/* where the times of the frames lie on the container's, see place() */
+	bool marked;			/* a GAP or a STREAM came: times may begin anew */
+	uint64_t epoch;
+	int64_t shift;			/* ns, and in the container's time base */
+	int64_t shift_out;
+	int64_t dts, pts_max;		/* as stated, of this epoch */
+	int64_t media, wall;		/* of the packet before, ns; wall 0: unknown */
 	int64_t pts[REORDER_MAX + 1];	/* sorted: those from which a missing dts is taken */
 	int64_t step;			/* duration, or distance to the packet before */
 	int n, seen;
@@ -51,6 +64,8 @@ struct cb_mux {
 	struct cb_avlog log;
 	struct track t[CB_STREAMS_MAX];
 	uint64_t packets, moved;
+	uint64_t epoch;			/* how often times began anew, and what is added since */
+	int64_t shift;
 	void (*warn)(void *ctx, const char *text);
 	void *ctx;
 };
@@ -95,7 +110,7 @@ static bool takes(enum cb_container c, enum AVCodecID id)
 	case CB_MPEGTS:		/* the muxer writes anything; this is what others read back */
 		switch (id) {
 		case AV_CODEC_ID_H264: case AV_CODEC_ID_HEVC: case AV_CODEC_ID_MPEG1VIDEO:
-		case AV_CODEC_ID_MPEG2VIDEO: case AV_CODEC_ID_MPEG4: case AV_CODEC_ID_AAC:
+		case AV_CODEC_ID_MPEG2VIDEO: case AV_CODEC_ID_AAC:
 		case AV_CODEC_ID_MP2: case AV_CODEC_ID_MP3: case AV_CODEC_ID_AC3: case AV_CODEC_ID_EAC3:
 		case AV_CODEC_ID_OPUS: case AV_CODEC_ID_SMPTE_KLV:
 			return true;
@@ -229,6 +244,29 @@ void cb_mux_free(struct cb_mux *m)
 	free(m);
 }
 
+/* --- numbers ------------------------------------------------------------------------------------- */
+
+static int limited(uint32_t v)
+{
+	return v > INT32_MAX ? 0 : (int)v;
+}
+
+/* Sums of three of these do not overflow. */
+static int64_t bound(int64_t v)
+{
+	return v > FAR ? FAR : v < -FAR ? -FAR : v;
+}
+
+static int64_t rescale(int64_t v, AVRational from, AVRational to)
+{
+	return bound(av_rescale_q_rnd(bound(v), from, to, AV_ROUND_NEAR_INF));
+}
+
+static AVRational base_of(const struct track *t)
+{
+	return (AVRational){ limited(t->s.tb_num), limited(t->s.tb_den) };
+}
+
 /* --- streams -------------------------------------------------------------------------------------- */
 
 static enum AVCodecID codec_id(const struct cb_stream *s)
@@ -236,11 +274,6 @@ static enum AVCodecID codec_id(const struct cb_stream *s)
 	const AVCodecDescriptor *d = avcodec_descriptor_get_by_name(s->codec);
 
 	return d ? d->id : AV_CODEC_ID_NONE;
-}
-
-static int limited(uint32_t v)
-{
-	return v > INT32_MAX ? 0 : (int)v;
 }
 
 static int parameters(struct cb_mux *m, struct track *t, struct cb_err *err)
@@ -260,6 +293,8 @@ static int parameters(struct cb_mux *m, struct track *t, struct cb_err *err)
 	p->bit_rate = s->bit_rate <= INT64_MAX ? (int64_t)s->bit_rate : 0;
 	p->bits_per_coded_sample = s->bits;
 	p->profile = s->profile == UINT32_MAX ? FF_PROFILE_UNKNOWN : limited(s->profile);
+	if (p->codec_id == AV_CODEC_ID_VP9)	/* MP4 states it; profile 0 is nothing else */
+		p->format = AV_PIX_FMT_YUV420P;
 	p->level = s->level == UINT32_MAX ? FF_LEVEL_UNKNOWN : limited(s->level);
 	if (s->kind == CB_VIDEO) {
 		p->width = limited(s->width);
@@ -331,31 +366,58 @@ static int remember(struct track *t, const struct cb_stream *s, struct cb_err *e
 	return 0;
 }
 
+/* "h264 640x480", "aac 48000 Hz 2 channels" */
+static const char *describe(char text[static 80], const struct cb_stream *s)
+{
+	if (s->kind == CB_VIDEO)
+		snprintf(text, 80, "%s %ux%u", s->codec, s->width, s->height);
+	else if (s->kind == CB_AUDIO)
+		snprintf(text, 80, "%s %u Hz %u channels", s->codec, s->sample_rate, s->channels);
+	else
+		snprintf(text, 80, "%s", s->codec);
+	return text;
+}
+
+/* What is remembered of times, in another time base. */
+static void rebase(struct track *t, const struct cb_stream *s)
+{
+	AVRational from = base_of(t), to = { limited(s->tb_num), limited(s->tb_den) };
+	int64_t *const v[] = { &t->dts, &t->pts_max, &t->last_in, &t->step };
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(*v); i++)
+		if (*v[i] != CB_NOPTS)
+			*v[i] = rescale(*v[i], from, to);
+	for (int i = 0; i < t->n; i++)
+		t->pts[i] = rescale(t->pts[i], from, to);
+}
+
 /* New parameters in the middle. */
 static int change(struct cb_mux *m, uint16_t stream, struct track *t, const struct cb_stream *s,
 		  struct cb_err *err)
 {
 	static const char *const alone[] = { "mjpeg", "vp8", "vp9", "av1", "mpeg2video", "mpeg1video" };
-	bool same = s->extradata_len == t->s.extradata_len &&
+	char was[80], is[80];
+	bool same = strcmp(s->codec, t->s.codec) == 0 && s->kind == t->s.kind && s->nal_length == t->s.nal_length &&
+		    s->width == t->s.width && s->height == t->s.height && s->sample_rate == t->s.sample_rate &&
+		    s->channels == t->s.channels && s->extradata_len == t->s.extradata_len &&
 		    (!s->extradata_len || memcmp(s->extradata, t->s.extradata, s->extradata_len) == 0);
 	bool fine = t->nal && s->nal_length == t->s.nal_length;
 
-	if (strcmp(s->codec, t->s.codec) == 0 && same && s->width == t->s.width &&
-	    s->height == t->s.height && s->sample_rate == t->s.sample_rate && s->channels == t->s.channels &&
-	    s->nal_length == t->s.nal_length && s->tb_num == t->s.tb_num && s->tb_den == t->s.tb_den)
-		return 0;
-	for (size_t i = 0; i < sizeof(alone) / sizeof(*alone); i++)
-		fine |= strcmp(s->codec, alone[i]) == 0;
-	if (strcmp(s->codec, t->s.codec) != 0 || !fine)
-		return cb_err_set(err, CB_E_DATA,
-				  "stream %u: from %s %ux%u %u Hz to %s %ux%u %u Hz in the middle: %s cannot hold that",
-				  stream, t->s.codec, t->s.width, t->s.height, t->s.sample_rate, s->codec, s->width,
-				  s->height, s->sample_rate, containers[m->c].name);
-	if (m->c != CB_MPEGTS)
-		warn(m, "stream %u: %ux%u %s from here on: players that read only the beginning will not see it",
-		     stream, s->width, s->height, s->codec);
-	/* times go on in the time base that the container was told */
-	t->insert = t->nal;
+	if (!same) {
+		for (size_t i = 0; i < sizeof(alone) / sizeof(*alone); i++)
+			fine |= strcmp(s->codec, alone[i]) == 0;
+		if (strcmp(s->codec, t->s.codec) != 0 || !fine)
+			return cb_err_set(err, CB_E_DATA,
+					  "stream %u: new parameters, %s after %s: %s cannot hold that in its middle",
+					  stream, describe(is, s), describe(was, &t->s), containers[m->c].name);
+		if (m->c != CB_MPEGTS)
+			warn(m, "stream %u: %s from here on: players that read only the beginning will not see it",
+			     stream, describe(is, s));
+		t->insert = t->nal;
+	}
+	/* the container keeps the time base that it was told */
+	if (s->tb_num != t->s.tb_num || s->tb_den != t->s.tb_den)
+		rebase(t, s);
 	return remember(t, s, err);
 }
 
@@ -367,6 +429,7 @@ int cb_mux_stream(struct cb_mux *m, uint16_t stream, const struct cb_stream *s, 
 
 	if (stream >= CB_STREAMS_MAX)
 		return cb_err_set(err, CB_E_DATA, "stream %u", stream);
+	t->marked = true;
 	if (t->used)
 		return m->begun ? change(m, stream, t, s, err) : t->ignored ? 0 : remember(t, s, err);
 	if (t->ignored)
@@ -376,7 +439,7 @@ int cb_mux_stream(struct cb_mux *m, uint16_t stream, const struct cb_stream *s, 
 		warn(m, "stream %u (%s) begins after the first packet and is left out", stream, s->codec);
 		return 0;
 	}
-	if (!takes(m->c, id)) {
+	if (!takes(m->c, id) || (m->c == CB_MP4 && id == AV_CODEC_ID_VP9 && s->profile && s->profile != UINT32_MAX)) {
 		if (s->kind != CB_DATA)
 			return refuse(m, stream, s, id, err);
 		t->ignored = true;
@@ -384,7 +447,7 @@ int cb_mux_stream(struct cb_mux *m, uint16_t stream, const struct cb_stream *s, 
 		return 0;
 	}
 	t->used = true;
-	t->last = t->last_in = CB_NOPTS;
+	t->last = t->last_in = t->dts = t->pts_max = CB_NOPTS;
 	cb_sets_init(&t->sets, false);
 	cb_avlog_begin(&m->log);
 	t->st = avformat_new_stream(m->s, NULL);
@@ -477,19 +540,18 @@ static int units(struct cb_mux *m, struct track *t, const struct cb_packet *p, b
 
 /* A decoding time for pictures of which only the presentation time is known: the lowest of the
  * last few of those cannot be beaten by a picture still to come. */
-static int64_t derive(struct track *t, const struct cb_packet *p)
+static int64_t derive(struct track *t, int64_t pts, int64_t duration)
 {
 	int depth = t->nal ? t->reorder : REORDER_MAX, i;
-	int64_t step = p->duration, low;
+	int64_t step = duration, low;
 
 	if (step <= 0 && t->s.fr_num)
-		step = av_rescale_q(1, (AVRational){ limited(t->s.fr_den), limited(t->s.fr_num) },
-				    (AVRational){ limited(t->s.tb_num), limited(t->s.tb_den) });
-	if (step <= 0)
+		step = rescale(1, (AVRational){ limited(t->s.fr_den), limited(t->s.fr_num) }, base_of(t));
+	if (step <= 0 || step > FAR / REORDER_MAX / 2)
 		step = 1;
-	for (i = t->n; i > 0 && t->pts[i - 1] > p->pts; i--)
+	for (i = t->n; i > 0 && t->pts[i - 1] > pts; i--)
 		t->pts[i] = t->pts[i - 1];
-	t->pts[i] = p->pts;
+	t->pts[i] = pts;
 	t->n++;
 	low = t->pts[0];
 	if (t->n <= depth)	/* not enough seen: count back from the first */
@@ -499,17 +561,93 @@ static int64_t derive(struct track *t, const struct cb_packet *p)
 	return low;
 }
 
+static void shift_by(struct track *t, uint64_t epoch, int64_t shift)
+{
+	t->epoch = epoch;
+	t->shift = shift;
+	t->shift_out = rescale(shift, NS, t->st->time_base);
+	t->dts = t->pts_max = t->last_in = CB_NOPTS;
+	t->n = 0;
+}
+
+/* A camera that was away, or a recorder that was, lets times begin anew, often at 0. What comes
+ * then is put where the wall clock says, and where there is none behind what is there. All
+ * streams are moved by the same, so that they stay together. */
+static void place(struct cb_mux *m, uint16_t stream, struct track *t, const struct cb_packet *p, int64_t pts,
+		  int64_t dts)
+{
+	AVRational in = base_of(t);
+	int64_t media = rescale(pts != CB_NOPTS ? pts : dts, in, NS), jitter = rescale(JITTER_NS, NS, in);
+	int64_t wall = p->wall_source != CB_WALL_NONE && p->wall_ns > 0 ? p->wall_ns : 0;
+	bool limited_pause = m->c == CB_MP4 || m->c == CB_MOV;
+	bool marked = t->marked, back = false, far;
+	int64_t stay, passed, out, low, last, step;
+
+	t->marked = false;
+	if (!t->seen) {
+		shift_by(t, m->epoch, m->shift);
+		goto done;
+	}
+	if (dts != CB_NOPTS && t->dts != CB_NOPTS)
+		back = dts < t->dts - jitter;
+	else if (pts != CB_NOPTS && t->pts_max != CB_NOPTS && (p->flags & CB_F_KEY || t->s.kind != CB_VIDEO))
+		back = pts < t->pts_max - jitter;
+	stay = bound(media - t->media);
+	passed = wall && t->wall ? bound(wall - t->wall) : 0;
+	far = marked && passed > 0 && llabs(stay - passed) > ASTRAY_NS;
+	far |= limited_pause && rescale(stay, NS, t->st->time_base) > PAUSE_MAX;
+	if (!back && !far && (!marked || t->epoch == m->epoch))
+		goto done;
+	if (t->epoch != m->epoch) {	/* another stream was there first */
+		out = bound(stay + m->shift - t->shift);
+		if (passed <= 0 ? out > -CB_NS_PER_S :
+		    llabs(out - passed) < (back ? ASTRAY_NS : llabs(stay - passed))) {
+			shift_by(t, m->epoch, m->shift);
+			goto done;
+		}
+		if (!back && !far)
+			goto done;
+	}
+	step = t->step > 0 ? rescale(t->step, in, NS) : 1;
+	low = dts != CB_NOPTS && pts != CB_NOPTS ? bound(rescale(dts, in, NS) - media) :
+	      dts == CB_NOPTS && t->nal ? bound(step * -t->reorder) : 0;
+	last = rescale(t->last, t->st->time_base, NS);
+	out = bound(t->media + t->shift + (passed > 0 ? passed : 0));
+	if (out + low <= last)
+		out = last - low + step;
+	if (limited_pause && rescale(out + low, NS, t->st->time_base) - t->last > PAUSE_MAX) {
+		out = last - low + step;
+		passed = 0;
+	}
+	m->epoch++;
+	m->shift = bound(out - media);
+	if (m->epoch <= JUMPS_SAID)
+		warn(m, "stream %u: times begin anew: continued %.1f s after the packet before%s", stream,
+		     (double)(out - t->media - t->shift) / 1e9, passed > 0 ? ", by the wall clock" : "");
+	shift_by(t, m->epoch, m->shift);
+done:
+	if (dts != CB_NOPTS)
+		t->dts = dts;
+	if (pts != CB_NOPTS && (t->pts_max == CB_NOPTS || pts > t->pts_max))
+		t->pts_max = pts;
+	t->media = media;
+	t->wall = wall;
+}
+
 /* Both times in the container's time base. */
 static void times(struct cb_mux *m, uint16_t stream, struct track *t, const struct cb_packet *p,
 		  AVPacket *pkt)
 {
-	AVRational in = { limited(t->s.tb_num), limited(t->s.tb_den) };
-	int64_t pts = p->pts, dts = p->dts;
+	int64_t pts = p->pts == CB_NOPTS ? CB_NOPTS : bound(p->pts), dts = p->dts == CB_NOPTS ? CB_NOPTS : bound(p->dts);
+	int64_t duration = bound(p->duration);
+	AVRational in = base_of(t);
 
+	if (pts != CB_NOPTS || dts != CB_NOPTS)
+		place(m, stream, t, p, pts, dts);
 	if (pts == CB_NOPTS && dts == CB_NOPTS) {
 		if (!t->seen)
-			t->wall0 = p->wall_ns;
-		pts = dts = av_rescale_q(p->wall_ns - t->wall0, (AVRational){ 1, 1000000000 }, in);
+			t->wall0 = p->wall_ns > 0 ? p->wall_ns : 0;
+		pts = dts = p->wall_ns > 0 ? rescale(p->wall_ns - t->wall0, NS, in) : 0;
 	} else if (pts == CB_NOPTS) {
 		if (!m->guessed && t->s.kind == CB_VIDEO)
 			warn(m, "stream %u: presentation times are not known: those of decoding are taken", stream);
@@ -518,25 +656,25 @@ static void times(struct cb_mux *m, uint16_t stream, struct track *t, const stru
 	} else if (dts == CB_NOPTS) {
 		const AVCodecDescriptor *d = avcodec_descriptor_get_by_name(t->s.codec);
 
-		dts = t->s.kind == CB_VIDEO && d && (d->props & AV_CODEC_PROP_REORDER) ? derive(t, p) : pts;
+		dts = t->s.kind == CB_VIDEO && d && (d->props & AV_CODEC_PROP_REORDER) ? derive(t, pts, duration) : pts;
 	}
 	t->seen = 1;
 	/* readers of Matroska take the delay that it states for Opus off the times; libavformat's
 	 * writer does not put it on, and sound would come earlier with each copy */
 	if (m->c == CB_MATROSKA && t->st->codecpar->codec_id == AV_CODEC_ID_OPUS && t->s.sample_rate) {
-		int64_t delay = av_rescale_q(t->s.initial_padding, (AVRational){ 1, limited(t->s.sample_rate) }, in);
+		int64_t delay = rescale(t->s.initial_padding, (AVRational){ 1, limited(t->s.sample_rate) }, in);
 
 		pts += delay;
 		dts += delay;
 	}
-	pkt->pts = av_rescale_q(pts, in, t->st->time_base);
-	pkt->dts = av_rescale_q(dts, in, t->st->time_base);
+	pkt->pts = bound(rescale(pts, in, t->st->time_base) + t->shift_out);
+	pkt->dts = bound(rescale(dts, in, t->st->time_base) + t->shift_out);
 	/* the last packet's is the only one that matters: a guess is better than none */
-	t->step = p->duration ? p->duration : t->last_in != CB_NOPTS && dts > t->last_in ? dts - t->last_in : t->step;
-	pkt->duration = av_rescale_q(t->step, in, t->st->time_base);
+	t->step = duration > 0 ? duration : t->last_in != CB_NOPTS && dts > t->last_in ? dts - t->last_in : t->step;
+	pkt->duration = rescale(t->step, in, t->st->time_base);
 	if (t->last != CB_NOPTS && pkt->dts <= t->last) {
 		/* two that are told apart in the source only are no jump */
-		if (dts <= t->last_in)
+		if (t->last_in == CB_NOPTS || dts <= t->last_in)
 			m->moved++;
 		pkt->dts = t->last + 1;
 	}
@@ -612,6 +750,12 @@ int cb_mux_packet(struct cb_mux *m, uint16_t stream, const struct cb_packet *p, 
 	r = packet(m, stream, t, p, err);
 	cb_avlog_end();
 	return r;
+}
+
+void cb_mux_gap(struct cb_mux *m)
+{
+	for (int i = 0; i < CB_STREAMS_MAX; i++)
+		m->t[i].marked = true;
 }
 
 void cb_mux_flush(struct cb_mux *m)

@@ -4,7 +4,8 @@
  *
  * Containers want a decoding time on every packet, rising. Where the frames have none it is
  * worked out from the presentation times; where they have no time at all, the wall clock is
- * taken; where they jump back, times are moved up as little as needed, and counted. */
+ * taken; where they go back a little they are moved up as little as needed, and counted; where
+ * they begin anew the wall clock says how much later the container goes on. */
 #ifndef CB_MEDIA_MUX_H
 #define CB_MEDIA_MUX_H
 
@@ -31,6 +32,8 @@ int cb_mux_new(struct cb_mux **ret, enum cb_container c, int fd, bool seekable, 
  * the first packet is left out, with a warning. */
 int cb_mux_stream(struct cb_mux *m, uint16_t stream, const struct cb_stream *s, struct cb_err *err);
 int cb_mux_packet(struct cb_mux *m, uint16_t stream, const struct cb_packet *p, struct cb_err *err);
+/* Something is missing here: times may begin anew with the next packet. */
+void cb_mux_gap(struct cb_mux *m);
 /* For somebody who waits at the other end of a pipe: write what is ready. Errors show in the
  * next call. */
 void cb_mux_flush(struct cb_mux *m);

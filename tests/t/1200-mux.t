@@ -143,6 +143,7 @@ src -c:v mjpeg -c:a pcm_mulaw -ar 8000 m.mkv; through m.mkv; same m.mkv mov matr
 src -c:v mjpeg -c:a aac m.mp4; through m.mp4; same m.mp4 mp4
 src $x264 -c:a pcm_alaw -ar 8000 g.mov; through g.mov; same g.mov mov matroska
 src $x264 -c:a pcm_s24be p.mov; through p.mov; same p.mov mov
+src -c:v libvpx-vp9 -deadline realtime -cpu-used 8 -c:a libopus w.webm; through w.webm; same w.webm mp4 matroska
 if src $av1 -c:a libopus v.mp4; then
 	through v.mp4; same v.mp4 mp4 matroska
 else
