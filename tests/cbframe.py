@@ -5,14 +5,20 @@
 cbframe.py dump FILE   one line a frame, as text
 cbframe.py hash FILE   what `cb-frame hash` prints
 cbframe.py golden FILE write the golden stream of tests/golden
+cbframe.py flips FILE  try the stream with each bit flipped, each byte gone, each byte doubled:
+                       print how many of those are taken for whole streams
 Exit 65 with a message where the stream is damaged or cut."""
 import hashlib
+import io
 import struct
 import sys
 
 KIND = {1: "video", 2: "audio", 3: "data"}
 NOPTS = -(1 << 63)
 TYPES = {1: "HELLO", 2: "STREAM", 3: "PACKET", 4: "PICTURE", 5: "EVENT", 6: "GAP", 7: "END"}
+MAX = 64 << 20
+LENGTHS = {1: (154, 154), 2: (192, 192 + (1 << 20)), 3: (56, MAX), 4: (80, MAX), 5: (1, 59999),
+           6: (40, 295), 7: (32, 32)}
 
 
 def crc_table():
@@ -54,11 +60,16 @@ def frames(f):
             raise Bad("no magic")
         if crc32c(head[:28]) != hcrc:
             raise Bad("header checksum")
-        if version != 1 or number != seq or kind not in TYPES:
+        if version != 1 or number != seq or kind == 0 or (kind == 1) != (seq == 0):
             raise Bad("version, sequence or type")
+        least, most = LENGTHS.get(kind, (0, MAX))
+        if not least <= length <= most:
+            raise Bad("length")
         payload = f.read(length)
         if len(payload) < length or crc32c(payload) != pcrc:
             raise Bad("payload checksum")
+        if kind == 5 and b"\n" in payload:
+            raise Bad("an event of more than one line")
         if kind == 7:
             _, _, edigest, eframes, epackets, ebytes = struct.unpack("<HHIQQQ", payload)
             if (edigest, eframes, epackets, ebytes) != (digest, seq, packets, size):
@@ -110,11 +121,11 @@ def dump(f):
             reason, n, _, t0, t1, packets, size = struct.unpack("<HHIqqQQ", p[:40])
             text = f"reason={reason} from={t0} to={t1} packets={packets} bytes={size} " \
                    f"text={p[40:40 + n].decode('utf-8')}"
-        else:
+        elif kind == 7:
             reason, _, digest, nframes, packets, size = struct.unpack("<HHIQQQ", p)
             text = f"reason={reason} frames={nframes} packets={packets} bytes={size} " \
                    f"digest={digest:08x}"
-        print(f"{seq} {TYPES[kind]} {stream} {text}")
+        print(f"{seq} {TYPES.get(kind, kind)} {stream} {text}")
 
 
 def content_hash(f):
@@ -182,10 +193,34 @@ def golden(path):
     out.close()
 
 
+def whole(raw):
+    try:
+        for _ in frames(io.BytesIO(raw)):
+            pass
+        return True
+    except Bad:
+        return False
+
+
+def flips(path):
+    with open(path, "rb") as f:
+        raw = f.read()
+    tries = taken = 0
+    for i in range(len(raw)):
+        changed = [raw[:i] + raw[i + 1:], raw[:i] + raw[i:i + 1] + raw[i:]]
+        changed += [raw[:i] + bytes([raw[i] ^ 1 << bit]) + raw[i + 1:] for bit in range(8)]
+        tries += len(changed)
+        taken += sum(map(whole, changed))
+    print(f"{tries} changed streams, {taken} taken")
+
+
 def main():
     verb, path = sys.argv[1:]
     if verb == "golden":
         golden(path)
+        return 0
+    if verb == "flips":
+        flips(path)
         return 0
     try:
         with open(path, "rb") as f:
