@@ -92,33 +92,49 @@ void cb_out_init(struct cb_out *o, int fd)
 {
 	o->fd = fd;
 	o->failed = 0;
+	o->tty = isatty(fd);
 	o->len = 0;
+}
+
+static int put(struct cb_out *o, const void *p, size_t n, struct cb_err *err)
+{
+	struct cb_err why = CB_ERR_INIT;
+	char safe[2048];
+	int k = 0;
+
+	if (!o->tty)
+		k = cb_write_all(o->fd, p, n, &why);
+	for (const char *s = p, *end = s + n; o->tty && s < end && k == 0;) {
+		size_t part = (size_t)(end - s) < sizeof(safe) - 1 ? (size_t)(end - s) : sizeof(safe) - 1;
+
+		/* a part ends before a character's first byte, or at the end */
+		for (size_t i = 0; i < 4 && s + part < end && (s[part] & 0xc0) == 0x80; i++)
+			part--;
+		k = cb_write_all(o->fd, safe, cb_text_safe(safe, sizeof(safe), s, part, true), &why);
+		s += part;
+	}
+	if (k == 0)
+		return 0;
+	o->failed = why.sys;
+	return cb_err_sys(err, CB_E_IO, why.sys, "output: write");
 }
 
 int cb_out_flush(struct cb_out *o, struct cb_err *err)
 {
-	struct cb_err why = CB_ERR_INIT;
 	size_t n = o->len;
 
 	if (o->failed)
 		return cb_err_sys(err, CB_E_IO, o->failed, "output: write");
 	o->len = 0;
-	if (n && cb_write_all(o->fd, o->buf, n, &why) < 0) {
-		o->failed = why.sys;
-		return cb_err_sys(err, CB_E_IO, why.sys, "output: write");
-	}
-	return 0;
+	return n ? put(o, o->buf, n, err) : 0;
 }
 
 int cb_out_write(struct cb_out *o, const void *p, size_t n, struct cb_err *err)
 {
 	if (n > sizeof(o->buf) - o->len && cb_out_flush(o, err) < 0)
 		return -1;
-	if (n > sizeof(o->buf)) {
-		if (cb_write_all(o->fd, p, n, err) < 0)
-			return cb_err_prefix(err, "output");
-		return 0;
-	}
+	if (n > sizeof(o->buf))
+		return o->failed ? cb_out_flush(o, err) : put(o, p, n, err);
 	if (n)
 		memcpy(o->buf + o->len, p, n);
 	o->len += n;

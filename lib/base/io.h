@@ -28,10 +28,12 @@ void cb_pipe_grow(int fd, int bytes);
 bool cb_would_block(int fd);
 
 /* Buffered output to a descriptor. The buffer is written when full and by cb_out_flush;
- * close flushes, closes and reports what the kernel says of both. */
+ * close flushes, closes and reports what the kernel says of both. On a terminal text goes
+ * through cb_text_safe; write it in whole lines. */
 struct cb_out {
 	int fd;
 	int failed;		/* errno of a write that failed: every later call fails with it */
+	bool tty;
 	size_t len;
 	uint8_t buf[65536];
 };
