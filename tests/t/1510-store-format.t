@@ -70,6 +70,68 @@ seen pcm 'lpcm'
 ok "ffprobe has nothing to say" '[ ! -s complaints ]' || _show complaints
 ok "FLAC is hidden" 'grep -qx "stream 1 audio flac 1/1000 hidden" "$(find store/cameras/av1 -name "*.manifest" | head -n 1)"'
 
+# times that MP4 has no place for, streams that it does not know, new parameters, no wall clock
+cat >odd.py <<'E'
+import os, struct, sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.environ["CB_SRC"] + "/tests")
+from cbframe import crc32c, NOPTS
+seq = packets = size = digest = 0
+out = open("odd.cbf", "wb")
+def frame(kind, flags, stream, payload):
+    global seq, digest
+    head = struct.pack("<4sBBHHHIQI", b"\x89CBF", 1, kind, flags, stream, 0, len(payload), seq, crc32c(payload))
+    head += struct.pack("<I", crc32c(head))
+    digest = crc32c(head, digest)
+    seq += 1
+    out.write(head + payload)
+def stream(n, codec, kind, num, den, nal=0):
+    p = struct.pack("<24sBBBxIIIIIIII", codec, kind, nal, 0, num, den, 64, 48, 1, 1, 0, 0)
+    p = p.ljust(60, b"\0") + struct.pack("<IHH", 8000, 1, 8)
+    frame(2, 0, n, p.ljust(192, b"\0"))
+def packet(n, flags, pts, dts, duration, data, source=0, wall=0):
+    global packets, size
+    frame(3, flags, n, struct.pack("<qqqqQBBHIII", pts, dts, duration, wall, 0, source, 0, 0, 0, 0, 0) + data)
+    packets, size = packets + 1, size + len(data)
+wall = 1795247682 * 10**9
+frame(1, 0, 0, struct.pack("<qQBB6x65s65s", wall, 42, 1, 2, b"odd 1.0", b"odd"))
+stream(3, b"h264", 1, 3, 1000, 4)
+stream(9, b"klv", 3, 1, 90000)
+stream(1, b"pcm_alaw", 2, 1, 8000)
+stream(3, b"h264", 1, 7, 1000, 4)
+dts = 5000
+for i in range(200):
+    d = p = dts = dts + 3
+    if i % 11 == 5: d = NOPTS
+    if i % 13 == 7: p = NOPTS
+    if i % 17 == 9: d, p = dts - 40, dts - 40
+    if i == 60: dts -= 4000
+    if i == 120: dts += 10**7
+    if i == 140: d, p = NOPTS, dts - 50
+    packet(3, 1 if i % 20 == 0 else 8 if i % 3 == 1 else 0, p, d, 0 if i % 2 else 3, b"\0\0\0\1" + bytes([i]) * (i % 5))
+    if i % 4 == 0: packet(1, 1, -500 + i * 160, -500 + i * 160, 160, b"\xd5" * 160)
+    if i % 50 == 3: packet(9, 1, NOPTS, NOPTS, 0, b"")
+    if i == 100: stream(3, b"h264", 1, 1, 90000, 4)
+    if i == 150: stream(5, b"theora", 1, 1, 25)
+    if i > 150: packet(5, 1, i, NOPTS, 1, b"t" * 7, 2, wall + i * 10**8)
+frame(7, 0, 0, struct.pack("<HHIQQQ", 0, 0, digest, seq, packets, size))
+E
+exits 0 /usr/bin/python3 odd.py
+exits 0 cb-frame check odd.cbf
+exits 0 sh -c 'cb-record odd <odd.cbf >odd.ndjson'
+valid_events odd.ndjson
+exits 0 cbstore check odd
+ok "new parameters, a clock that jumps, new parameters: four segments" 'grep -q " segments=4 open=0 " out'
+cb-frame hash odd.cbf >want
+exits 0 cbstore hash odd odd
+same_file want out "odd streams and times come back"
+exits 0 sh -c 'cb-replay odd | cb-frame hash'
+same_file want out "from cb-replay too"
+cat odd/cameras/odd/*/*.manifest >text
+ok "clock of the recorder, hidden streams, reason params" 'grep -q "^[1-9].* KC " text &&
+	grep -qx "stream 9 data klv 1/90000 hidden" text &&
+	grep -qx "stream 5 video theora 1/25 hidden" text && grep -q "^end params " text'
+
 # equal input gives equal bytes
 exits 0 sh -c 'cb-record --segment=2s again <h264.cbf >/dev/null'
 ok "the same stream gives the same files" 'diff -r store/cameras/h264 again/cameras/h264 >diff.txt'
