@@ -269,6 +269,9 @@ int cb_decoder_next(struct cb_decoder *d, struct cb_picture *ret, struct cb_err 
 	if (f->width <= 0 || f->height <= 0 || f->width > CB_PICTURE_SIDE_MAX ||
 	    f->height > CB_PICTURE_SIDE_MAX)
 		return cb_err_set(err, CB_E_DATA, "decoding: a picture of %d x %d", f->width, f->height);
+	/* its palette is beside the packets of the container, and not in ours */
+	if (f->format == AV_PIX_FMT_PAL8 && d->ctx->codec_id == AV_CODEC_ID_RAWVIDEO)
+		return cb_err_set(err, CB_E_DATA, "decoding: a picture without its palette");
 	*ret = (struct cb_picture){
 		.width = (uint32_t)f->width, .height = (uint32_t)f->height, .format = f->format,
 		.pts = e ? e->pts : CB_NOPTS, .packet = e ? number : 0, .key = f->key_frame,

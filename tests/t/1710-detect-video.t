@@ -73,6 +73,24 @@ ok 'four keyframes' '[ "$(grep -c . some)" -eq 4 ]'
 exits 0 sh -c 'cb-detect -m m.cfg --threshold 0.01 <clip.cbf | cmp - all.nd'
 exits 0 sh -c 'cb-detect -m m.cfg --threshold 0.01 --tee <clip.cbf | cb-frame events - | cmp - all.nd'
 
+# threads are no part of what is seen, only of the run
+exits 0 sh -c 'cb-detect -m m.cfg --threshold 0.01 --threads 2 <clip.cbf >threads.nd'
+objects threads.nd >threads
+same_file threads all 'two threads see the same'
+ok 'but are another run' '[ "$(jq -r .data.run threads.nd | sort -u)" != "$(jq -r .data.run all.nd | sort -u)" ]'
+
+# the same pictures without loss, with and without reordering: the same is seen at the same time
+ffmpeg -v error -i clip.mp4 -an -frames:v 60 -c:v libx265 -preset fast -x265-params log-level=none:lossless=1:bframes=3:keyint=25 b.mkv
+ffmpeg -v error -i clip.mp4 -an -frames:v 60 -c:v ffv1 plain.mkv
+for f in b plain; do
+	exits 0 sh -c "cb-ingest --camera front $f.mkv >$f.cbf && cb-detect -m m.cfg --threshold 0.01 <$f.cbf >$f.nd"
+	jq -c 'select(.type=="cb.detection").data|[.pts,.objects,.motion]' $f.nd >$f.seen
+done
+ok 'one of them is reordered' '/usr/bin/python3 packets.py b.cbf >b.p; /usr/bin/python3 packets.py plain.cbf >p.p
+	! sort -nc b.p 2>/dev/null && sort -nc p.p 2>/dev/null'
+same_file b.seen plain.seen 'a picture is seen at its own time, however it was coded'
+ok 'and there is much to see' '[ "$(sort -u b.seen | wc -l)" -gt 50 ]'
+
 # other ways to code it
 ffmpeg -v error -i clip.mp4 -an -c:v libx265 -x265-params log-level=none:bframes=3:keyint=25 -frames:v 50 h265.mkv
 ffmpeg -v error -i clip.mp4 -an -c:v mpeg4 -bf 2 -frames:v 50 mpeg4.avi
