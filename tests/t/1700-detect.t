@@ -198,6 +198,42 @@ for o in '--classes beta' '--threshold 0.99' '--region 0,0,0.4,1'; do
 	exits 0 sh -c "cb-detect -m m.cfg $o <two.cbf >none.nd"
 	ok "nothing with $o" 'jq -se "[.[].data.objects//[]|length]|max==0" none.nd >/dev/null'
 done
+# n OPTIONS: how many objects the first picture has
+n() { cb-detect -m m.cfg "$@" <two.cbf | jq -s '[.[]|select(.type=="cb.detection")][0].data.objects|length'; }
+ok 'the score itself is enough, a bit more is not' '[ "$(n --threshold 0.9867)$(n --threshold 0.9868)" = 10 ]'
+ok 'with a threshold of 0 also the least' '[ "$(n --threshold 0 --nms 0)" = 2 ]'
+ok 'a class that is asked for stays' '[ "$(n --classes alpha)" = 1 ]'
+ok 'the centre of its box decides' '[ "$(n --region 0.45,0.45,0.1,0.1)$(n --region 0.52,0.45,0.4,0.4)" = 10 ]'
+for isa in sse41 avx2 avx512; do
+	cb-detect -m m.cfg --isa $isa <two.cbf >isa.nd
+	jq -r 'select(.type=="cb.run").data|"\(.isa) \(.run)"' isa.nd | sort -u >>isas
+	jq -c 'select(.type=="cb.detection").data.objects' isa.nd | tr '\n' ' ' >>isa.seen
+	echo >>isa.seen
+done
+# no more than was asked for; less where the processor has less
+ok "--isa bounds: $(tr '\n' ' ' <isas)" \
+	'[ "$(sed -n 1p isas | cut -c1-6)" = "sse41 " ] && ! sed -n 2p isas | grep -q "avx512\|generic" && [ "$(wc -l <isas)" -eq 3 ]'
+if grep -qw avx2 /proc/cpuinfo; then
+	ok 'and another one is another run, that sees the same here' \
+		'grep -q "^avx2 " isas && [ "$(cut -d" " -f2 isas | sort -u | wc -l)" -ge 2 ] && [ "$(sort -u isa.seen | wc -l)" -eq 1 ]'
+else
+	skip 'no AVX2 in this processor'
+fi
+
+# two boxes of a class with an overlap of 196/256
+sed -e '/^anchors/s/8,8/14,14/' m.cfg >o.cfg
+cat >model2.py <<'P'
+import struct
+bias = [0, 0, 0, 0, 5, 5, -5, 0, 0, 0, 0, 4, 4, -5] + [0, 0, 0, 0, -9, -9, -9]
+open("o.weights", "wb").write(struct.pack("<iiiq", 0, 2, 0, 0) + struct.pack("<21f", *bias) + bytes(4 * 63))
+P
+/usr/bin/python3 model2.py
+cp m.names o.names
+o() { cb-detect -m o.cfg "$@" <two.cbf | jq -s -c '[.[]|select(.type=="cb.detection")][0].data.objects|map(.score)'; }
+ok '--nms: of two boxes the better stays where they overlap by more' \
+	'[ "$(o)$(o --nms 0.76)" = "[0.9867][0.9867]" ] && [ "$(o --nms 0.77)" = "[0.9867,0.9644]" ]'
+ok '--nms 0 drops none' '[ "$(o --nms 0)" = "[0.9867,0.9644]" ]'
+
 cp m.weights n.weights
 cp m.names other.names
 exits 0 sh -c 'cb-detect -m m.cfg --weights n.weights --names other.names --classes beta,alpha <two.cbf'
