@@ -85,6 +85,7 @@ struct state {
 	struct cb_sink *sink;
 	struct cb_recorder *rec;
 	int in;
+	bool begun;			/* HELLO was passed on */
 	bool closed;			/* our reader is gone; the recording goes on */
 	struct cb_err out, idle;	/* first failure of the output; of work done while waiting */
 	struct cb_err damage;		/* first damage in the input */
@@ -190,6 +191,7 @@ static int record(const struct opts *o, struct state *s, struct cb_reader *r, co
 	}
 	if (cb_recorder_open(&s->rec, store, &f, &ro, err) < 0)
 		return cb_err_prefix(err, "%s", o->store);
+	s->begun = true;
 	if (cb_sink_frame(s->sink, &f, err) < 0)
 		output_failed(s, err);
 	r->resync = true;	/* from here on damage is a gap, and no reason to stop */
@@ -257,9 +259,7 @@ int main(int argc, char **argv)
 	record(&o, &s, &r, &store, &end, &err);
 	/* a tee tells its reader of the end only where we were told of it, or made it ourselves */
 	whole = r.ended || err.code == CB_OK || end == CB_END_ERROR;
-	if (o.tee && r.frames == 0)
-		whole = false;
-	if (s.closed && o.tee)
+	if (o.tee && (!s.begun || s.closed))
 		whole = false;
 	if (cb_sink_close(&sink, whole, end, &late) < 0 && !s.out.code)
 		s.out = late;

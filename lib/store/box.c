@@ -69,15 +69,16 @@ static int init_body(struct cb_init *in, const uint8_t *p, size_t n, struct cb_e
 	struct cb_frame f = { 0 };
 	struct cb_hello h;
 	struct cb_stream s;
+	uint32_t streams;
 
 	if (n < INIT_FIXED || cb_le16(p) != VERSION)
 		return bad(err, "init segment: its uuid box is of another version");
 	in->hello_flags = cb_le16(p + 2);
 	in->hello_len = cb_le32(p + 4);
-	in->n = cb_le32(p + 8);
+	streams = cb_le32(p + 8);
 	p += INIT_FIXED;
 	n -= INIT_FIXED;
-	if (in->hello_len > n || in->n > CB_INIT_STREAMS)
+	if (in->hello_len > n || streams > CB_INIT_STREAMS)
 		return bad(err, "init segment: lengths do not fit");
 	in->hello = p;
 	f = (struct cb_frame){ .type = CB_FRAME_HELLO, .flags = in->hello_flags, .payload = p,
@@ -86,7 +87,7 @@ static int init_body(struct cb_init *in, const uint8_t *p, size_t n, struct cb_e
 		return cb_err_prefix(err, "init segment");
 	p += in->hello_len;
 	n -= in->hello_len;
-	for (uint32_t i = 0; i < in->n; i++) {
+	for (uint32_t i = 0; i < streams; i++) {
 		struct cb_init_stream *k = &in->stream[i];
 
 		if (n < 8)
@@ -106,6 +107,7 @@ static int init_body(struct cb_init *in, const uint8_t *p, size_t n, struct cb_e
 	}
 	if (n)
 		return bad(err, "init segment: lengths do not fit");
+	in->n = streams;
 	return 0;
 }
 
@@ -166,7 +168,9 @@ static void entry_get(struct cb_entry *e, const uint8_t *p)
 
 int cb_fragment_parse(struct cb_fragment_view *ret, const uint8_t *p, size_t n, struct cb_err *err)
 {
+	struct cb_frame f = { .type = CB_FRAME_PACKET, .len = CB_PACKET_FIXED };
 	struct cb_fragment_view v = { 0 };
+	struct cb_packet packet;
 	const uint8_t *table, *data;
 	size_t pos = 0, table_len = 0, moof_len = 0, len = 0;
 	uint64_t sum = 0;
@@ -192,8 +196,13 @@ int cb_fragment_parse(struct cb_fragment_view *ret, const uint8_t *p, size_t n, 
 	for (uint32_t i = 0; i < v.n; i++) {
 		entry_get(&e, v.table + (size_t)i * CB_ENTRY_LEN);
 		sum += e.len;
-		if (e.stream >= CB_STREAMS_MAX)
-			return bad(err, "fragment: stream number out of range");
+		if (e.len > CB_FRAME_MAX - CB_PACKET_FIXED)
+			return bad(err, "fragment: a packet is longer than any frame");
+		/* what is replayed must be a PACKET to its reader too */
+		f.stream = e.stream;
+		f.payload = e.head;
+		if (cb_packet_parse(&packet, &f, err) < 0)
+			return cb_err_prefix(err, "fragment");
 	}
 	if (sum != len)
 		return bad(err, "fragment: the packets do not fill the mdat");

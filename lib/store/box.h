@@ -42,7 +42,7 @@ struct cb_init {
 
 /* Append the uuid box. */
 int cb_init_put(struct cb_buf *b, const struct cb_init *in);
-/* Every payload is parsed as cb-frame(5) says. Errors: CB_E_DATA. */
+/* Every payload is parsed as cb-frame(5) says. Errors: CB_E_DATA; ret->n is 0 then. */
 int cb_init_parse(struct cb_init *ret, const uint8_t *p, size_t n, struct cb_err *err);
 
 /* One packet of a fragment. */

@@ -72,20 +72,17 @@ static int check_segment(struct check *c, const struct cb_segment *g, struct cb_
 	cb_segment_path(path, g);
 	c->t->segments++;
 	c->t->open += g->state == CB_SEGMENT_OPEN;
-	if (cb_segment_reader_open(&r, c->s, g, &why) < 0) {
+	if (cb_segment_reader_open_live(&r, c->s, g, &why) < 0) {
 		if (why.code == CB_E_OS || why.code == CB_E_PERM) {
 			if (err)
 				*err = why;
 			return -1;
 		}
-		/* a recorder between creating a manifest and its first lines */
-		if (g->state == CB_SEGMENT_OPEN)
-			return 0;
 		return found(c, path, -1, why.msg, err);
 	}
 	if (!r.whole && found(c, path, -1, r.why.msg, err) < 0)
 		goto out;
-	if (r.whole && g->state != CB_SEGMENT_OPEN && !r.m.ended &&
+	if (r.whole && r.sealed && !r.m.ended &&
 	    found(c, path, -1, "its manifest has no end", err) < 0)
 		goto out;
 	for (size_t i = 0; i < r.m.n && !cb_stop_wanted(); i++) {

@@ -215,17 +215,23 @@ static int close_file(struct cb_events *e, struct file *f, struct cb_err *err)
 static int open_file(struct file *f, const struct cb_store *s, struct cb_err *err)
 {
 	int dir = cb_day_open(s, f->camera, f->day, true, err);
+	struct stat st;
 
 	if (dir < 0)
 		return -1;
 	f->fd = openat(dir, f->name, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK,
 		       0640);
-	if (f->fd < 0)
+	if (f->fd < 0) {
 		cb_err_sys(err, errno == EACCES || errno == EPERM || errno == EROFS ? CB_E_PERM :
 			   errno == ENOSPC ? CB_E_IO : CB_E_CANTCREAT, errno, "cameras/%s/%s/%s",
 			   f->camera, f->day, f->name);
-	else if (fsync(dir) < 0) {
+	} else if (fsync(dir) < 0) {
 		cb_err_sys(err, CB_E_IO, errno, "cameras/%s/%s: fsync", f->camera, f->day);
+		close(f->fd);
+		f->fd = -1;
+	} else if (fstat(f->fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		cb_err_set(err, CB_E_CANTCREAT, "cameras/%s/%s/%s: not a regular file", f->camera, f->day,
+			   f->name);
 		close(f->fd);
 		f->fd = -1;
 	}

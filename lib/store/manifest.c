@@ -406,7 +406,7 @@ int cb_manifest_parse(struct cb_manifest *ret, const char *text, size_t len, str
 	if (!m.ended)
 		sum_up(&m);
 	*ret = m;
-	if (!why && line < 7 && pos == len)
+	if (!why && line < 7)
 		why = "ends in its header";
 	if (why)
 		return cb_err_set(err, CB_E_DATA, "line %u: %s", line + 1, why);

@@ -27,6 +27,25 @@ static int open_both(int dir, const char *name, const char *suffix, struct cb_er
 	return fd;
 }
 
+/* Rename to "TO", or where that is taken "TO.1" and so on: an earlier recording of the same
+ * footage has the same name, and may have ended the same way. */
+static int rename_free(int dir, const char *from, const char *to, struct cb_err *err)
+{
+	char name[80];
+
+	for (int i = 0; i < 1000; i++) {
+		if (i)
+			snprintf(name, sizeof(name), "%s.%d", to, i);
+		else
+			snprintf(name, sizeof(name), "%s", to);
+		if (cb_rename_new(dir, from, name) == 0)
+			return 0;
+		if (errno != EEXIST)
+			break;
+	}
+	return cb_err_sys(err, cb_errc_write(errno), errno, "%s", from);
+}
+
 /* Nothing of it is vouched for: take it out of the way without destroying it. */
 static int set_aside(int dir, const char *name, bool manifest, struct cb_err *err)
 {
@@ -38,9 +57,12 @@ static int set_aside(int dir, const char *name, bool manifest, struct cb_err *er
 		snprintf(to, sizeof(to), "%s%s", name, i ? ".manifest.broken" : ".mp4.broken");
 		if (fstatat(dir, from, &st, AT_SYMLINK_NOFOLLOW) < 0 || (i && !manifest))
 			continue;
-		if ((st.st_size == 0 ? unlinkat(dir, from, 0) :
-		     renameat2(dir, from, dir, to, RENAME_NOREPLACE)) < 0)
-			return cb_err_sys(err, cb_errc_write(errno), errno, "%s", from);
+		if (st.st_size == 0) {
+			if (unlinkat(dir, from, 0) < 0)
+				return cb_err_sys(err, cb_errc_write(errno), errno, "%s", from);
+		} else if (rename_free(dir, from, to, err) < 0) {
+			return -1;
+		}
 	}
 	if (fsync(dir) < 0)
 		return cb_err_sys(err, CB_E_IO, errno, "fsync");

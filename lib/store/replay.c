@@ -77,6 +77,21 @@ static int put_streams(struct replay *r, const struct cb_init *in, bool all, str
 	return 0;
 }
 
+/* Does the init segment name the stream of every packet? */
+static int streams_known(const struct cb_init *in, struct cb_fragment_view v, struct cb_err *err)
+{
+	bool known[CB_STREAMS_MAX] = { false };
+	struct cb_entry e;
+
+	for (uint32_t i = 0; i < in->n; i++)
+		known[in->stream[i].stream] = true;
+	while (cb_fragment_next(&v, &e))
+		if (!known[e.stream])
+			return cb_err_set(err, CB_E_DATA, "fragment %u: a packet of stream %u, which the "
+					  "init segment does not name", v.number, e.stream);
+	return 0;
+}
+
 static int put_fragment(struct replay *r, struct cb_fragment_view *v, struct cb_err *err)
 {
 	struct cb_entry e;
@@ -147,7 +162,8 @@ static int put_segment(struct replay *r, const struct cb_segment *g, struct cb_s
 	for (end = start; end < sr->m.n && sr->m.frag[end].wall_ns < r->o->to_ns; end++)
 		;
 	*fatal = true;
-	if (put_hello(r, r->init, err) < 0 || put_streams(r, r->init, !follows, err) < 0)
+	if (put_hello(r, r->init, err) < 0 || put_events(r, g->end.to_ns, err) < 0 ||
+	    put_streams(r, r->init, !follows, err) < 0)
 		return -1;
 	if (start == 1 && put_gaps(r, &sr->m, 0, err) < 0)
 		return -1;
@@ -155,7 +171,7 @@ static int put_segment(struct replay *r, const struct cb_segment *g, struct cb_s
 		const struct cb_fragment *f = &sr->m.frag[i];
 
 		if (cb_segment_reader_get(sr, i, &p, &len, why) < 0 ||
-		    cb_fragment_parse(&v, p, len, why) < 0) {
+		    cb_fragment_parse(&v, p, len, why) < 0 || streams_known(r->init, v, why) < 0) {
 			damaged(r, g, why);
 			if (put_gap(r, CB_GAP_DAMAGE, f->wall_ns, f->wall_to_ns, f->packets, f->length,
 				    why->msg, err) < 0)
@@ -189,15 +205,13 @@ static int one_segment(struct replay *r, const struct cb_segment *prev, const st
 		    put_gap(r, h.reason, h.from_ns, h.to_ns, h.packets, h.bytes, h.text, err) < 0)
 			return -1;
 	}
-	if (r->hello && put_events(r, g->end.to_ns, err) < 0)
-		return -1;
-	ret = cb_segment_reader_open(&sr, r->s, g, &why);
+	ret = cb_segment_reader_open_live(&sr, r->s, g, &why);
 	if (ret == 0)
 		ret = put_segment(r, g, &sr, follows, &fatal, &why, err);
 	if (ret < 0 && !fatal) {	/* the whole of it is lost */
 		r->last = NULL;
 		damaged(r, g, &why);
-		ret = put_hello(r, NULL, err) < 0 ||
+		ret = put_hello(r, NULL, err) < 0 || put_events(r, g->end.to_ns, err) < 0 ||
 		      put_gap(r, CB_GAP_DAMAGE, g->end.from_ns, g->end.to_ns, g->end.packets,
 			      g->end.bytes, why.msg, err) < 0 ? -1 : 0;
 	} else if (ret == 0 && !sr.whole) {	/* its manifest says less than it did, or lies */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/time.h"
 
 static int write_error(struct cb_err *err, const struct cb_segment *g, const char *suffix)
 {
@@ -184,6 +185,16 @@ int cb_segment_writer_sync(struct cb_segment_writer *w, struct cb_err *err)
 	return 0;
 }
 
+int cb_rename_new(int dir, const char *from, const char *to)
+{
+	if (renameat2(dir, from, dir, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	/* not every file system can: there a link cannot replace anything either */
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
+	return linkat(dir, from, dir, to, 0) < 0 || unlinkat(dir, from, 0) < 0 ? -1 : 0;
+}
+
 int cb_segment_seal(int dir, const char *name, int mp4, int manifest, struct cb_err *err)
 {
 	char part[64], final[64];
@@ -194,13 +205,8 @@ int cb_segment_seal(int dir, const char *name, int mp4, int manifest, struct cb_
 		return cb_err_sys(err, cb_errc_write(errno), errno, "%s: chmod", name);
 	if (fsync(mp4) < 0 || fsync(manifest) < 0)
 		return cb_err_sys(err, CB_E_IO, errno, "%s: fsync", name);
-	if (renameat2(dir, part, dir, final, RENAME_NOREPLACE) < 0) {
-		/* not every file system can: there a link cannot replace anything either */
-		if (errno != EINVAL && errno != ENOSYS)
-			return cb_err_sys(err, cb_errc_write(errno), errno, "%s: rename", name);
-		if (linkat(dir, part, dir, final, 0) < 0 || unlinkat(dir, part, 0) < 0)
-			return cb_err_sys(err, cb_errc_write(errno), errno, "%s: rename", name);
-	}
+	if (cb_rename_new(dir, part, final) < 0)
+		return cb_err_sys(err, cb_errc_write(errno), errno, "%s: rename", name);
 	if (fsync(dir) < 0)
 		return cb_err_sys(err, CB_E_IO, errno, "%s: fsync", name);
 	return 0;
@@ -262,6 +268,7 @@ int cb_segment_reader_open(struct cb_segment_reader *r, const struct cb_store *s
 	/* a recorder may seal it between our looking and our opening */
 	snprintf(name, sizeof(name), "%s.mp4", g->name);
 	r->mp4 = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	r->sealed = r->mp4 >= 0;
 	if (r->mp4 < 0) {
 		strcat(name, ".part");
 		r->mp4 = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
@@ -269,6 +276,7 @@ int cb_segment_reader_open(struct cb_segment_reader *r, const struct cb_store *s
 	if (r->mp4 < 0) {
 		snprintf(name, sizeof(name), "%s.mp4", g->name);
 		r->mp4 = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		r->sealed = r->mp4 >= 0;
 	}
 	if (r->mp4 < 0 || fstat(r->mp4, &st) < 0) {
 		cb_err_sys(err, cb_errc_open(errno), errno, "%s.mp4", g->name);
@@ -310,6 +318,43 @@ out:
 	if (ret < 0)
 		cb_segment_reader_close(r);
 	return ret;
+}
+
+/* Is there a manifest of the last few seconds, and nothing in it about any bytes? */
+static bool in_the_making(const struct cb_store *s, const struct cb_segment *g)
+{
+	int dir = cb_day_open(s, g->camera, g->day, false, NULL);
+	struct cb_manifest m = { 0 };
+	char name[64], *text = NULL;
+	struct stat st;
+	bool ret = false;
+	size_t len;
+
+	snprintf(name, sizeof(name), "%s.manifest", g->name);
+	if (dir >= 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	    llabs(cb_now_wall_ns() / CB_NS_PER_S - st.st_mtime) <= 5 &&
+	    cb_file_at(dir, name, CB_MANIFEST_MAX, &text, &len, NULL) == 0) {
+		cb_manifest_parse(&m, text, len, NULL);
+		ret = m.n == 0;
+	}
+	cb_manifest_release(&m);
+	free(text);
+	if (dir >= 0)
+		close(dir);
+	return ret;
+}
+
+int cb_segment_reader_open_live(struct cb_segment_reader *r, const struct cb_store *s,
+				const struct cb_segment *g, struct cb_err *err)
+{
+	for (int i = 0; i < 25; i++) {
+		if (cb_segment_reader_open(r, s, g, NULL) == 0)
+			return 0;
+		if (!in_the_making(s, g))
+			break;
+		usleep(20000);
+	}
+	return cb_segment_reader_open(r, s, g, err);
 }
 
 int cb_segment_reader_get(struct cb_segment_reader *r, size_t i, const uint8_t **ret,

@@ -42,11 +42,15 @@ void cb_segment_writer_abandon(struct cb_segment_writer *w);
 /* Sync both, make them read-only, rename name.mp4.part to name.mp4, sync the directory. */
 int cb_segment_seal(int dir, const char *name, int mp4, int manifest, struct cb_err *err);
 
+/* Rename without replacing anything: 0, or -1 with errno (EEXIST: the name is taken). */
+int cb_rename_new(int dir, const char *from, const char *to);
+
 /* --- reading ------------------------------------------------------------------------------------ */
 
 struct cb_segment_reader {
 	struct cb_manifest m;
 	int mp4;
+	bool sealed;		/* has its final name */
 	uint64_t size;		/* of the segment file */
 	bool whole;		/* the manifest was understood to its end */
 	struct cb_err why;	/* why not */
@@ -56,6 +60,10 @@ struct cb_segment_reader {
  * DATA or NOINPUT where one of the two is missing or no manifest at all. */
 int cb_segment_reader_open(struct cb_segment_reader *r, const struct cb_store *s,
 			   const struct cb_segment *g, struct cb_err *err);
+/* The same for those who do not hold the camera's lock: where a manifest that was written to
+ * just now has no lines, a recorder may be making the segment; give it half a second. */
+int cb_segment_reader_open_live(struct cb_segment_reader *r, const struct cb_store *s,
+				const struct cb_segment *g, struct cb_err *err);
 /* Bytes of line i (0: the init segment), after their digest was found right. They last until
  * the next call. CB_E_DATA: they are not what the manifest says. */
 int cb_segment_reader_get(struct cb_segment_reader *r, size_t i, const uint8_t **ret,

@@ -421,14 +421,15 @@ static void load(struct cb_segment *g, int dir, int fd, const struct stat *st)
 			g->state = CB_SEGMENT_DAMAGED;
 			return;
 		}
-		if (cb_manifest_parse(&m, text, len, NULL) < 0)
+		/* without lines an open one is being made, or was */
+		if (cb_manifest_parse(&m, text, len, NULL) < 0 && (m.n || g->state != CB_SEGMENT_OPEN))
 			g->state = CB_SEGMENT_DAMAGED;
 		if (!m.ended && g->state == CB_SEGMENT_SEALED)
 			g->state = CB_SEGMENT_DAMAGED;
 		from_manifest(g, &m);
 		free(text);
 	}
-	if (strcmp(m.camera, g->camera) != 0 || strcmp(m.id, g->name + 7) != 0)
+	if (m.n && (strcmp(m.camera, g->camera) != 0 || strcmp(m.id, g->name + 7) != 0))
 		g->state = CB_SEGMENT_DAMAGED;
 	cb_manifest_release(&m);
 }
@@ -447,6 +448,14 @@ static void time_from_name(struct cb_segment *g)
 		g->recording_ns = ns;
 	if (!g->end.from_ns && !g->end.to_ns)
 		g->end.from_ns = g->end.to_ns = g->start_ns;
+}
+
+static bool file_there(int dir, const char *name, const char *suffix)
+{
+	char file[64];
+
+	snprintf(file, sizeof(file), "%s%s", name, suffix);
+	return faccessat(dir, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static int load_day(const struct cb_store *s, const char *camera, const char *day,
@@ -474,6 +483,11 @@ static int load_day(const struct cb_store *s, const char *camera, const char *da
 			part |= strcmp(suffix, ".mp4.part") == 0;
 			manifest |= strcmp(suffix, ".manifest") == 0;
 		}
+		/* it may be renamed, or made, while the directory is read */
+		if (manifest && !mp4 && !part) {
+			part = file_there(dir, g.name, ".mp4.part");
+			mp4 = file_there(dir, g.name, ".mp4");
+		}
 		if (manifest && (mp4 || part))
 			g.state = mp4 ? CB_SEGMENT_SEALED : CB_SEGMENT_OPEN;
 		if (manifest) {
@@ -484,6 +498,8 @@ static int load_day(const struct cb_store *s, const char *camera, const char *da
 			fd = openat(dir, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 			if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 				g.state = CB_SEGMENT_DAMAGED;
+			} else if (st.st_size == 0 && !mp4 && !part) {
+				g.state = CB_SEGMENT_OPEN;	/* what a recorder makes first */
 			} else if (!(g.state == CB_SEGMENT_SEALED && index &&
 				     cb_index_get(index, &g, &st))) {
 				enum cb_segment_state was = g.state;

@@ -204,6 +204,11 @@ events/cameras/door/2026-11-21/08.events 1
 E
 same_file want out "each lies where the page says, once"
 
+# replayed, they stand before the packets of the segment that they are from
+exits 0 sh -c 'cb-replay store --camera h264 --events | cb-frame dump'
+sed -n 's/^[0-9]* \(PACKET\|EVENT\) .*/\1/p' out | uniq | tr '\n' ' ' >order
+ok "events before packets, segment by segment" 'grep -q "^EVENT PACKET EVENT PACKET " order' || _show order
+
 # a byte changed anywhere is found, by us and by the reader of the page
 cat >flip.py <<'E'
 import os, subprocess, sys
@@ -225,9 +230,9 @@ sys.exit(missed > 0)
 E
 m=$(find again -name '*.manifest' | sort | head -n 1)
 exits 0 /usr/bin/python3 flip.py "$m" 31 1 cb-store check again
-exits 0 /usr/bin/python3 flip.py "$m" 97 65 /usr/bin/python3 "$CB_SRC/tests/cbstore.py" check again
+exits 0 /usr/bin/python3 flip.py "$m" 331 65 /usr/bin/python3 "$CB_SRC/tests/cbstore.py" check again
 exits 0 /usr/bin/python3 flip.py "${m%.manifest}.mp4" 1009 1 cb-store check again
-exits 0 /usr/bin/python3 flip.py "${m%.manifest}.mp4" 4999 65 /usr/bin/python3 "$CB_SRC/tests/cbstore.py" check again
+exits 0 /usr/bin/python3 flip.py "${m%.manifest}.mp4" 14999 65 /usr/bin/python3 "$CB_SRC/tests/cbstore.py" check again
 exits 0 cbstore check again
 
 # versions
