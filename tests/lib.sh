@@ -10,6 +10,8 @@
 #   need_cmd CMD...     skip_all unless the programs are there
 #   sanitized           is this a sanitizer build? tests/faultio.c cannot be preloaded there
 #   valid_events FILE   every line is valid by schema/cb-event.schema.json
+#   wait_for EXPR       until it is true; false after a minute
+#   catches PID         has the process a handler for SIGTERM already?
 #   note TEXT           a diagnostic line
 #   done_testing        prints the plan; a test that never gets here fails
 #
@@ -156,6 +158,21 @@ valid_events() {
 		_show valid.log
 		return 1
 	fi
+}
+
+wait_for() {
+	_w=0
+	until eval "$1"; do
+		_w=$((_w + 1))
+		[ "$_w" -lt 1200 ] || return 1
+		sleep 0.05
+	done
+}
+
+# bit 15 of the mask in /proc
+catches() {
+	_mask=$(sed -n 's/^SigCgt:.*\(........\)$/\1/p' "/proc/$1/status" 2>/dev/null)
+	[ $((0x${_mask:-0} & 0x4000)) -ne 0 ]
 }
 
 done_testing() {

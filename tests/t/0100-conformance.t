@@ -101,12 +101,6 @@ printf '{"specversion":"1.0","id":"i%s","source":"/s%s","type":"t%s","subject":"
 # one line of diagnosis that names the tool
 one_line() { [ "$(wc -l <err)" -eq 1 ] && grep -q "^$1: " err; }
 
-# has a process a handler for SIGTERM? bit 15 of the mask in /proc
-catches() {
-	_mask=$(sed -n 's/^SigCgt:.*\(........\)$/\1/p' "/proc/$1/status" 2>/dev/null)
-	[ $((0x${_mask:-0} & 0x4000)) -ne 0 ]
-}
-
 [ -n "${CB_TOOLS-}" ] || for c in "$CB_SRC"/cmd/cb-*.c; do
 	c=${c##*/}
 	ok "${c%.c} is built" '[ -x "$CB_BUILD/bin/${c%.c}" ]'
@@ -253,8 +247,7 @@ for t in $TOOLS; do
 			pid=$!
 			exec 9>in.fifo
 			head -c $(($(wc -c <"$good") * 2 / 3)) "$good" >&9
-			i=0
-			until catches "$pid" || [ "$i" -ge 400 ]; do sleep 0.02; i=$((i + 1)); done
+			wait_for 'catches "$pid"'
 			kill -s "$sig" "$pid"
 			exec 9>&-
 			_st=0

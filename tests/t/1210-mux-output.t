@@ -168,7 +168,7 @@ for f in matroska mp4; do
 	cb-mux -f $f -o sig.$f <fifo2 2>err & pid=$!
 	exec 9>fifo2
 	cat half.cbf >&9
-	sleep 0.3
+	wait_for 'catches $pid'
 	kill -TERM $pid
 	_st=0; wait $pid || _st=$?
 	exec 9>&-
@@ -177,7 +177,7 @@ done
 rm -f fifo2; mkfifo fifo2; echo old >sig.mp4
 cb-mux -f mp4 -o sig.mp4 <fifo2 2>err & pid=$!
 exec 9>fifo2
-sleep 0.2
+wait_for 'catches $pid'
 kill -TERM $pid
 _st=0; wait $pid || _st=$?
 exec 9>&-

@@ -90,14 +90,6 @@ done
 # the source stops half-way with its mouth open, and the detector is killed
 ingest >whole.cbf
 half=$(($(wc -c <whole.cbf) / 2))
-wait_for() {	# EXPR: at most ten seconds
-	_w=0
-	until eval "$1"; do
-		_w=$((_w + 1))
-		[ $_w -lt 200 ] || return 1
-		sleep 0.05
-	done
-}
 mkfifo a b
 sleep 100 >a &
 holder=$!
