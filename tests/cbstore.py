@@ -265,17 +265,29 @@ def fragment(data):
 
 def media_dts(t, p):
     """What counts as the decoding time of a packet, in ticks."""
-    if p.dts != NOPTS:
-        return p.dts * t["num"]
-    if p.pts != NOPTS:
-        pts = p.pts * t["num"]
-        return max(pts, t["last_dts"]) if t["begun"] else pts
+    if p.file_dts != NOPTS:
+        return p.file_dts * t["num"]
     return t["last_dts"] + t["delta"] if t["begun"] else 0
+
+
+def make_up(packets):
+    """Decoding times that the samples of a track lack in a fragment."""
+    for p in packets:
+        p.file_dts = p.dts
+    stated = [i for i, p in enumerate(packets) if p.dts != NOPTS]
+    if stated:
+        for i in range(stated[0] - 1, -1, -1):
+            packets[i].file_dts = packets[i + 1].file_dts - (packets[i].duration or 1)
+    rest = [p for p in packets if p.file_dts == NOPTS and p.pts != NOPTS]
+    for p, pts in zip(rest, sorted(p.pts for p in rest)):
+        p.file_dts = pts
 
 
 def players_view(init, clock, packets, moof, moof_len):
     """Compare a moof with the packets that it speaks of."""
     first = {}
+    for stream in init.tracks:
+        make_up([p for p in packets if p.stream == stream])
     for p in packets:
         if p.stream in init.tracks:
             first.setdefault(p.stream, p)
@@ -331,9 +343,9 @@ def track_view(t, clock, packets, stream, samples, tfdt, header):
         else:
             v = d - t["base"]
             if t["last"] - v > t["scale"]:
-                v = t["last"] + t["delta"]
+                v = t["last"] + (t["delta"] or 1)
                 t["base"] = d - v
-            v = max(v, t["last"])
+            v = max(v, t["last"] + 1)
             t["delta"] = v - t["last"]
         need(v == when, f"stream {stream}: decoding time {when} in the file, should be {v}")
         t.update(last=v, last_dts=d)

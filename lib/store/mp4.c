@@ -2,6 +2,7 @@
 /* ISO-BMFF writing: ftyp, moov, moof; the timeline that players see. */
 #include "store/mp4.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -193,18 +194,44 @@ static int64_t ticks(const struct cb_track *t, int64_t v)
 	return clamp((__int128)v * t->s.tb_num);
 }
 
-/* What the file takes as decoding time where the source gave none. */
-static int64_t dts_of(struct cb_track *t, const struct cb_sample *s)
+static int by_value(const void *a, const void *b)
 {
-	int64_t d;
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
 
+	return (x > y) - (x < y);
+}
+
+/* Make up the decoding times that a track's samples of this fragment lack. Players pass over
+ * samples whose times do not rise, so presentation times do not do as they come. */
+static void make_dts(uint16_t track, struct cb_sample *s, size_t ns, int64_t *pts)
+{
+	size_t stated = ns, n = 0, k = 0;
+
+	for (size_t i = ns; i-- > 0;)
+		if (s[i].track == track && s[i].dts != CB_NOPTS)
+			stated = i;
+	if (stated < ns) {	/* before the first one that is known: count back */
+		int64_t d = s[stated].dts;
+
+		for (size_t i = stated; i-- > 0;)
+			if (s[i].track == track)
+				s[i].dts = d = clamp((__int128)d - (s[i].duration > 0 ? s[i].duration : 1));
+	}
+	for (size_t i = 0; i < ns; i++)
+		if (s[i].track == track && s[i].dts == CB_NOPTS && s[i].pts != CB_NOPTS)
+			pts[n++] = s[i].pts;
+	if (n)
+		qsort(pts, n, sizeof(*pts), by_value);
+	for (size_t i = 0; k < n && i < ns; i++)
+		if (s[i].track == track && s[i].dts == CB_NOPTS && s[i].pts != CB_NOPTS)
+			s[i].dts = pts[k++];
+}
+
+static int64_t dts_of(const struct cb_track *t, const struct cb_sample *s)
+{
 	if (s->dts != CB_NOPTS)
-		d = ticks(t, s->dts);
-	else if (t->begun && (s->pts == CB_NOPTS || ticks(t, s->pts) < t->last_dts))
-		d = clamp((__int128)t->last_dts + (s->pts == CB_NOPTS ? t->last_delta : 0));
-	else
-		d = s->pts == CB_NOPTS ? 0 : ticks(t, s->pts);
-	return d;
+		return ticks(t, s->dts);
+	return t->begun ? clamp((__int128)t->last_dts + t->last_delta) : 0;
 }
 
 /* Where the file's time begins: at the earliest first sample of its first fragment. */
@@ -226,7 +253,7 @@ static void set_clock(struct cb_mp4_clock *c, struct cb_track *t, size_t nt,
 	}
 }
 
-/* The file's decoding time of the next sample of a track: never before the last one's. */
+/* The file's decoding time of the next sample of a track: behind the last one's. */
 static int64_t file_time(struct cb_track *t, const struct cb_sample *s, const struct cb_mp4_clock *c)
 {
 	int64_t d = dts_of(t, s), v;
@@ -243,13 +270,11 @@ static int64_t file_time(struct cb_track *t, const struct cb_sample *s, const st
 			v = 0;
 	} else {
 		v = d - t->base;
-		if (v < t->last_t) {
-			if (t->last_t - v > t->timescale) {	/* a jump back: go on from here */
-				t->base = d - t->last_t - t->last_delta;
-				v = t->last_t + t->last_delta;
-			} else {
-				v = t->last_t;
-			}
+		if (t->last_t - v > t->timescale) {	/* a jump back: go on from here */
+			v = t->last_t + (t->last_delta ? t->last_delta : 1);
+			t->base = d - v;
+		} else if (v <= t->last_t) {
+			v = t->last_t + 1;
 		}
 		t->last_delta = v - t->last_t;
 	}
@@ -272,8 +297,8 @@ static uint32_t sample_flags(uint16_t f)
 	return 0x01010000 | (f & CB_F_DISPOSABLE ? 0x00800000 : 0);
 }
 
-int cb_mp4_fragment(struct cb_buf *b, uint32_t number, struct cb_track *t, size_t nt,
-		    const struct cb_sample *s, size_t ns, struct cb_mp4_clock *clock)
+static int write_fragment(struct cb_buf *b, uint32_t number, struct cb_track *t, size_t nt,
+			  const struct cb_sample *s, size_t ns, struct cb_mp4_clock *clock)
 {
 	size_t moof, at, start = b->len;
 	uint64_t total = 0;
@@ -359,4 +384,30 @@ int cb_mp4_fragment(struct cb_buf *b, uint32_t number, struct cb_track *t, size_
 	}
 	cb_buf_be32(b, (uint32_t)(total + 8));
 	return cb_buf_add(b, "mdat", 4);
+}
+
+int cb_mp4_fragment(struct cb_buf *b, uint32_t number, struct cb_track *t, size_t nt,
+		    const struct cb_sample *s, size_t ns, struct cb_mp4_clock *clock)
+{
+	struct cb_sample *own = NULL;
+	int64_t *pts = NULL;
+	bool lacks = false;
+	int ret = -1;
+
+	for (size_t i = 0; i < ns; i++)
+		lacks |= s[i].dts == CB_NOPTS;
+	if (lacks) {
+		own = calloc(ns, sizeof(*own));
+		pts = calloc(ns, sizeof(*pts));
+		if (!own || !pts)
+			goto out;
+		memcpy(own, s, ns * sizeof(*own));
+		for (size_t k = 0; k < nt; k++)
+			make_dts((uint16_t)k, own, ns, pts);
+	}
+	ret = write_fragment(b, number, t, nt, lacks ? own : s, ns, clock);
+out:
+	free(own);
+	free(pts);
+	return ret;
 }
