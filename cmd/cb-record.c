@@ -87,6 +87,7 @@ struct state {
 	int in;
 	bool begun;			/* HELLO was passed on */
 	bool closed;			/* our reader is gone; the recording goes on */
+	bool told;			/* so we have said that of a tee */
 	struct cb_err out, idle;	/* first failure of the output; of work done while waiting */
 	struct cb_err damage;		/* first damage in the input */
 	uint64_t damages;
@@ -152,6 +153,10 @@ static int one_frame(struct state *s, const struct cb_reader *r, const struct cb
 
 	if (!s->closed && cb_sink_frame(s->sink, f, err) < 0)
 		output_failed(s, err);
+	if (s->sink->tee && s->sink->tee->broken && !s->told) {
+		s->told = true;
+		cb_cli_warn("nobody reads the output any more; recording goes on");
+	}
 	if (f->type == CB_FRAME_GAP && f->payload == r->gap && cb_gap_parse(&g, f, NULL) == 0)
 		damage(s, g.text);
 	if (f->type == CB_FRAME_PICTURE && !s->pictures) {

@@ -227,7 +227,7 @@ struct cb_ring;
 struct cb_writer {
 	int fd;
 	bool tolerant;		/* set before writing: a vanished reader (EPIPE) only sets broken */
-	bool broken;
+	_Atomic bool broken;
 	size_t ring_bytes;	/* 0: the default, 32 MiB */
 	int64_t ring_ns;	/* 0: the default, 10 s */
 	uint64_t seq;
