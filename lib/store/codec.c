@@ -227,10 +227,27 @@ static bool opus(struct cb_buf *b, const struct cb_stream *s)
 	return true;
 }
 
+/* QuickTime's layout of channels, for one and two: without it players say that they guess. */
+static void channels(struct cb_buf *b, const struct cb_stream *s)
+{
+	size_t at;
+
+	if ((s->channels != 1 || (s->channel_layout && s->channel_layout != 4)) &&
+	    (s->channels != 2 || (s->channel_layout && s->channel_layout != 3)))
+		return;
+	at = cb_box_begin_full(b, "chan", 0, 0);
+	cb_buf_be32(b, (99u + s->channels) << 16 | s->channels);	/* mono: 100, stereo: 101 */
+	zeros(b, 8);
+	cb_box_end(b, at);
+}
+
 /* G.711 in a QuickTime file. */
 static bool g711(struct cb_buf *b, const struct cb_stream *s, const char type[static 4])
 {
-	cb_box_end(b, audio_begin(b, type, s, 16));
+	size_t at = audio_begin(b, type, s, 16);
+
+	channels(b, s);
+	cb_box_end(b, at);
 	return true;
 }
 
@@ -277,6 +294,7 @@ static bool lpcm(struct cb_buf *b, const struct cb_stream *s, const struct pcm *
 	cb_buf_be32(b, p->flags);
 	cb_buf_be32(b, p->bits / 8u * s->channels);
 	cb_buf_be32(b, 1);
+	channels(b, s);
 	cb_box_end(b, at);
 	return true;
 }
