@@ -84,4 +84,73 @@ printf '{"specversion":"1.0","id":"1","source":"/x","type":"door.open","data":{"
 valid_events own
 : >empty
 ok "an empty file proves nothing" '! /usr/bin/python3 "$CB_SRC/tests/schema-validate.py" empty >why'
+
+# the scanner accepts what Python's accepts with the page's rules on top, and nothing else
+/usr/bin/python3 - <<'PY'
+import json, random
+base = '{"specversion":"1.0","id":"1","source":"/x","type":"t","data":{"v":%s}}'
+values = r"""0 -0 01 1. .1 1e 1e5 1E+5 1e400 1e-400 123456789012345678901234567890 0x1 +1 NaN -Infinity
+True null nul "" "\u0000" "\ud800" "\udc00" "\ud83d\ude00" "\uD83D\uDE00" "\ud83d\u0041" "\x" "\u12" "\" 'a'
+[] [,] [1,] [,1] [1,,2] {} {"a"} {"a":} {"a":1,} {,} {"a":1,"a":2} {"a":1,"\u0061":2} {"\u0061":1,"\u0061":2}
+{"\u00e9":1,"é":2} {"\ud83d\ude00":1,"😀":2} {"":1,"":2} {"a":{"a":1}} {1:2} {'a':1} [1 1//c /**/1 [1]] {}}
+"é" 1_0 -0.0 0e0 00 - 1e+ 1.5.5 "\/" "\b\f\n\r\t" "\a" "\v" "\0" falsee tru""".split()
+values += ['"a\tb"', '"a\x7fb"', '"\x85"', '"\ufeff"', '\ufeff1', ' 1 ', '\t1', '\r1', '\x0b1', '\x0c1', '\xa01',
+           '"a\rb"', '1\r', '"a\0b"', '\0', '1 x', '\u0663', '[1 2]', '"\\ud83d \\ude00"']
+values += ['[' * n + ']' * n for n in (1, 13, 14, 15, 16, 1000)]
+lines = [(base % v).encode() for v in values]
+whole = base % '1'
+lines += [b'\xef\xbb\xbf' + whole.encode(), whole.encode() + b'\r', whole.encode('utf-16-le')]
+lines += [(base % ('"%s"' % v)).encode('latin1') for v in
+          ('\xff', '\xc0\x80', '\xed\xa0\x80', '\xf4\x90\x80\x80', '\xf0\x9f\x98\x80', '\xe0\x80\x80', '\xc2')]
+random.seed(1)
+bits = ['"', '\\', 'u', '0', 'd', '8', 'e', '{', '}', '[', ']', ':', ',', '1', '-', '.', 'E', '+', ' ', '\t', 'é',
+        'true', 'null', '"a"', '"b":', '\\u0061', '\\ud83d', '\\ude00', '9']
+for _ in range(4000):
+    lines.append((base % ''.join(random.choice(bits) for _ in range(random.randint(1, 9)))).encode())
+good = [(base % v).encode() for v in ('{"a":1,"b":[1,2,{"c":"\\u00e9x"}]}', '[1.5e3,-0.1,"\\ud83d\\ude00",true]')]
+for _ in range(4000):
+    b = bytearray(random.choice(good))
+    k = random.randrange(60, len(b))
+    b[k:k + random.randint(0, 1)] = random.choice([b'', bytes([random.randrange(256)]),
+                                                   bytes([random.choice(b'"\\{}[]:,029eE+-.u \t')])])
+    lines.append(bytes(b))
+lines = [x for x in lines if b'\n' not in x]
+
+def pairs(items):
+    if len(dict(items)) != len(items):
+        raise ValueError
+    return dict(items)
+
+def constant(name):
+    raise ValueError
+
+def walk(v, depth):
+    if isinstance(v, str):
+        v.encode()		# no lone surrogates
+        if '\0' in v:
+            raise ValueError
+    if isinstance(v, (dict, list)):
+        if depth == 16:
+            raise ValueError
+        for x in v:
+            walk(x, depth + 1)
+        for x in v.values() if isinstance(v, dict) else []:
+            walk(x, depth + 1)
+
+def event(line):
+    try:
+        v = json.loads(line.decode(), object_pairs_hook=pairs, parse_constant=constant)
+        walk(v, 0)
+        return v.get("specversion") == "1.0" and isinstance(v.get("data"), dict) and \
+            all(isinstance(v.get(k), str) and v[k] for k in ("id", "source", "type"))
+    except (ValueError, UnicodeError, RecursionError, AttributeError):
+        return False
+
+open("json.in", "wb").write(b"".join(x + b"\n" for x in lines))
+open("json.want", "wb").write(b"".join(x + b"\n" for x in lines if event(x)))
+PY
+printf 'rules:\n  - {name: any, type: "never", message: "x"}\n' >never.yml
+exits 65 cb-alert -c never.yml --pass <json.in
+ok "some are events, most are not" '[ "$(wc -l <out)" -gt 100 ] && [ "$(wc -l <out)" -lt $(($(wc -l <json.in) / 2)) ]'
+same_file json.want out "the same lines are events for Python and for the scanner"
 done_testing
