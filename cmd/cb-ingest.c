@@ -142,6 +142,7 @@ static int run(const struct opts *o, struct cb_demux *d, struct cb_writer *w, st
 	uint16_t reason = CB_END_EOF;
 	int lead = -1, r;	/* the stream that --duration goes by: the first with pictures */
 	struct cb_demux_item it;
+	int64_t head = 0;	/* how long before the first picture is shown its decoding begins, <= 0 */
 	uint64_t n = 0;
 
 	if (o->camera)
@@ -159,7 +160,10 @@ static int run(const struct opts *o, struct cb_demux *d, struct cb_writer *w, st
 				return -1;
 			continue;
 		}
-		if (o->duration_ns && it.media_ns != CB_NOPTS && it.media_ns >= o->duration_ns) {
+		if (it.stream == lead && it.media_ns != CB_NOPTS && it.media_ns < head)
+			head = it.media_ns;
+		if (o->duration_ns && it.media_ns != CB_NOPTS &&
+		    it.media_ns - (it.stream == lead ? head : 0) >= o->duration_ns) {
 			if (it.stream != lead && lead >= 0)
 				continue;
 			reason = CB_END_STOPPED;

@@ -25,6 +25,7 @@
 
 /* How far to look for parameters before the first packet goes out. */
 #define AHEAD_PACKETS 2000
+#define AHEAD_FLV 16
 #define AHEAD_BYTES (8u << 20)
 #define AHEAD_LIVE_NS (5 * CB_NS_PER_S)
 
@@ -361,7 +362,9 @@ static bool all_known(const struct cb_demux *d)
 	for (unsigned i = 0; i < d->lanes; i++)
 		if (d->lane[i].out >= 0 && !d->lane[i].known)
 			return false;
-	return true;
+	/* FLV tells of sound and of pictures when the first of them comes, and until both are there
+	 * libavformat says that there may be more */
+	return !(is(d, "flv") && (d->s->ctx_flags & AVFMTCTX_NOHEADER) && d->tail < AHEAD_FLV);
 }
 
 /* Read until every stream's parameters are known, or for long enough. */
@@ -633,12 +636,12 @@ static int ending(struct cb_demux *d, struct cb_err *err)
 		return 0;
 	if (d->in.error || d->in.late)
 		return cb_avin_error(&d->in, d->end_error, &d->log, err);
+	if (d->corrupt_last && (d->end_error == AVERROR_EOF || d->end_error == AVERROR_INVALIDDATA))
+		return cb_err_set(err, CB_E_DATA, "%s: truncated: the last packet is not whole", d->shown);
 	if (d->end_error != AVERROR_EOF)
 		return cb_avin_error(&d->in, d->end_error, &d->log, err);
 	if (d->in.pb && d->in.pb->error < 0 && d->in.pb->error != AVERROR_EOF)
 		return cb_avin_error(&d->in, d->in.pb->error, &d->log, err);
-	if (d->corrupt_last)
-		return cb_err_set(err, CB_E_DATA, "%s: truncated: the last packet is not whole", d->shown);
 	if ((is(d, "mov") || is(d, "avi")) && index_beyond(d))
 		return cb_err_set(err, CB_E_DATA, "%s: truncated: its index reaches beyond its end", d->shown);
 	return 0;
