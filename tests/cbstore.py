@@ -230,6 +230,12 @@ class Init:
             extra = p[192:]
             if extra and want in ("avc1", "avc3", "hvc1", "hev1", "av01"):
                 need(box == extra, f"{want}: the configuration is not STREAM's")
+        if want in ("alaw", "ulaw", "lpcm"):
+            n, mask = struct.unpack("<H", p[64:66])[0], struct.unpack("<Q", p[96:104])[0]
+            chan = [b for k, b in boxes(entry[1][64 if want == "lpcm" else 28:], want) if k == "chan"]
+            plain = n in (1, 2) and mask in (0, 4 if n == 1 else 3)
+            need(chan == ([struct.pack(">IIII", 0, (99 + n) << 16 | n, 0, 0)] if plain else []),
+                 f"{want}: chan")
         self.tracks[stream] = {"num": num, "scale": den, "begun": False}
 
 
