@@ -19,8 +19,8 @@
 # A failed command in $(...) or a pipe does not stop a test: check what you run with exits or ok.
 
 : "${CB_SRC:?run through make check, or set CB_SRC and CB_BUILD}" "${CB_BUILD:?set CB_BUILD}"
-LC_ALL=C.UTF-8 TZ=UTC
-export LC_ALL TZ CB_SRC CB_BUILD
+LC_ALL=C.UTF-8 TZ=UTC TERM=xterm
+export LC_ALL TZ TERM CB_SRC CB_BUILD
 unset ARGP_HELP_FMT POSIXLY_CORRECT LANGUAGE LS_COLORS GREP_OPTIONS CDPATH ENV BASH_ENV
 unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY all_proxy
 PATH=$CB_BUILD/bin:$CB_SRC/tests/block:$PATH

@@ -254,8 +254,11 @@ void cb_cli_progress(const char *fmt, ...)
 	va_list ap;
 	int k;
 
-	if (tty < 0)
-		tty = isatty(STDERR_FILENO);
+	if (tty < 0) {
+		const char *term = getenv("TERM");
+
+		tty = isatty(STDERR_FILENO) && !(term && strcmp(term, "dumb") == 0);
+	}
 	if (!tty || cb_cli_quiet)
 		return;
 	va_start(ap, fmt);
@@ -271,9 +274,7 @@ void cb_cli_progress(const char *fmt, ...)
 		last = now;
 	}
 	cols = ioctl(STDERR_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 1 ? ws.ws_col - 1u : 79;
-	n = cb_text_safe(text, sizeof(text), raw, strlen(raw), false);
-	if (n > cols)
-		text[n = cols] = '\0';
+	n = cb_text_safe(text, cols < sizeof(text) ? cols + 1 : sizeof(text), raw, strlen(raw), false);
 	k = snprintf(line, sizeof(line), "\r%s%*s\r%s", text,
 		     progress_len > n ? (int)(progress_len - n) : 0, "", text);
 	progress_len = n;

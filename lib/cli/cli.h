@@ -41,8 +41,8 @@ int64_t cb_cli_time_ns(struct argp_state *st, const char *opt, const char *arg);
 void cb_cli_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* "cb-x: ..." on stderr, only with -v. */
 void cb_cli_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* One rewritten line on a terminal stderr (nothing elsewhere, nothing with -q); an empty
- * text erases it. At most ten a second are drawn. */
+/* One rewritten line on a terminal stderr (nothing elsewhere, nothing with -q, nothing where
+ * TERM is dumb); an empty text erases it. At most ten a second are drawn. */
 void cb_cli_progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Refuse (64) binary output to a terminal. */
