@@ -202,10 +202,73 @@ if [ -e "$CB_BUILD/aid/faultio.so" ] && ! ldd "$CB_BUILD/bin/cb-store" | grep -q
 else
 	skip "no fault injection under a sanitizer" 4
 fi
+# killed in the middle, again and again: what is there is whole and once, and the rest can be added
+i=0
+while [ $i -lt 20000 ]; do echo "$i"; i=$((i + 1)); done |
+	sed 's|.*|{"specversion":"1.0","id":"&","source":"/x","type":"t","time":"2026-01-01T00:00:00Z","subject":"c","data":{"pad":"abcdefghijklmnopqrstuvwxyz"}}|' >lots
+wrong=0
+for ms in 1 5 10 20 40; do
+	sh -c 'echo $$ >pid; exec cb-store put KP' <lots >passed 2>/dev/null & pid=$!
+	sleep "$(printf '0.%03d' $ms)"
+	kill -9 $pid 2>/dev/null || :
+	wait $pid 2>/dev/null || :
+	[ -d KP/cameras/c ] || continue
+	sed "/}\$/!d" passed | sort >a; cat KP/cameras/c/*/*.events 2>/dev/null | sort >b
+	[ -z "$(comm -23 a b)" ] || wrong=$((wrong + 1))
+done
+ok "put killed five times: all that came out is stored" '[ $wrong = 0 ]'
+exits 0 cb-store put KP <lots
+sort lots >a; sed '/}$/!d' KP/cameras/c/2026-01-01/00.events | sort >b
+ok "put killed five times, then done: each event once" 'cmp -s a b'
+# a disk that is full for good; a file system that cannot be written
+if unshare -rm sh -c 'mount -t tmpfs -o size=300k none /mnt' 2>/dev/null; then
+	cat >full.sh <<'END'
+mount -t tmpfs -o size=300k none /mnt || exit 99
+cb-store put /mnt/S <lots >passed 2>err
+echo $? >code
+head -c 400k /dev/zero >/mnt/fill 2>/dev/null
+cb-record /mnt/S <e.cbf >rec 2>err2
+echo $? >code2
+rm /mnt/fill
+cp -r /mnt/S fullcopy
+rm -f /mnt/S/cameras/c/*/*.events
+mkstream IPPE | cb-record /mnt/S >/dev/null && cb-store reindex /mnt/S && cp /mnt/S/index/* . ;
+head -c 400k /dev/zero >/mnt/fill 2>/dev/null
+cb-query /mnt/S segments >before
+cb-store reindex /mnt/S 2>err3
+echo $? >code3
+cb-query /mnt/S segments >after
+mount -o remount,ro /mnt
+cb-store put /mnt/S <lots >passed4 2>err4
+echo $? >code4
+cb-record /mnt/S <e.cbf >rec5 2>err5
+echo $? >code5
+cb-store reindex /mnt/S 2>err6
+echo $? >code6
+cb-query /mnt/S segments >readonly && cb-store check /mnt/S >/dev/null && cb-replay /mnt/S --camera=cam1 >readonly.cbf
+echo $? >code7
+END
+	unshare -rm sh full.sh 2>/dev/null
+	ok "full disk, put: 74, one line" '[ "$(cat code)" = 74 ] && one && grep -q "c/2026-01-01/00.events: .*No space left" err' || note "$(cat code err)"
+	ok "full disk, put: what was passed on is stored" '[ "$(head -n 1 passed)" = "$(head -n 1 lots)" ] || [ ! -s passed ] && [ "$(wc -l <passed)" -le "$(wc -l <fullcopy/cameras/c/2026-01-01/00.events)" ]'
+	ok "full disk, put: no half line" '[ "$(tail -c 2 fullcopy/cameras/c/2026-01-01/00.events | od -An -c | tr -d " ")" = "}\n" ] || [ ! -s fullcopy/cameras/c/2026-01-01/00.events ]'
+	ok "full disk, record: 74, one line" '[ "$(cat code2)" = 74 ] && [ "$(wc -l <err2)" = 1 ]' || note "$(cat code2 err2)"
+	ok "full disk, reindex: 74, one line, answers as before" '[ "$(cat code3)" = 74 ] && [ "$(wc -l <err3)" = 1 ] && [ -s before ] && cmp -s before after' || note "$(cat code3 err3)"
+	ok "read-only, put: 77, one line, nothing passed on" '[ "$(cat code4)" = 77 ] && [ "$(wc -l <err4)" = 1 ] && [ ! -s passed4 ]' || note "$(cat code4 err4)"
+	ok "read-only, record: 77, one line" '[ "$(cat code5)" = 77 ] && [ "$(wc -l <err5)" = 1 ]' || note "$(cat code5 err5)"
+	ok "read-only, reindex: 77, one line" '[ "$(cat code6)" = 77 ] && [ "$(wc -l <err6)" = 1 ]' || note "$(cat code6 err6)"
+	ok "read-only: query, check and replay need no writing" '[ "$(cat code7)" = 0 ] && cmp -s before readonly && [ -s readonly.cbf ]' || note "$(cat code7)"
+else
+	skip "cannot mount a small file system here" 9
+fi
 mkdir -p H && echo "cb-store 1" >H/format && mkdir -p H/cameras && ln -s "$T" H/cameras/front
 _st=0
 cb-store put H <in >out 2>err || _st=$?
 ok "a link is not followed ($_st)" '[ $_st -ge 64 ] && one && [ ! -e 2026-01-01 ]'
+mkdir -p FF/cameras/c/2026-01-01 && cp S/format FF/ && mkfifo FF/cameras/c/2026-01-01/00.events
+_st=0
+head -n 1 lots | timeout 10 cb-store put FF >out 2>err || _st=$?
+ok "a FIFO is no event file ($_st)" '[ $_st = 73 ] && one && grep -q "not a regular file" err && [ ! -s out ]'
 exits 66 cb-store check nowhere
 exits 65 cb-store check .
 exits 64 cb-store put
