@@ -12,6 +12,7 @@
 #include "base/stop.h"
 #include "cli/cli.h"
 #include "crypto/hash.h"
+#include "wire/event.h"
 #include "wire/frame.h"
 #include "wire/text.h"
 
@@ -91,12 +92,15 @@ struct state {
 	uint64_t frames, events, gaps;
 };
 
-/* Every frame's payload is parsed, whatever the verb: a damaged one is an error here. */
+/* Every frame's payload is parsed, whatever the verb: a damaged one is an error here. Events
+ * are foreign text to the others, but check looks at them, too. */
 static int tally(struct state *st, const struct cb_frame *f, struct cb_err *err)
 {
 	struct tally *t = &st->t[f->stream < CB_STREAMS_MAX ? f->stream : 0];
 	bool hash = st->o->verb == HASH;
+	static struct cb_json json;
 	struct cb_picture_frame pic;
+	struct cb_event event;
 	struct cb_packet p;
 	struct cb_hello hello;
 	uint8_t head[7];
@@ -111,6 +115,9 @@ static int tally(struct state *st, const struct cb_frame *f, struct cb_err *err)
 		return cb_gap_parse(&g, f, err);
 	case CB_FRAME_EVENT:
 		st->events++;
+		if (st->o->verb == CHECK &&
+		    cb_event_parse(&event, &json, (const char *)f->payload, f->len, err) < 0)
+			return cb_err_prefix(err, "EVENT");
 		return 0;
 	case CB_FRAME_STREAM: {
 		struct cb_stream s;
@@ -205,6 +212,12 @@ static int print_summary(struct state *st, const struct cb_reader *r, struct cb_
 			     r->damages ? "DAMAGED" : r->ended ? "whole" : "CUT: no END");
 }
 
+/* What is known is shown before waiting for more. A failure is kept, for the next write. */
+static void flush(void *out)
+{
+	cb_out_flush(out, NULL);
+}
+
 static int run(const struct opts *o, int fd, struct cb_out *out, struct cb_err *err)
 {
 	static struct state st;
@@ -217,6 +230,8 @@ static int run(const struct opts *o, int fd, struct cb_out *out, struct cb_err *
 	st = (struct state){ .o = o, .out = out };
 	cb_reader_init(&r, fd);
 	r.resync = o->verb == CHECK || o->verb == DUMP;
+	r.before_block = flush;
+	r.ctx = out;
 	while ((k = cb_reader_next(&r, &f, err)) > 0) {
 		uint64_t before = r.damages;
 		bool own = r.resync && f.type == CB_FRAME_GAP && f.payload == r.gap;

@@ -74,6 +74,23 @@ comm -23 delivered.once frames.once >alien
 ok "and delivers nothing that was not there" '[ ! -s alien ]' || note "$(head -n 5 alien)"
 rm -r try
 
+# what came is shown before more comes
+mkfifo pipe
+for verb in dump events; do
+	cb-frame $verb pipe >shown 2>err &
+	exec 9>pipe
+	head -c 1500 "$golden" >&9
+	w=0
+	until grep -q cb.x shown || [ $w -gt 200 ]; do
+		w=$((w + 1))
+		sleep 0.05
+	done
+	ok "$verb shows what came while it waits" 'grep -q cb.x shown'
+	exec 9>&-
+	wait
+	ok "and then that no more came" 'grep -q "frame 9 .*truncated in its payload" err' || note "$(cat err)"
+done
+
 # streams whose checksums are right, and which are wrong all the same
 /usr/bin/python3 - "$golden" "$CB_SRC/tests" <<'PY'
 import struct, sys
