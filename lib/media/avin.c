@@ -6,11 +6,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <libavutil/dict.h>
 #include <libavutil/mem.h>
+#include <libavutil/opt.h>
 
 #include "base/stop.h"
 #include "base/time.h"
@@ -105,6 +107,20 @@ static int open_fd(struct cb_avin *in, const char *path, struct cb_err *err)
 	return 0;
 }
 
+bool cb_avin_secure(struct cb_avin *in)
+{
+	uint8_t *at = NULL;
+
+	if (in->kind != CB_SOURCE_HTTPS || !in->pb)
+		return true;
+	/* the library follows redirections before anybody can look at them */
+	if (av_opt_get(in->pb, "location", AV_OPT_SEARCH_CHILDREN, &at) < 0 || !at ||
+	    strncasecmp((const char *)at, "https://", 8) != 0)
+		in->downgraded = true;
+	av_free(at);
+	return !in->downgraded;
+}
+
 static int open_http(struct cb_avin *in, const char *url, const char *ca_file, struct cb_avlog *log,
 		     struct cb_err *err)
 {
@@ -113,7 +129,7 @@ static int open_http(struct cb_avin *in, const char *url, const char *ca_file, s
 	AVDictionary *o = NULL;
 	int r;
 
-	/* https may not be led to http by a redirection; http may be led to https */
+	/* http may be led to https by a redirection; for the other way see cb_avin_secure() */
 	r = av_dict_set(&o, "protocol_whitelist", tls ? "https,tls,tcp" : "http,https,tls,tcp", 0);
 	if (r >= 0)
 		r = av_dict_set(&o, "tls_verify", "1", 0);
@@ -135,7 +151,9 @@ static int open_http(struct cb_avin *in, const char *url, const char *ca_file, s
 		in->pb = NULL;
 		return cb_avin_error(in, r, log, err);
 	}
-	if ((in->pb->seekable & AVIO_SEEKABLE_NORMAL) && avio_size(in->pb) > 0)
+	if (!cb_avin_secure(in))
+		return cb_avin_error(in, AVERROR(EPERM), log, err);
+	if (avio_size(in->pb) > 0)
 		in->size = (uint64_t)avio_size(in->pb);
 	return 0;
 }
@@ -214,6 +232,9 @@ int cb_avin_error(const struct cb_avin *in, int averror, const struct cb_avlog *
 
 	if (averror == AVERROR(ENOMEM))
 		return cb_err_nomem(err);
+	if (in->downgraded)
+		return cb_err_set(err, CB_E_UNAVAIL, "%s: redirected to an address without https://, refused",
+				  in->shown);
 	if (in->late)
 		return cb_err_set(err, CB_E_UNAVAIL, "%s: no data for %.3g s", in->shown,
 				  (double)in->timeout_ns / 1e9);

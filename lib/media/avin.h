@@ -22,6 +22,7 @@ struct cb_avin {
 	int error;		/* errno of a read that failed */
 	int64_t timeout_ns, deadline;	/* monotonic; 0: none */
 	bool late;		/* the deadline passed */
+	bool downgraded;	/* https:// was led to something else */
 	bool denied;		/* the container wanted to open something else */
 	AVIOContext *pb;	/* NULL: the demuxer opens its own connections (RTSP) */
 };
@@ -32,6 +33,8 @@ int cb_avin_open(struct cb_avin *in, enum cb_source_kind kind, const char *sourc
 		 struct cb_avlog *log, struct cb_err *err);
 /* Give s our bytes, our interrupt and no right to open anything. */
 void cb_avin_attach(struct cb_avin *in, AVFormatContext *s);
+/* Is what was asked for over TLS still read over TLS? Nothing read may be used where not. */
+bool cb_avin_secure(struct cb_avin *in);
 /* A new deadline for what comes now. */
 void cb_avin_patience(struct cb_avin *in);
 void cb_avin_close(struct cb_avin *in);

@@ -316,6 +316,10 @@ static int read_source(struct cb_demux *d, AVPacket *pkt, struct cb_err *err)
 		r = av_read_frame(d->s, pkt);
 		if (r == AVERROR(EAGAIN) && !cb_stop_flag)
 			continue;
+		if (r >= 0 && !cb_avin_secure(&d->in)) {
+			av_packet_unref(pkt);
+			r = AVERROR(EPERM);
+		}
 		if (r < 0) {
 			d->ended = true;
 			d->end_error = r;
@@ -629,15 +633,24 @@ static bool index_beyond(const struct cb_demux *d)
 	return false;
 }
 
+/* A server that states no length ends by closing, of which the library complains. */
+static bool closed(const struct cb_demux *d)
+{
+	return (d->in.kind == CB_SOURCE_HTTP || d->in.kind == CB_SOURCE_HTTPS) && !d->in.size &&
+	       !d->in.downgraded && strncmp(d->log.last, "Stream ends prematurely", 23) == 0;
+}
+
 /* How did it end? */
 static int ending(struct cb_demux *d, struct cb_err *err)
 {
 	if (cb_stop_flag || d->device)
 		return 0;
-	if (d->in.error || d->in.late)
+	if (d->in.error || d->in.late || d->in.downgraded)
 		return cb_avin_error(&d->in, d->end_error, &d->log, err);
 	if (d->corrupt_last && (d->end_error == AVERROR_EOF || d->end_error == AVERROR_INVALIDDATA))
 		return cb_err_set(err, CB_E_DATA, "%s: truncated: the last packet is not whole", d->shown);
+	if (closed(d))
+		return 0;
 	if (d->end_error != AVERROR_EOF)
 		return cb_avin_error(&d->in, d->end_error, &d->log, err);
 	if (d->in.pb && d->in.pb->error < 0 && d->in.pb->error != AVERROR_EOF)
