@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "cli/cli.h"
 #include "store/check.h"
+#include "store/describe.h"
 #include "store/events.h"
 #include "store/index.h"
 #include "store/store.h"
@@ -211,8 +212,8 @@ static int put(const struct opts *o, const struct cb_store *s, int ofd, struct c
 	cb_events_totals(p.events, &t);
 	cb_cli_note("%" PRIu64 " events stored, %" PRIu64 " were there already", t.stored, t.known);
 	if (t.unwatched)
-		cb_cli_warn("%" PRIu64 " events were stored unseen whether they were there: too many in "
-			    "an hour", t.unwatched);
+		cb_cli_warn("%" PRIu64 " events were not compared, because their hours have so many; some "
+			    "may be stored twice", t.unwatched);
 	if (ret == 0 && p.refused) {
 		*err = p.first;
 		if (p.refused > 1)
@@ -239,36 +240,23 @@ out:
 
 /* --- check, reindex ------------------------------------------------------------------------------- */
 
-struct report { struct cb_out *out; struct cb_buf line; uint64_t n; };
+struct report { struct cb_out *out; struct cb_buf line; uint32_t n; };
 
-static int put_event(struct report *r, struct cb_jw *w, struct cb_err *err)
+static int report_line(struct report *r, struct cb_err *err)
 {
-	if (cb_event_end(w, err) < 0 || cb_buf_byte(&r->line, '\n') < 0)
-		return -1;
+	if (cb_buf_byte(&r->line, '\n') < 0)
+		return cb_err_nomem(err);
 	return cb_out_write(r->out, r->line.data, r->line.len, err);
-}
-
-static void begin(struct report *r, struct cb_jw *w, const char *type, const char *camera)
-{
-	int64_t now = cb_now_wall_ns();
-	char id[CB_EVENT_ID_LEN];
-
-	cb_event_id(id, type, camera, NULL, now, "", (uint32_t)r->n++);
-	cb_event_begin(w, &r->line, "cb-store", type, camera, now, id);
 }
 
 static int on_finding(void *ctx, const char *camera, const char *path, int64_t fragment,
 		      const char *text, struct cb_err *err)
 {
 	struct report *r = ctx;
-	struct cb_jw w;
 
-	begin(r, &w, "cb.store.finding", camera);
-	cb_jw_kstr(&w, "path", path);
-	if (fragment >= 0)
-		cb_jw_ki64(&w, "fragment", fragment);
-	cb_jw_kstr(&w, "text", text);
-	return put_event(r, &w, err);
+	if (cb_describe_finding(&r->line, r->n++, camera, path, fragment, text, err) < 0)
+		return -1;
+	return report_line(r, err);
 }
 
 static int check(const struct opts *o, const struct cb_store *s, int ofd, struct cb_err *err)
@@ -277,24 +265,13 @@ static int check(const struct opts *o, const struct cb_store *s, int ofd, struct
 	struct cb_err late = CB_ERR_INIT;
 	struct report r = { .out = &out };
 	struct cb_check_totals t;
-	struct cb_jw w;
 	int ret;
 
 	cb_out_init(&out, ofd);
 	ret = cb_check(s, o->camera, on_finding, &r, &t, err);
-	if (ret == 0) {
-		begin(&r, &w, "cb.store.checked", o->camera ? o->camera : "");
-		cb_jw_ku64(&w, "cameras", t.cameras);
-		cb_jw_ku64(&w, "segments", t.segments);
-		cb_jw_ku64(&w, "open", t.open);
-		cb_jw_ku64(&w, "fragments", t.fragments);
-		cb_jw_ku64(&w, "packets", t.packets);
-		cb_jw_ku64(&w, "bytes", t.bytes);
-		cb_jw_ku64(&w, "events", t.events);
-		cb_jw_ku64(&w, "findings", t.findings);
-		cb_jw_kbool(&w, "whole", !cb_stop_wanted());
-		ret = put_event(&r, &w, err);
-	}
+	if (ret == 0)
+		ret = cb_describe_checked(&r.line, o->camera, &t, !cb_stop_wanted(), err) < 0 ? -1 :
+		      report_line(&r, err);
 	if (cb_out_close(&out, &late) < 0 && ret == 0) {
 		*err = late;
 		ret = -1;

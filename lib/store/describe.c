@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cameras, segments and holes as JSON. */
+/* Cameras, segments, holes and findings as JSON. */
 #include "store/describe.h"
 
 #include "base/num.h"
 #include "base/time.h"
-#include "wire/json.h"
+#include "wire/event.h"
 
 static int64_t us(int64_t ns)
 {
@@ -107,4 +107,45 @@ int cb_describe_hole(struct cb_buf *line, const char *camera, const struct cb_ho
 	count(&w, "bytes", h->bytes);
 	cb_jw_kstr(&w, "text", h->text);
 	return end(&w, err);
+}
+
+static void begin_event(struct cb_buf *line, struct cb_jw *w, const char *type, const char *camera,
+			uint32_t n)
+{
+	int64_t now = cb_now_wall_ns();
+	char id[CB_EVENT_ID_LEN];
+
+	cb_event_id(id, type, camera, NULL, now, "", n);
+	cb_event_begin(w, line, "cb-store", type, camera, now, id);
+}
+
+int cb_describe_finding(struct cb_buf *line, uint32_t n, const char *camera, const char *path,
+			int64_t fragment, const char *text, struct cb_err *err)
+{
+	struct cb_jw w;
+
+	begin_event(line, &w, "cb.store.finding", camera, n);
+	cb_jw_kstr(&w, "path", path);
+	if (fragment >= 0)
+		cb_jw_ki64(&w, "fragment", fragment);
+	cb_jw_kstr(&w, "text", text);
+	return cb_event_end(&w, err);
+}
+
+int cb_describe_checked(struct cb_buf *line, const char *camera, const struct cb_check_totals *t,
+			bool whole, struct cb_err *err)
+{
+	struct cb_jw w;
+
+	begin_event(line, &w, "cb.store.checked", camera ? camera : "", 0);
+	count(&w, "cameras", t->cameras);
+	count(&w, "segments", t->segments);
+	count(&w, "open", t->open);
+	count(&w, "fragments", t->fragments);
+	count(&w, "packets", t->packets);
+	count(&w, "bytes", t->bytes);
+	count(&w, "events", t->events);
+	count(&w, "findings", t->findings);
+	cb_jw_kbool(&w, "whole", whole);
+	return cb_event_end(&w, err);
 }
