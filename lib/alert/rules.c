@@ -7,13 +7,17 @@
 
 #include "base/num.h"
 
+#define CB_PATTERN_MAX 256
 #define REPEATS_MAX 4		/* "{n,m}" in one pattern, and */
-#define REPEAT_MAX 64		/* each at most so often: glibc unrolls them */
+#define REPEAT_MAX 64		/* each at most so often: glibc unrolls them, and "+" */
+#define REGEX_GROWN 1000	/* characters of a pattern when unrolled */
+#define REGEX_GROWTH 16384	/* what all patterns may grow by */
 
 struct build {
 	struct cb_rules *r;
 	struct cb_conf *c;
 	uint32_t conds;		/* of the rule at hand */
+	size_t growth;		/* of all patterns so far */
 	struct cb_err *err;
 };
 
@@ -60,13 +64,88 @@ static int operand(struct build *b, const struct cb_conf_node *n, struct cb_oper
 	return 0;
 }
 
+/* Behind a bracket expression, or the end of the text where it does not end. */
+static const char *bracket_end(const char *p)
+{
+	p += p[1] == '^' ? 2 : 1;
+	if (*p == ']')
+		p++;
+	for (; *p && *p != ']'; p++) {
+		char kind = p[1];
+
+		/* [:alpha:], [.x.], [=x=] */
+		if (*p != '[' || !kind || !strchr(".:=", kind))
+			continue;
+		for (p += 2; *p && !(*p == kind && p[1] == ']'); p++)
+			;
+		if (!*p)
+			return p;
+		p++;
+	}
+	return *p ? p + 1 : p;
+}
+
+/* About how many characters a pattern has when what is repeated is written out. */
+static size_t grown(const char *p)
+{
+	size_t open[CB_PATTERN_MAX], depth = 0, sum = 0, last = 0, k;
+
+	while (*p && sum <= REGEX_GROWN) {
+		char c = *p;
+
+		if (c == '[') {
+			p = bracket_end(p);
+		} else {
+			p += c == '\\' && p[1] ? 2 : 1;
+		}
+		switch (c) {
+		case '(':
+			if (depth == CB_PATTERN_MAX)
+				return SIZE_MAX;
+			open[depth++] = sum;
+			sum = 1;
+			last = 0;
+			break;
+		case ')':
+			last = sum;
+			if (depth)
+				sum += open[--depth];
+			break;
+		case '+':
+			sum += last;
+			last *= 2;
+			break;
+		case '{':
+			k = strtoul(p, NULL, 10);
+			p += strspn(p, "0123456789");
+			if (*p == ',')
+				k = p[1] == '}' ? k + 1 : strtoul(p + 1, NULL, 10);
+			p += strcspn(p, "}");
+			p += *p == '}';
+			if (k > 1) {
+				sum += last * (k - 1);
+				last *= k;
+			}
+			break;
+		case '*':
+		case '?':
+			break;
+		default:
+			last = 1;
+			sum++;
+		}
+	}
+	return sum;
+}
+
 static int regex(struct build *b, const struct cb_conf_node *n, struct cb_test *t)
 {
 	const char *s;
 	int k, repeats = 0;
 	char why[128];
+	size_t size;
 
-	if (cb_conf_str(b->c, n, 256, &s, b->err) < 0)
+	if (cb_conf_str(b->c, n, CB_PATTERN_MAX, &s, b->err) < 0)
 		return -1;
 	for (const char *p = s; *p; p++) {
 		if (*p == '\\' && p[1] >= '1' && p[1] <= '9')
@@ -80,6 +159,13 @@ static int regex(struct build *b, const struct cb_conf_node *n, struct cb_test *
 			 (p[-1] == '{' || p[-1] == ','))
 			return cb_conf_fail(b->c, n, b->err, "a repetition of more than %d", REPEAT_MAX);
 	}
+	size = grown(s);
+	if (size > REGEX_GROWN)
+		return cb_conf_fail(b->c, n, b->err, "a pattern of more than %d characters when its "
+				    "repetitions are written out", REGEX_GROWN);
+	b->growth += size > strlen(s) ? size - strlen(s) : 0;
+	if (b->growth > REGEX_GROWTH)
+		return cb_conf_fail(b->c, n, b->err, "too many repetitions in the patterns of all rules");
 	k = regcomp(&t->re, s, REG_EXTENDED | REG_NOSUB);
 	if (k) {
 		regerror(k, &t->re, why, sizeof(why));

@@ -215,6 +215,18 @@ bad 'rules:\n  - {name: a, type: x, match: {"data[x]": 1}}\n' "2:43: path 'data[
 bad 'rules:\n  - {name: a, type: x, match: {s: {regex: "("}}}\n' "2:43: pattern '(':"
 bad 'rules:\n  - {name: a, type: x, match: {s: {regex: "(a)\\\\1"}}}\n' '2:43: a pattern without back-references'
 bad 'rules:\n  - {name: a, type: x, match: {s: {regex: "((a{1,255}){1,255}){1,255}"}}}\n' '2:43: a repetition of more than 64'
+plus=$(printf '%40s' '' | tr ' ' '(')a$(printf '%40s' '' | sed 's/ /+)/g')
+bad "rules:\n  - {name: a, type: x, match: {s: {regex: \"$plus\"}}}\n" '2:43: a pattern of more than 1000 characters when'
+bad 'rules:\n  - {name: a, type: x, match: {s: {regex: "((([(]a|b{64}[[:alpha:]])*){64}){64}"}}}\n' '2:43: a pattern of more than 1000 characters when'
+i=0
+while [ $i -lt 30 ]; do
+	i=$((i + 1))
+	printf '  - {name: a%d, type: x, match: {s: {regex: "((a?){20}){20}"}}}\n' $i
+done | sed '1i rules:' >bad.yml
+exits 78 cb-alert -c bad.yml --check
+ok 'all patterns together' 'grep -q "bad.yml:[0-9]*:4[0-9]: too many repetitions in the patterns" err'
+printf 'rules:\n  - {name: a, type: x, match: {s: {regex: "^[^]x(+]{1,64}([0-9]{1,3}\\\\.){3}[0-9]+(a|b+)*\\\\{{1,2}$"}}}\n' >good.yml
+exits 0 cb-alert -c good.yml --check
 bad 'rules:\n  - {name: a, type: x, count: 3}\n' '2:5: count (more than 1) and within belong together'
 bad 'rules:\n  - {name: a, type: x, count: 1000, within: 1s, max_groups: 65536}\n' '2:5: max_groups times count'
 bad 'rules:\n  - {name: a, type: x, cooldown: soon}\n' '2:34: cooldown must be a duration'
