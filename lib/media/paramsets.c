@@ -98,7 +98,7 @@ static void skip_scaling(struct bits *b, unsigned size)
 
 	for (unsigned i = 0; i < size && !b->bad; i++) {
 		if (next)
-			next = (last + se(b) + 256) & 255;
+			next = (int32_t)(((uint32_t)last + (uint32_t)se(b)) & 255);
 		if (next)
 			last = next;
 	}
