@@ -192,6 +192,41 @@ wait $pid
 ok "SIGTERM ends it well" '[ $? -eq 0 ]'
 exec 9>&-
 
+# a hook that floods both of its outputs and reads nothing holds nobody up
+printf '#!/bin/sh\nhead -c 300000 /dev/zero | tr "\\0" x\nhead -c 300000 /dev/zero | tr "\\0" x >&2\n' >flood
+chmod +x flood
+_id=0
+for s in 1 2 3; do ev x front $s; done >in
+rules "    hook: { argv: [$T/flood] }"
+exits 0 timeout 60 cb-alert -c r.yml <in
+ok "a flooding hook: its stderr is ours, its stdout nobody's" \
+	'[ "$(wc -c <err)" -eq 900000 ] && [ "$(wc -l <out)" -eq 3 ]'
+
+# the first SIGTERM waits for hooks, the second does not
+rules "    hook: { argv: [/bin/sleep, \"600\"], timeout: 10m }"
+cb-alert -c r.yml <pipe >term.out 2>term.err &
+pid=$!
+exec 9>pipe
+ev x front 9 >&9
+i=0
+while [ "$(wc -l <term.out)" -eq 0 ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i + 1)); done
+kill -TERM $pid
+sleep 0.3
+ok "SIGTERM waits for the hook" '[ -d /proc/$pid ] && [ "$(wc -l <term.out)" -eq 1 ]'
+hook=$(cat /proc/$pid/task/$pid/children)
+kill -TERM $pid
+st=0
+wait $pid || st=$?
+exec 9>&-
+kill $hook
+ok "a second one does not" '[ "$st" -eq 143 ]'
+
+# the same event twice is met twice, and its alerts have one id
+cat in in >twice
+rules ''
+exits 0 cb-alert -c r.yml <twice
+ok "an event given twice: two alerts, one id" '[ "$(wc -l <out)" -eq 6 ] && [ "$(jq -r .id out | sort -u | wc -l)" -eq 3 ]'
+
 # --- bad rules
 bad() {	# TEXT MESSAGE
 	printf '%b' "$1" >bad.yml
