@@ -140,6 +140,37 @@ cb-frame events teed.cbf >e2
 same_file e1 e2 "events pass"
 exits 0 sh -c 'cb-draw -p tee.png --at 3 <tee.cbf'
 
+# many boxes, labels that are long or hostile, and pictures from one pixel up
+cat >crowd.py <<'P'
+import json, random, sys
+random.seed(4)
+names = ["person", "x" * 100, "tv \u202e\x1b[31m\n evil", "\u65e5\u672c", "'; drop", "\u0001", ""]
+for line in open("events.ndjson"):
+    e = json.loads(line)
+    objects = []
+    for _ in range(250):
+        x, y = random.random(), random.random()
+        objects.append({"class": random.choice(names), "class_id": 1, "score": round(random.random(), 4),
+                        "box": [round(v, 4) for v in (x, y, random.random() * (1 - x), random.random() * (1 - y))]})
+    e["data"]["objects"] = objects + [{"class": "edge", "class_id": 1, "score": 1, "box": b}
+                                      for b in ([0, 0, 1, 1], [1, 1, 0, 0], [0.9999, 0, 0.0001, 1])]
+    e["data"]["pts"] = int(sys.argv[1]) if len(sys.argv) > 1 else e["data"]["pts"]
+    print(json.dumps(e, separators=(",", ":")))
+P
+exits 0 /usr/bin/python3 crowd.py
+mv out crowd.ndjson
+exits 0 cb-draw -p crowd.png -c --at 21 -e crowd.ndjson <grey.cbf
+ok "a crowd is drawn" '[ -s crowd.png ] && [ ! -s err ] && ! cmp -s crowd.png best.png'
+exits 0 /usr/bin/python3 crowd.py 0
+mv out crowd0.ndjson
+for s in 1:1 2:2 16:2 2:700 3000:8; do
+	ffmpeg -v error -f lavfi -i color=gray:s=16x16:r=5:d=0.4 -vf scale=$s,setsar=1,format=yuv444p -c:v ffv1 -y size.mkv
+	exits 0 sh -c 'cb-ingest --camera front size.mkv >size.cbf && cb-draw -p size.png -c --at 1 --loose -e crowd0.ndjson <size.cbf'
+	ok "a picture of $s" '[ "$(ffprobe -v error -show_entries stream=width,height -of csv=p=0 size.png | tr , :)" = '"$s"' ] && [ ! -s err ]'
+done
+exits 0 sh -c 'cb-draw -c --loose -e crowd0.ndjson <size.cbf >size.drawn'
+exits 0 cb-frame check size.drawn
+
 # cuts, damage, refusals
 head -c $(($(wc -c <grey.cbf) * 2 / 3)) grey.cbf >cut.cbf
 exits 65 sh -c 'cb-draw <cut.cbf >cutdrawn.cbf'
