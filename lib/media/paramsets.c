@@ -265,6 +265,8 @@ static bool sps_264(struct cb_sps *s, struct bits *b)
 	cy = (s->chroma == 1 ? 2 : 1) * (frames ? 1 : 2);
 	s->width = (mbs + 1) * 16;
 	s->height = (maps + 1) * 16 * (frames ? 1 : 2);
+	if (s->width > 65535 || s->height > 65535)
+		return false;
 	if ((uint64_t)(left + (uint64_t)right) * cx < s->width)
 		s->width -= (left + right) * cx;
 	if ((uint64_t)(top + (uint64_t)bottom) * cy < s->height)
