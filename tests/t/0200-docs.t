@@ -51,6 +51,8 @@ for page in "$CB_SRC"/man/*.[1-8]; do
 		fixture example.sh
 		_st=0
 		timeout 60 bash -euo pipefail example.sh >stdout 2>stderr </dev/null || _st=$?
+		# a head that has seen enough may leave the others with SIGPIPE
+		if [ "$_st" -eq 141 ] && grep -q '| *head' example.sh; then _st=0; fi
 		ok "${page##*/}, example $i: $(head -n 1 example.sh)" '[ -s example.sh ] && [ "$_st" -eq 0 ]' ||
 			{ _diag "exited $_st"; _show stderr; }
 		cd "$T" || exit 99

@@ -4,6 +4,7 @@
 # servers that go away, stop or lie. Everything is on this machine's loopback.
 . "$CB_SRC/tests/lib.sh"
 need_cmd ffmpeg openssl timeout
+getent hosts localhost >/dev/null || skip_all "localhost has no address here (/etc/hosts)"
 
 ffmpeg -nostdin -v error -f lavfi -i testsrc2=s=160x120:r=10:d=2 -f lavfi -i sine=r=16000:d=2 \
 	-c:v libx264 -preset veryfast -g 10 -bf 2 -pix_fmt yuv420p -c:a aac clip.mp4
@@ -31,6 +32,8 @@ class H(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             return
         if path.startswith("secret/"):
+            with open("asked", "a") as f:
+                f.write("%s %s\n" % (path, self.headers.get("Authorization")))
             want = "Basic " + base64.b64encode("viewer:s3cr@t/é:x".encode()).decode()
             if self.headers.get("Authorization") != want:
                 self.send_response(401)
@@ -38,6 +41,11 @@ class H(http.server.BaseHTTPRequestHandler):
                 self.end_headers()
                 return
             path = path[7:]
+        if path == "away":				# another host by its name, who asks for a password too
+            self.send_response(302)
+            self.send_header("Location", "http://127.0.0.1:%s/secret/there" % self.server.server_address[1])
+            self.end_headers()
+            return
         kind, _, name = path.rpartition("/")
         try:
             data = open(name, "rb").read()
@@ -183,6 +191,10 @@ exits 64 cb-ingest "rtsps://viewer:wr0ngpw@127.0.0.1:9/x"
 ok "nor in a refusal" '! leak err out'
 exits 69 cb-ingest --timeout 2s "rtsp://viewer:wr0ngpw@127.0.0.1:9/x"
 ok "nor with rtsp" '! leak err out'
+rm -f asked
+exits 77 cb-ingest --credentials pass "$H/secret/away"
+ok "a redirection to another host does not take the password with it" \
+	'grep -q "^secret/away Basic" asked && grep -q "^secret/there None" asked && ! grep -q "there Basic" asked'
 chmod 644 pass
 exits 77 cb-ingest --credentials pass "$H/secret/clip.ts"
 ok "a file that others can read is refused" 'one ".*chmod 600" && ! leak err'
