@@ -36,7 +36,8 @@ _n=0 _failed=0 _planned=0
 T=$(mktemp -d "${TMPDIR:-/tmp}/cb-test.XXXXXX") && cd "$T" || exit 99
 T=$(pwd -P)
 HOME=$T
-export T HOME
+PYTHONDONTWRITEBYTECODE=1
+export T HOME PYTHONDONTWRITEBYTECODE
 _leave() {
 	_status=$?
 	trap - EXIT
