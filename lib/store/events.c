@@ -375,6 +375,21 @@ static bool hour_touches(const struct reading *r, const char *day, const char *n
 	       ns / CB_NS_PER_US + INT64_C(3600000000) > r->from_us;
 }
 
+/* Read on. The end of the file may be the middle of a line that is being appended, so a line
+ * is not called torn before its writer has let go of the lock. */
+static ssize_t read_more(int fd, struct cb_buf *b)
+{
+	ssize_t n = read(fd, b->data + b->len, b->cap - 1 - b->len);
+
+	if (n != 0 || !b->len)
+		return n;
+	if (flock(fd, LOCK_SH) < 0)
+		return -1;
+	n = read(fd, b->data + b->len, b->cap - 1 - b->len);
+	flock(fd, LOCK_UN);
+	return n;
+}
+
 static int read_file(struct reading *r, int dir, const char *path, const char *name, struct cb_err *err)
 {
 	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK), ret = -1;
@@ -406,9 +421,12 @@ static int read_file(struct reading *r, int dir, const char *path, const char *n
 				cb_err_nomem(err);
 				goto out;
 			}
-			n = read(fd, r->buf.data + r->buf.len, r->buf.cap - 1 - r->buf.len);
-			if (n < 0 && errno == EINTR)
+			n = read_more(fd, &r->buf);
+			if (n < 0 && errno == EINTR) {
+				if (cb_stop_wanted())
+					break;
 				continue;
+			}
 			if (n < 0) {
 				cb_err_sys(err, CB_E_IO, errno, "%s", path);
 				goto out;
@@ -421,7 +439,7 @@ static int read_file(struct reading *r, int dir, const char *path, const char *n
 			break;
 		line_no++;
 		pos += len + (lf != NULL);
-		/* a last line without LF is one that is being written, or that a crash cut */
+		/* a last line without LF is one that a crash cut */
 		good = lf && len < CB_EVENT_LINE_MAX &&
 		       cb_event_parse(&ev, r->json, start, len, NULL) == 0;
 		if (good && ev.t_us != INT64_MIN && (ev.t_us < r->from_us || ev.t_us >= r->to_us))

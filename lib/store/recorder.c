@@ -239,7 +239,7 @@ static int take_lock(struct cb_recorder *r, struct cb_err *err)
 	if (n < 0)
 		return cb_err_sys(err, CB_E_IO, errno, "cameras/%s/lock", r->camera);
 	/* whoever ended properly left nothing to look for in all the days there are */
-	if (n > 0 && strcmp(text, "closed\n") != 0 &&
+	if (strcmp(text, "closed\n") != 0 &&
 	    cb_recover(r->s, r->camera, say_recovered, r, err) < 0)
 		return -1;
 	return mark(r, "open  \n", err);

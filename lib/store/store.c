@@ -483,20 +483,23 @@ static int load_day(const struct cb_store *s, const char *camera, const char *da
 			part |= strcmp(suffix, ".mp4.part") == 0;
 			manifest |= strcmp(suffix, ".manifest") == 0;
 		}
-		/* it may be renamed, or made, while the directory is read */
-		if (manifest && !mp4 && !part) {
-			part = file_there(dir, g.name, ".mp4.part");
-			mp4 = file_there(dir, g.name, ".mp4");
-		}
-		if (manifest && (mp4 || part))
-			g.state = mp4 ? CB_SEGMENT_SEALED : CB_SEGMENT_OPEN;
 		if (manifest) {
 			struct stat st;
 			int fd;
 
 			snprintf(file, sizeof(file), "%s.manifest", g.name);
 			fd = openat(dir, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-			if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+			if (fd < 0 || fstat(fd, &st) < 0)
+				memset(&st, 0, sizeof(st));
+			/* its file may have been made, or renamed, since the directory was read; a
+			 * manifest has its first line after it has its file */
+			if (!mp4 && !part) {
+				part = file_there(dir, g.name, ".mp4.part");
+				mp4 = file_there(dir, g.name, ".mp4");
+			}
+			if (mp4 || part)
+				g.state = mp4 ? CB_SEGMENT_SEALED : CB_SEGMENT_OPEN;
+			if (!S_ISREG(st.st_mode)) {
 				g.state = CB_SEGMENT_DAMAGED;
 			} else if (st.st_size == 0 && !mp4 && !part) {
 				g.state = CB_SEGMENT_OPEN;	/* what a recorder makes first */

@@ -82,6 +82,7 @@ trial() {	# DESC FRAGMENTS-KEPT COMMAND: damage a copy, recover, look
 size=$(stat -c %s "$f")
 e5=$(end_of 5 "$m") e7=$(end_of 7 "$m")
 trial "untouched" 7 :
+trial "no lock file" 7 "rm K/cameras/cam1/lock"
 trial "a tail without a line" 7 "head -c 5000 /dev/urandom >>$f"
 trial "a tail of zeros" 7 "truncate -s +65536 $f"
 trial "cut in fragment 6" 5 "truncate -s $((e5 + 700)) $f"

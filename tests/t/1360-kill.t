@@ -76,11 +76,14 @@ cat many.cbf >&9 & feeder=$!
 bad=0 looks=0
 while [ "$(find V -name '*.mp4' 2>/dev/null | wc -l)" -lt 60 ] && [ $looks -lt 200 ]; do
 	looks=$((looks + 1))
+	made=0 camera=0
+	[ ! -e V/format ] || made=1
+	[ ! -d V/cameras/cam1 ] || camera=1
 	cb-store check V >check 2>checkerr
 	case $? in
 	0) ;;
-	66) [ ! -d V/cameras/cam1 ] || bad=$((bad + 1)) ;;
-	*) [ ! -e V/format ] || { bad=$((bad + 1)); note "check: $(head -n 2 check) $(cat checkerr)"; } ;;
+	66) [ $camera = 0 ] || bad=$((bad + 1)) ;;
+	*) [ $made = 0 ] || { bad=$((bad + 1)); note "check: $(head -n 2 check) $(cat checkerr)"; } ;;
 	esac
 	[ -d V/cameras/cam1 ] || continue
 	cb-query V segments >segments 2>queryerr || { bad=$((bad + 1)); note "query: $(cat queryerr)"; }
