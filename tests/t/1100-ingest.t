@@ -248,9 +248,10 @@ else
 fi
 
 # --- the end ----------------------------------------------------------------------------------------
-cb-ingest --realtime h264.mp4 >c.cbf 2>err &
+: >c.cbf
+cb-ingest --realtime h264.mp4 >>c.cbf 2>err &
 pid=$!
-while [ "$(wc -c <c.cbf)" -lt 2000 ]; do sleep 0.05; done
+while [ "$(wc -c <c.cbf)" -lt 2000 ] && kill -0 $pid; do sleep 0.05; done
 kill -TERM $pid
 st=0
 wait $pid || st=$?
