@@ -97,18 +97,32 @@ struct put {
 	struct cb_writer *tee;
 	int64_t last;
 	uint64_t refused;
-	struct cb_err first, late;	/* the first line refused; what failed while flushing */
+	bool closed;			/* nobody takes the lines any more: storing goes on */
+	/* the first line refused; what failed while flushing; what closed the output */
+	struct cb_err first, late, output;
 };
+
+static void output_gone(struct put *p, const struct cb_err *why)
+{
+	p->closed = true;
+	if (why->sys != EPIPE)
+		p->output = *why;
+	cb_cli_warn("%s; storing goes on", why->sys == EPIPE ? "nobody reads the output any more" : why->msg);
+	if (!cb_cli_quiet)	/* said once is enough; the exit status comes at the end */
+		p->output.msg[0] = '\0';
+}
 
 /* On the disk first, then out: whoever sees a line knows that it is stored. */
 static int settle(struct put *p, struct cb_err *err)
 {
+	struct cb_err why = CB_ERR_INIT;
+
 	p->last = cb_now_mono_ns();
 	if (cb_events_flush(p->events, err) < 0)
 		return -1;
-	if (!p->tee && (cb_out_write(p->out, p->held.data, p->held.len, err) < 0 ||
-			cb_out_flush(p->out, err) < 0))
-		return -1;
+	if (!p->tee && !p->closed && (cb_out_write(p->out, p->held.data, p->held.len, &why) < 0 ||
+				      cb_out_flush(p->out, &why) < 0))
+		output_gone(p, &why);
 	p->held.len = 0;
 	return 0;
 }
@@ -139,7 +153,7 @@ static int put_line(struct put *p, uint64_t number, const char *line, size_t len
 		cb_err_prefix(&why, "line %" PRIu64, number);
 		refuse(p, why.msg);
 	}
-	if (p->tee)
+	if (p->tee || p->closed)
 		return 0;
 	if (cb_buf_add(&p->held, line, len) < 0 || cb_buf_byte(&p->held, '\n') < 0)
 		return cb_err_nomem(err);
@@ -190,8 +204,10 @@ static int put(const struct opts *o, const struct cb_store *s, int ofd, struct c
 			goto out;
 		if (in.frames && f.type == CB_FRAME_END)
 			cb_end_parse(&end, &f, NULL);
-		else if (p.tee && cb_sink_frame(&sink, &f, err) < 0)
+		else if (p.tee && !p.closed && cb_sink_frame(&sink, &f, err) < 0)
 			goto out;
+		if (w.broken && !p.closed)
+			output_gone(&p, &(struct cb_err){ .sys = EPIPE });
 		if (cb_events_pending(p.events) >= BATCH_BYTES || p.held.len >= BATCH_BYTES ||
 		    (cb_events_pending(p.events) && cb_now_mono_ns() - p.last >= BATCH_NS))
 			if (settle(&p, err) < 0)
@@ -221,9 +237,11 @@ static int put(const struct opts *o, const struct cb_store *s, int ofd, struct c
 		ret = -1;
 	}
 out:
-	if (ret < 0 && err->code == CB_E_IO && err->sys == EPIPE && !p.tee)
-		cb_err_prefix(err, "every event up to here is stored");
-	if (sink.ndjson || sink.tee) {
+	if (ret == 0 && p.output.code) {
+		*err = p.output;
+		ret = -1;
+	}
+	if (!p.closed && (sink.ndjson || sink.tee)) {
 		struct cb_err late = CB_ERR_INIT;
 
 		if (cb_sink_close(&sink, in.frames && (in.reader.ended || cb_stop_wanted()),
@@ -304,7 +322,7 @@ int main(int argc, char **argv)
 			ret = check(&o, &s, ofd, &err);
 		else if ((ret = cb_index_build(&s, &n, &err)) == 0)
 			cb_cli_note("%" PRIu64 " segments", n);
-		if (ret < 0 && err.code != CB_E_DATA)
+		if (ret < 0 && err.code != CB_E_DATA && *err.msg)
 			cb_err_prefix(&err, "%s", o.store);
 	}
 	cb_store_close(&s);

@@ -183,10 +183,17 @@ ok "a cut stream: stored as far as it goes" '[ "$(cat F3/cameras/cam1/*/*.events
 exits 65 cb-store put F4 --tee <in
 
 # --- a reader that leaves, a full disk
-yes "$(ev 1 2026-01-01T00:00:00Z c '')" | head -n 20000 >big
-_st=0
+ev % 2026-01-01T00:00:00Z c '' | awk '{ for (i = 0; i < 20000; i++) { l = $0; sub(/%/, i, l); print l } }' >big
 { cb-store put P <big 2>err; echo $? >code; } | head -n 1 >/dev/null
-ok "a reader that leaves: 74, and what went out is stored" '[ "$(cat code)" = 74 ] && [ "$(cat P/cameras/c/*/*.events | wc -l)" -ge 1 ]'
+ok "a reader that leaves: said once, and all is stored" '[ "$(cat code)" = 0 ] && one && grep -q "storing goes on$" err &&
+	[ "$(cat P/cameras/c/*/*.events | wc -l)" = 20000 ]'
+_st=0
+cb-store put P2 <big >/dev/full 2>err || _st=$?
+ok "an output that cannot be written: 74, and all is stored" '[ $_st = 74 ] && one && grep -q "storing goes on$" err &&
+	[ "$(cat P2/cameras/c/*/*.events | wc -l)" = 20000 ]'
+_st=0
+cb-store put -q P2 <in >/dev/full 2>err || _st=$?
+ok "and with -q the error is said all the same" '[ $_st = 74 ] && one'
 if [ -e "$CB_BUILD/aid/faultio.so" ] && ! ldd "$CB_BUILD/bin/cb-store" | grep -q asan; then
 	cb-store put Q <in >/dev/null
 	sed 's/"id":"/&again-/' in >in2
