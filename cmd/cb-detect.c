@@ -42,25 +42,6 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-/* One of the words between bars, by its place; fails with usage otherwise. */
-static int word(struct argp_state *st, const char *opt, const char *arg, const char *words)
-{
-	size_t n = strlen(arg);
-	int i = 0;
-
-	for (const char *p = words;; i++) {
-		size_t len = strcspn(p, "|");
-
-		if (len == n && !memcmp(p, arg, n))
-			return i;
-		if (!p[len])
-			break;
-		p += len + 1;
-	}
-	argp_error(st, "%s: '%s' is none of %s", opt, arg, words);
-	return 0;
-}
-
 static void pick(struct argp_state *st, struct opts *o, enum cb_pick_mode mode)
 {
 	if (o->picked)
@@ -107,10 +88,10 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		m->threads = (int)cb_cli_u64(st, "threads", arg, 1, CB_NET_THREADS_MAX);
 		return 0;
 	case O_RESIZE:
-		m->resize = (enum cb_resize)word(st, "--resize", arg, "stretch|letterbox");
+		m->resize = (enum cb_resize)cb_cli_word(st, "resize", "stretch|letterbox", arg);
 		return 0;
 	case O_ISA:
-		m->isa = (enum cb_isa)word(st, "--isa", arg, "auto|sse41|avx2|avx512");
+		m->isa = (enum cb_isa)cb_cli_word(st, "isa", "auto|sse41|avx2|avx512", arg);
 		return 0;
 	case O_EVERY:
 		pick(st, o, CB_PICK_EVERY);

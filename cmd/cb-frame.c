@@ -16,8 +16,7 @@
 #include "wire/frame.h"
 #include "wire/text.h"
 
-enum verb { DUMP, CHECK, HASH, EVENTS, VERBS };
-static const char *const verb_name[] = { "dump", "check", "hash", "events" };
+enum verb { DUMP, CHECK, HASH, EVENTS };
 
 struct opts {
 	int verb;
@@ -47,11 +46,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (o->verb < 0) {
-			for (int v = 0; v < VERBS; v++)
-				if (strcmp(arg, verb_name[v]) == 0)
-					o->verb = v;
-			if (o->verb < 0)
-				argp_error(st, "'%s' is none of dump, check, hash, events", arg);
+			o->verb = cb_cli_word(st, NULL, "dump|check|hash|events", arg);
 			return 0;
 		}
 		if (o->path)

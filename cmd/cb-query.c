@@ -15,7 +15,6 @@
 #include "store/store.h"
 
 enum verb { CAMERAS, SEGMENTS, GAPS, EVENTS, VERBS };
-static const char *const verb_name[] = { "cameras", "segments", "gaps", "events" };
 
 struct opts {
 	const char *store, *camera, *type;
@@ -61,9 +60,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		o->type = arg;
 		return 0;
 	case OPT_FORMAT:
-		if (strcmp(arg, "table") != 0 && strcmp(arg, "ndjson") != 0)
-			argp_error(st, "--format: ndjson or table");
-		o->table = strcmp(arg, "table") == 0;
+		o->table = cb_cli_word(st, "format", "ndjson|table", arg);
 		return 0;
 	case OPT_NO_INDEX:
 		o->no_index = true;
@@ -75,11 +72,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		}
 		if (o->verb >= 0)
 			argp_error(st, "too many operands");
-		for (int v = 0; v < VERBS; v++)
-			if (strcmp(arg, verb_name[v]) == 0)
-				o->verb = v;
-		if (o->verb < 0)
-			argp_error(st, "'%s' is none of cameras, segments, gaps, events", arg);
+		o->verb = cb_cli_word(st, NULL, "cameras|segments|gaps|events", arg);
 		return 0;
 	case ARGP_KEY_END:
 		if (!o->store)

@@ -18,8 +18,7 @@
 #define BATCH_BYTES (1u << 20)		/* events that share one sync */
 #define BATCH_NS (CB_NS_PER_S / 4)
 
-enum verb { PUT, CHECK, REINDEX, VERBS };
-static const char *const verb_name[] = { "put", "check", "reindex" };
+enum verb { PUT, CHECK, REINDEX };
 
 struct opts {
 	int verb;
@@ -54,11 +53,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (o->verb < 0) {
-			for (int v = 0; v < VERBS; v++)
-				if (strcmp(arg, verb_name[v]) == 0)
-					o->verb = v;
-			if (o->verb < 0)
-				argp_error(st, "'%s' is none of put, check, reindex", arg);
+			o->verb = cb_cli_word(st, NULL, "put|check|reindex", arg);
 			return 0;
 		}
 		if (o->store)

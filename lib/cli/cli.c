@@ -209,6 +209,26 @@ int64_t cb_cli_time_ns(struct argp_state *st, const char *opt, const char *arg)
 	return v;
 }
 
+int cb_cli_word(struct argp_state *st, const char *opt, const char *words, const char *arg)
+{
+	char list[200] = "";
+	size_t n = strlen(arg);
+	int i = 0;
+
+	for (const char *p = words;; i++) {
+		size_t len = strcspn(p, "|");
+
+		if (len == n && memcmp(p, arg, n) == 0)
+			return i;
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%.*s", i ? ", " : "", (int)len, p);
+		if (!p[len])
+			break;
+		p += len + 1;
+	}
+	argp_error(st, "%s%s%s'%s' is none of %s", opt ? "--" : "", opt ? opt : "", opt ? ": " : "", arg, list);
+	return 0;
+}
+
 /* One message in one write, after taking a progress line off the screen. */
 static void say(const char *kind, const char *fmt, va_list ap)
 {

@@ -36,6 +36,8 @@ uint64_t cb_cli_u64(struct argp_state *st, const char *opt, const char *arg, uin
 double cb_cli_double(struct argp_state *st, const char *opt, const char *arg, double min, double max);
 int64_t cb_cli_duration_ns(struct argp_state *st, const char *opt, const char *arg);
 int64_t cb_cli_time_ns(struct argp_state *st, const char *opt, const char *arg);
+/* Which of the words between bars ("put|check|reindex")? opt is NULL for an operand. */
+int cb_cli_word(struct argp_state *st, const char *opt, const char *words, const char *arg);
 
 /* "cb-x: warning: ..." on stderr, unless -q. */
 void cb_cli_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
