@@ -28,31 +28,7 @@ P
 ok 'the clip has reordered pictures' '! /usr/bin/python3 packets.py clip.cbf | sort -nc 2>/dev/null'
 
 # a model whose one box says something about a pixel in the middle
-cat >model.py <<'P'
-import random, struct
-open("m.cfg", "w").write("""[net]
-width=96
-height=96
-channels=3
-[convolutional]
-filters=6
-size=3
-stride=32
-pad=1
-activation=linear
-[yolo]
-mask=0
-anchors=30,30
-classes=1
-num=1
-""")
-random.seed(3)
-weights = [random.uniform(-1, 1) for _ in range(6 * 27)]
-open("m.weights", "wb").write(struct.pack("<iiiq6f", 0, 2, 0, 0, 0, 0, 0, 0, 4, 4) +
-                              struct.pack("<%df" % len(weights), *weights))
-open("m.names", "w").write("thing\n")
-P
-/usr/bin/python3 model.py
+/usr/bin/python3 "$CB_SRC/tests/smallnet.py"
 objects() { jq -c 'select(.type=="cb.detection").data|[.pts,.packet,.objects]' "$1"; }
 
 exits 0 sh -c 'cb-detect -m m.cfg --threshold 0.01 <clip.cbf >all.nd'

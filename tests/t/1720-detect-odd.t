@@ -9,31 +9,7 @@ ffmpeg -v error -f lavfi -i testsrc2=s=320x240:r=25:d=1.5 -c:v libx264 -preset f
 	-x264-params b-pyramid=normal -pix_fmt yuv420p clip.mp4
 
 # a model whose one box says something about a pixel in the middle
-cat >model.py <<'P'
-import random, struct
-open("m.cfg", "w").write("""[net]
-width=96
-height=96
-channels=3
-[convolutional]
-filters=6
-size=3
-stride=32
-pad=1
-activation=linear
-[yolo]
-mask=0
-anchors=30,30
-classes=1
-num=1
-""")
-random.seed(3)
-weights = [random.uniform(-1, 1) for _ in range(6 * 27)]
-open("m.weights", "wb").write(struct.pack("<iiiq6f", 0, 2, 0, 0, 0, 0, 0, 0, 4, 4) +
-                              struct.pack("<%df" % len(weights), *weights))
-open("m.names", "w").write("thing\n")
-P
-/usr/bin/python3 model.py
+/usr/bin/python3 "$CB_SRC/tests/smallnet.py"
 objects() { jq -c 'select(.type=="cb.detection").data|[.pts,.packet,.objects]' "$1"; }
 
 # colours, depths and sizes that are not the usual ones; a phone held upright
