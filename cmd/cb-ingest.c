@@ -41,6 +41,20 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
+/* What only an address has a use for is refused elsewhere: it would seem to be in force. */
+static void check_source(struct argp_state *st, const struct opts *o)
+{
+	enum cb_source_kind kind;
+
+	if (!o->d.source || !*o->d.source)
+		argp_error(st, "a source is needed: a file, -, http(s)://, rtsp:// or /dev/videoN");
+	if (cb_source_kind(&kind, o->d.source, NULL) < 0 || kind == CB_SOURCE_HTTP ||
+	    kind == CB_SOURCE_HTTPS || kind == CB_SOURCE_RTSP)
+		return;
+	if (o->credentials || o->d.ca_file)
+		argp_error(st, "%s goes with an address", o->credentials ? "--credentials" : "--ca-file");
+}
+
 static error_t parse_opt(int key, char *arg, struct argp_state *st)
 {
 	struct opts *o = st->input;
@@ -48,8 +62,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	switch (key) {
 	case OPT_CAMERA:
 		if (!cb_camera_name_ok(arg))
-			argp_error(st, "--camera: '%s' is no name (letters, digits, '.', '_', '-'; at most %d)",
-				   arg, CB_NAME_MAX);
+			argp_error(st, "--camera: '%s' is not a camera name", arg);
 		o->camera = arg;
 		return 0;
 	case OPT_START:
@@ -88,8 +101,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		o->d.source = arg;
 		return 0;
 	case ARGP_KEY_END:
-		if (!o->d.source || !*o->d.source)
-			argp_error(st, "a source is needed: a file, -, http(s)://, rtsp:// or /dev/videoN");
+		check_source(st, o);
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;

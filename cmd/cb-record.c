@@ -56,8 +56,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		return 0;
 	case OPT_CAMERA:
 		if (!cb_camera_name_ok(arg))
-			argp_error(st, "--camera: letters, digits, '.', '_' and '-', at most %d, not "
-				   "starting with '.' or '-'", CB_NAME_MAX);
+			argp_error(st, "--camera: '%s' is not a camera name", arg);
 		o->camera = arg;
 		return 0;
 	case ARGP_KEY_ARG:

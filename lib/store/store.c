@@ -53,7 +53,8 @@ int cb_camera_open(const struct cb_store *s, const char *camera, bool make, stru
 {
 	if (!cb_camera_name_ok(camera))
 		return cb_err_set(err, CB_E_DATA, "not a camera name");
-	if (s->cameras < 0)
+	if (s->cameras < 0 ||
+	    (!make && faccessat(s->cameras, camera, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT))
 		return cb_err_set(err, CB_E_NOINPUT, "no camera %s in the store", camera);
 	return cb_dir_open(s->cameras, camera, make, err);
 }

@@ -267,6 +267,10 @@ ok "a reader that leaves: quiet ($st)" '[ ! -s err ] && { [ $st -eq 0 ] || [ $st
 
 # --- refusals ---------------------------------------------------------------------------------------
 one() { [ "$(wc -l <err)" = 1 ] && [ ! -s out ] && grep -q "^cb-ingest: .*$1" err; }
+exits 64 cb-ingest --ca-file nowhere.pem h264.mp4
+ok "nothing seems to be in force that is not" 'grep -q "^cb-ingest: --ca-file goes with an address" err'
+exits 64 cb-ingest --credentials nowhere - <h264.mp4
+ok "nor for a pipe" 'grep -q "^cb-ingest: --credentials goes with an address" err'
 exits 66 cb-ingest nowhere.mp4
 ok "one line" 'one "nowhere.mp4: No such file"'
 exits 66 cb-ingest .

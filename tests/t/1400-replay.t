@@ -146,4 +146,6 @@ ok "--events: stored ones, and the recorder's" 'grep -q scene.change ev && grep 
 cb-replay E >plain.cbf
 cb-frame events plain.cbf >ev
 ok "without: none" '[ ! -s ev ]'
+exits 66 cb-replay --camera nosuch S
+ok "a camera that is not there is named" 'grep -q "no camera nosuch in the store" err'
 done_testing
