@@ -64,15 +64,33 @@ static void isa_limit(enum cb_isa isa)
 		dnnl_set_max_cpu_isa(limits[isa]);
 }
 
-static int load(struct cb_net *n, const char *cfg, const char *weights, const struct cb_net_opts *o,
-		struct cb_err *err)
+/* A network to run: what was compiled, with memory of its own. */
+struct cb_net {
+	struct cb_nn_plan *plan;	/* shared */
+	struct cb_nn_runner run;
+	int threads;
+	struct cb_nn_found *found;	/* room for boxes before suppression */
+	size_t found_cap;
+};
+
+static void let_go(struct cb_nn_plan *n)
+{
+	if (!n || __atomic_sub_fetch(&n->users, 1, __ATOMIC_ACQ_REL))
+		return;
+	cb_nn_plan_release(n);
+	free(n);
+}
+
+static int load(struct cb_nn_plan *n, const char *cfg, const char *weights,
+		const struct cb_net_opts *o, struct cb_err *err)
 {
 	struct cb_nn_weights f = { .fd = -1, .seen = o->seen, .ctx = o->ctx };
 	uint8_t *text = NULL;
-	uint64_t room = 0;
 	size_t len;
 	int rc = -1;
 
+	if (dnnl_engine_create(&n->engine, dnnl_cpu, 0))
+		return cb_err_set(err, CB_E_OS, "oneDNN has no engine for this processor");
 	if (cb_file_read(cfg, CB_NN_CFG_MAX, &text, &len, err) ||
 	    cb_nn_graph_parse(&n->g, (const char *)text, len, o->width, o->height, err)) {
 		cb_err_prefix(err, "%s", cfg);
@@ -80,18 +98,8 @@ static int load(struct cb_net *n, const char *cfg, const char *weights, const st
 	}
 	if (o->seen)
 		o->seen(o->ctx, text, len);
-	if (cb_nn_weights_open(&f, weights, &n->g, err) ||
-	    cb_nn_plan(n, &f, err)) {
+	if (cb_nn_weights_open(&f, weights, &n->g, err) || cb_nn_plan(n, &f, err)) {
 		cb_err_prefix(err, "%s", weights);
-		goto out;
-	}
-	for (int i = 0; i < n->g.n; i++)
-		room += (uint64_t)n->g.layer[i].n * n->g.layer[i].h * n->g.layer[i].w *
-			n->g.layer[i].classes;
-	n->found_cap = room < CB_NET_BOXES_MAX ? (size_t)room : CB_NET_BOXES_MAX;
-	n->found = calloc(n->found_cap + 1, sizeof(*n->found));
-	if (!n->found) {
-		cb_err_nomem(err);
 		goto out;
 	}
 	rc = 0;
@@ -101,67 +109,105 @@ out:
 	return rc;
 }
 
+/* A runner for a plan, whose user it becomes. */
+static struct cb_net *net_new(struct cb_nn_plan *plan, int threads, struct cb_err *err)
+{
+	struct cb_net *n = calloc(1, sizeof(*n));
+	uint64_t room = 0;
+
+	if (!n) {
+		let_go(plan);
+		cb_err_nomem(err);
+		return NULL;
+	}
+	n->plan = plan;
+	n->threads = threads;
+	for (int i = 0; i < plan->g.n; i++) {
+		const struct cb_nn_layer *l = &plan->g.layer[i];
+
+		room += (uint64_t)l->n * l->h * l->w * l->classes;
+	}
+	n->found_cap = room < CB_NET_BOXES_MAX ? (size_t)room : CB_NET_BOXES_MAX;
+	n->found = calloc(n->found_cap + 1, sizeof(*n->found));
+	if (!n->found)
+		cb_err_nomem(err);
+	else if (!cb_nn_runner_init(&n->run, plan, err))
+		return n;
+	cb_net_free(n);
+	return NULL;
+}
+
 int cb_net_open(struct cb_net **ret, const char *cfg, const char *weights,
 		const struct cb_net_opts *o, struct cb_err *err)
 {
 	static const struct cb_net_opts none;
-	struct cb_net *n = calloc(1, sizeof(*n));
-	int rc = -1, had;
+	struct cb_nn_plan *plan;
+	struct cb_net *n = NULL;
+	int had, threads;
 
-	if (!n)
-		return cb_err_nomem(err);
 	if (!o)
 		o = &none;
-	n->threads = o->threads < 1 ? 1 : o->threads > CB_NET_THREADS_MAX ? CB_NET_THREADS_MAX : o->threads;
-	n->keep = o->keep;
-	if (threads_try(n->threads, err)) {
-		free(n);
+	threads = o->threads < 1 ? 1 : o->threads > CB_NET_THREADS_MAX ? CB_NET_THREADS_MAX : o->threads;
+	if (threads_try(threads, err))
 		return -1;
-	}
-	had = threads_swap(n->threads);
+	plan = calloc(1, sizeof(*plan));
+	if (!plan)
+		return cb_err_nomem(err);
+	plan->keep = o->keep;
+	plan->users = 1;
+	had = threads_swap(threads);
 	isa_limit(o->isa);
-	if (dnnl_engine_create(&n->engine, dnnl_cpu, 0) ||
-	    dnnl_stream_create(&n->stream, n->engine, dnnl_stream_default_flags))
-		cb_err_set(err, CB_E_OS, "oneDNN has no engine for this processor");
+	if (load(plan, cfg, weights, o, err))
+		let_go(plan);
 	else
-		rc = load(n, cfg, weights, o, err);
+		n = net_new(plan, threads, err);
 	threads_swap(had);
-	if (rc)
-		cb_net_free(n);
-	else
-		*ret = n;
-	return rc;
+	if (!n)
+		return -1;
+	*ret = n;
+	return 0;
+}
+
+int cb_net_share(struct cb_net **ret, struct cb_net *of, struct cb_err *err)
+{
+	struct cb_net *n;
+
+	__atomic_add_fetch(&of->plan->users, 1, __ATOMIC_RELAXED);
+	n = net_new(of->plan, of->threads, err);
+	if (!n)
+		return -1;
+	*ret = n;
+	return 0;
 }
 
 void cb_net_free(struct cb_net *n)
 {
 	if (!n)
 		return;
-	cb_nn_plan_release(n);
-	cb_nn_graph_release(&n->g);
-	dnnl_stream_destroy(n->stream);
-	dnnl_engine_destroy(n->engine);
+	if (n->run.plan)
+		cb_nn_runner_release(&n->run);
+	let_go(n->plan);
 	free(n->found);
 	free(n);
 }
 
-uint32_t cb_net_width(const struct cb_net *n) { return n->g.w; }
-uint32_t cb_net_height(const struct cb_net *n) { return n->g.h; }
-uint32_t cb_net_channels(const struct cb_net *n) { return n->g.c; }
-int cb_net_classes(const struct cb_net *n) { return (int)n->g.classes; }
-int cb_net_layers(const struct cb_net *n) { return n->g.n; }
-int cb_net_steps(const struct cb_net *n) { return n->nsteps; }
+uint32_t cb_net_width(const struct cb_net *n) { return n->plan->g.w; }
+uint32_t cb_net_height(const struct cb_net *n) { return n->plan->g.h; }
+uint32_t cb_net_channels(const struct cb_net *n) { return n->plan->g.c; }
+int cb_net_classes(const struct cb_net *n) { return (int)n->plan->g.classes; }
+int cb_net_layers(const struct cb_net *n) { return n->plan->g.n; }
+int cb_net_steps(const struct cb_net *n) { return n->plan->nsteps; }
 
 size_t cb_net_bytes(const struct cb_net *n)
 {
-	return n->constant_bytes + n->scratch_bytes + n->arena_floats * sizeof(float);
+	return n->plan->constant_bytes + n->plan->scratch_bytes + n->plan->arena_bytes;
 }
 
 void cb_net_step(const struct cb_net *n, int step, struct cb_net_step *ret)
 {
-	const struct cb_nn_step *s = &n->step[step];
+	const struct cb_nn_step *s = &n->plan->step[step];
 
-	*ret = (struct cb_net_step){ s->layer, n->g.layer[s->layer].name, s->impl };
+	*ret = (struct cb_net_step){ s->layer, n->plan->g.layer[s->layer].name, s->impl };
 }
 
 const char *cb_net_isa(const struct cb_net *n)
@@ -193,14 +239,14 @@ const char *cb_nn_library_version(void)
 
 float *cb_net_input(struct cb_net *n)
 {
-	return n->tensor[n->input].v.p;
+	return cb_nn_view_of(&n->run, n->plan->input).p;
 }
 
 int cb_net_run(struct cb_net *n, struct cb_err *err)
 {
 	int had = threads_swap(n->threads), rc;
 
-	rc = cb_nn_plan_run(n, err);
+	rc = cb_nn_run(&n->run, err);
 	threads_swap(had);
 	return rc;
 }
@@ -210,11 +256,14 @@ int cb_net_boxes(const struct cb_net *n, float threshold, float nms, struct cb_b
 	struct cb_nn_heap h = { n->found, 0, n->found_cap };
 	int k = 0;
 
-	for (int i = 0; i < n->g.n; i++) {
-		const struct cb_nn_layer *l = &n->g.layer[i];
+	for (int i = 0; i < n->plan->g.n; i++) {
+		const struct cb_nn_layer *l = &n->plan->g.layer[i];
 
-		if (l->type == CB_NN_YOLO || l->type == CB_NN_REGION)
-			cb_nn_detector_boxes(&h, l, &n->tensor[n->out[i]].v, n->g.w, n->g.h, threshold);
+		if (l->type == CB_NN_YOLO || l->type == CB_NN_REGION) {
+			const struct cb_nn_view v = cb_nn_view_of(&n->run, n->plan->out[i]);
+
+			cb_nn_detector_boxes(&h, l, &v, n->plan->g.w, n->plan->g.h, threshold);
+		}
 	}
 	cb_nn_suppress(&h, nms);
 	for (; k < max && (size_t)k < h.n; k++) {
@@ -228,21 +277,18 @@ int cb_net_boxes(const struct cb_net *n, float threshold, float nms, struct cb_b
 
 int64_t cb_net_layer_output(const struct cb_net *n, int layer, float *ret, size_t max)
 {
-	const struct cb_nn_layer *l = &n->g.layer[layer];
-	const struct cb_nn_tensor *t;
-	size_t floats = (size_t)l->c * l->h * l->w;
-	bool detector = l->type == CB_NN_YOLO || l->type == CB_NN_REGION;
+	const struct cb_nn_plan *p = n->plan;
+	const struct cb_nn_layer *l = &p->g.layer[layer];
+	size_t hw = (size_t)l->h * l->w, floats = l->c * hw;
+	struct cb_nn_view v;
 
-	if (n->out[layer] < 0)
+	if (p->out[layer] < 0 || (!p->keep && p->tensor[p->out[layer]].last != INT32_MAX))
 		return -1;
-	t = &n->tensor[n->out[layer]];
-	if (!n->keep && t->last != INT32_MAX)
-		return -1;
-	if (detector && max >= floats)
-		cb_nn_detector_output(l, &t->v, ret);
-	else if (!detector)
+	v = cb_nn_view_of(&n->run, p->out[layer]);
+	if (l->type != CB_NN_YOLO && l->type != CB_NN_REGION)
 		for (size_t i = 0; i < floats && i < max; i++)
-			ret[i] = t->v.p[cb_nn_at(&t->v, (uint32_t)(i / ((size_t)l->h * l->w)),
-						 i % ((size_t)l->h * l->w))];
+			ret[i] = v.p[cb_nn_at(&v, (uint32_t)(i / hw), i % hw)];
+	else if (max >= floats)
+		cb_nn_detector_output(l, &v, ret);
 	return (int64_t)floats;
 }

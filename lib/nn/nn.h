@@ -52,6 +52,11 @@ struct cb_box {
  * weights must be a regular file. Threads or memory that are not to be had are CB_E_OS. */
 int cb_net_open(struct cb_net **ret, const char *cfg, const char *weights,
 		const struct cb_net_opts *o, struct cb_err *err);
+/* Another net with the weights and the compiled code of this one and activations of its own.
+ * Both may run at a time, each in a thread of its own; they are freed in any order. So a batch
+ * of N pictures, or N inputs, is N nets that share: with one thread each they use N cores
+ * better than N threads on one picture do. */
+int cb_net_share(struct cb_net **ret, struct cb_net *of, struct cb_err *err);
 void cb_net_free(struct cb_net *n);
 
 uint32_t cb_net_width(const struct cb_net *n);
@@ -88,7 +93,7 @@ struct cb_net_step {
 };
 int cb_net_steps(const struct cb_net *n);
 void cb_net_step(const struct cb_net *n, int step, struct cb_net_step *ret);
-/* Bytes of weights, activations and scratch memory. */
+/* Bytes of weights, and of the activations and scratch memory of one net. */
 size_t cb_net_bytes(const struct cb_net *n);
 
 #endif

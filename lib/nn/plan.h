@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A graph compiled: steps over tensors in one arena. Internal to lib/nn. */
+/* A graph compiled, and what runs it. Internal to lib/nn.
+ *
+ * The plan (steps, weights, where tensors lie) is made once and then only read; it may be run
+ * by many at a time. Each runner has memory of its own: activations, scratch, oneDNN's handles. */
 #ifndef CB_NN_PLAN_H
 #define CB_NN_PLAN_H
 
@@ -13,12 +16,12 @@
 #define CB_NN_FOLDED (-1)
 
 struct cb_nn_tensor {
-	struct cb_nn_view v;	/* v.p is set when the arena is laid out */
-	size_t floats;
+	struct cb_nn_view v;	/* its p is NULL: see cb_nn_view_of */
+	size_t bytes;
 	int first, last;	/* steps that write and read it */
 	int parent;		/* part of another tensor, at poff; or -1 */
 	size_t poff;
-	size_t off;		/* in the arena */
+	size_t off;		/* in a runner's arena, once everything is placed */
 };
 
 enum cb_nn_op {
@@ -39,7 +42,7 @@ struct cb_nn_arg {
 	int what;		/* DNNL_ARG_... */
 	int tensor;		/* or -1: ptr */
 	dnnl_memory_desc_t md;
-	float *ptr;
+	void *ptr;		/* a constant */
 };
 
 struct cb_nn_step {
@@ -48,9 +51,8 @@ struct cb_nn_step {
 	char impl[48];		/* oneDNN's name of the implementation, or "c" */
 	/* primitives */
 	dnnl_primitive_t prim;
-	struct cb_nn_arg *arg;	/* until the memories are made */
-	dnnl_exec_arg_t exec[CB_NN_ARGS_MAX];
-	int nargs;
+	struct cb_nn_arg *arg;
+	int nargs, at;		/* at: where in a runner's list of arguments its own begin */
 	/* others */
 	int dst, src, src2;
 	uint32_t d, s, n;
@@ -58,35 +60,43 @@ struct cb_nn_step {
 	float alpha, beta;
 };
 
-struct cb_net {
+struct cb_nn_plan {
 	struct cb_nn_graph g;
-	int threads;
+	unsigned users;			/* runners; atomic */
 	bool keep;
 	dnnl_engine_t engine;
-	dnnl_stream_t stream;
 	int input;			/* tensor of the picture */
 	int *out;			/* tensor of each layer's output, or CB_NN_FOLDED */
 	struct cb_nn_tensor *tensor;
 	int ntensors, ctensors;
 	struct cb_nn_step *step;
-	int nsteps, csteps;
-	float **constant;		/* weights and biases as the primitives want them */
+	int nsteps, csteps, nargs;
+	void **constant;		/* weights and biases as the primitives want them */
 	int nconstants, cconstants;
-	size_t constant_bytes;
-	float *arena;
-	size_t arena_floats;
-	void *scratch;
-	size_t scratch_bytes;
-	struct cb_nn_found *found;	/* room for boxes before suppression */
-	size_t found_cap;
+	size_t constant_bytes, arena_bytes, scratch_bytes;
 };
 
-/* Make the steps and lay out the arena; reads the weights. With n->keep no tensor's room is used
- * again, so that every layer's output can be looked at. */
-int cb_nn_plan(struct cb_net *n, struct cb_nn_weights *f, struct cb_err *err);
-void cb_nn_plan_release(struct cb_net *n);
+struct cb_nn_runner {
+	const struct cb_nn_plan *plan;
+	dnnl_stream_t stream;
+	dnnl_exec_arg_t *arg;		/* of all steps */
+	uint8_t *arena;
+	void *scratch;
+};
+
+/* Make the steps and lay out the arena; reads the weights. n has its graph and engine. With
+ * n->keep no tensor's room is used again, so that every layer's output can be looked at. */
+int cb_nn_plan(struct cb_nn_plan *n, struct cb_nn_weights *f, struct cb_err *err);
+/* All that it holds, graph and engine too. */
+void cb_nn_plan_release(struct cb_nn_plan *n);
+
+int cb_nn_runner_init(struct cb_nn_runner *ret, const struct cb_nn_plan *n, struct cb_err *err);
+void cb_nn_runner_release(struct cb_nn_runner *r);
 /* Run all steps. */
-int cb_nn_plan_run(const struct cb_net *n, struct cb_err *err);
+int cb_nn_run(const struct cb_nn_runner *r, struct cb_err *err);
+/* A tensor where this runner has it. */
+struct cb_nn_view cb_nn_view_of(const struct cb_nn_runner *r, int tensor);
+
 /* Aligned to a cache line, zeroed. */
 void *cb_nn_alloc(size_t bytes);
 

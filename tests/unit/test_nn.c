@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <malloc.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -611,6 +612,58 @@ static void test_run(void)
 	cb_nn_graph_release(&g);
 }
 
+/* A net of its own picture, run again and again. */
+struct sharer { struct cb_net *net; float out[21 * 8 * 8]; unsigned seed; int wrong; };
+
+static void fill_input(struct cb_net *n, unsigned seed)
+{
+	for (int i = 0; i < 3 * 32 * 32; i++)
+		cb_net_input(n)[i] = (float)(seed = seed * 1103515245 + 12345) / (float)UINT32_MAX;
+}
+
+static void *share_runs(void *ctx)
+{
+	struct sharer *s = ctx;
+	float now[21 * 8 * 8];
+	struct cb_err err = CB_ERR_INIT;
+
+	for (int i = 0; i < 200; i++) {
+		fill_input(s->net, s->seed);
+		s->wrong += cb_net_run(s->net, &err) != 0;
+		cb_net_layer_output(s->net, 14, now, 21 * 8 * 8);
+		s->wrong += memcmp(now, s->out, sizeof now) != 0;
+	}
+	return NULL;
+}
+
+/* Nets that share run at a time, each with its own picture, and outlive the first. */
+static void test_share(void)
+{
+	struct cb_err err = CB_ERR_INIT;
+	struct sharer s[3] = { 0 };
+	struct cb_net *first = NULL;
+	pthread_t t[3];
+
+	OK(cb_net_open(&first, cfg_path, w_path, NULL, &err) == 0);
+	for (unsigned i = 0; i < 3; i++) {
+		OK(cb_net_share(&s[i].net, first, &err) == 0);
+		OK(cb_net_input(s[i].net) != cb_net_input(first));
+		s[i].seed = i + 1;
+		fill_input(first, s[i].seed);
+		OK(cb_net_run(first, &err) == 0);
+		cb_net_layer_output(first, 14, s[i].out, 21 * 8 * 8);
+	}
+	OK(memcmp(s[0].out, s[1].out, sizeof s[0].out) != 0);
+	cb_net_free(first);
+	for (int i = 0; i < 3; i++)
+		OK(pthread_create(&t[i], NULL, share_runs, &s[i]) == 0);
+	for (int i = 0; i < 3; i++) {
+		pthread_join(t[i], NULL);
+		OK_INT(s[i].wrong, 0);
+		cb_net_free(s[i].net);
+	}
+}
+
 int main(void)
 {
 	/* one thread is one, whatever this says */
@@ -620,6 +673,7 @@ int main(void)
 	snprintf(cfg_path, sizeof(cfg_path), "%s/n.cfg", dir);
 	snprintf(w_path, sizeof(w_path), "%s/n.weights", dir);
 	test_run();
+	test_share();
 	test_cfg();
 	test_weights();
 	test_boxes();
