@@ -33,34 +33,42 @@ struct cb_model {
 	struct cb_object *object;
 };
 
-/* "dir/x.cfg" and ".names" to "dir/x.names". */
-static char *sibling(const char *cfg, const char *ext)
-{
-	size_t n = strlen(cfg);
-	char *s = malloc(n + strlen(ext) + 1);
-
-	if (!s)
-		return NULL;
-	if (n > 4 && !strcmp(cfg + n - 4, ".cfg"))
-		n -= 4;
-	memcpy(s, cfg, n);
-	strcpy(s + n, ext);
-	return s;
-}
-
 static void hash(void *ctx, const void *p, size_t n)
 {
 	cb_sha256_update(ctx, p, n);
 }
 
-static int read_names(struct cb_model *m, const char *path, struct cb_err *err)
+/* The names' text: of the file, or of the model in one file. *ret_path is where they are. */
+static int load_names(struct cb_model *m, char **ret_path, size_t *ret_len, struct cb_err *err)
 {
-	uint8_t *text, digest[CB_SHA256_LEN];
-	size_t len, lines = 0, line = 0;
+	const char *packed = cb_net_names(m->net, ret_len);
+	uint8_t *text;
 
-	if (cb_file_read(path, NAMES_BYTES, &text, &len, err) < 0)
-		return cb_err_prefix(err, "%s", path);
-	m->names_text = (char *)text;
+	if (packed && m->o->names)
+		return cb_err_set(err, CB_E_USAGE, "%s: a model in one file has its own names", m->o->cfg);
+	*ret_path = packed ? strdup(m->o->cfg) : m->o->names ? strdup(m->o->names) :
+		cb_net_sibling(m->o->cfg, ".names");
+	if (!*ret_path)
+		return cb_err_nomem(err);
+	if (packed) {
+		m->names_text = malloc(*ret_len + 1);
+		if (!m->names_text)
+			return cb_err_nomem(err);
+		memcpy(m->names_text, packed, *ret_len + 1);
+	} else {
+		if (cb_file_read(*ret_path, NAMES_BYTES, &text, ret_len, err) < 0)
+			return cb_err_prefix(err, "%s", *ret_path);
+		m->names_text = (char *)text;
+	}
+	return 0;
+}
+
+static int parse_names(struct cb_model *m, const char *path, size_t len, struct cb_err *err)
+{
+	uint8_t digest[CB_SHA256_LEN];
+	size_t lines = 0, line = 0;
+	char *text = m->names_text;
+
 	cb_sha256(digest, text, len);
 	cb_hex(m->names_digest, digest, sizeof digest);
 	if (memchr(text, 0, len))
@@ -92,6 +100,18 @@ static int read_names(struct cb_model *m, const char *path, struct cb_err *err)
 	return 0;
 }
 
+static int read_names(struct cb_model *m, struct cb_err *err)
+{
+	char *path = NULL;
+	size_t len;
+	int r = load_names(m, &path, &len, err);
+
+	if (r == 0)
+		r = parse_names(m, path, len, err);
+	free(path);
+	return r;
+}
+
 static int choose(struct cb_model *m, const char *list, struct cb_err *err)
 {
 	m->wanted = calloc((size_t)m->classes + 1, sizeof *m->wanted);
@@ -118,7 +138,6 @@ int cb_model_open(struct cb_model **ret, const struct cb_model_opts *o, struct c
 	struct cb_sha256 h;
 	/* what is hashed is what is used: the files are read once */
 	struct cb_net_opts no = { .threads = o->threads, .isa = o->isa, .seen = hash, .ctx = &h };
-	char *weights = NULL, *names = NULL;
 	struct cb_model *m;
 	uint8_t digest[CB_SHA256_LEN];
 	int r = -1;
@@ -127,14 +146,8 @@ int cb_model_open(struct cb_model **ret, const struct cb_model_opts *o, struct c
 	if (!m)
 		return cb_err_nomem(err);
 	m->o = o;
-	weights = o->weights ? strdup(o->weights) : sibling(o->cfg, ".weights");
-	names = o->names ? strdup(o->names) : sibling(o->cfg, ".names");
-	if (!weights || !names) {
-		cb_err_nomem(err);
-		goto out;
-	}
 	cb_sha256_init(&h);
-	if (cb_net_open(&m->net, o->cfg, weights, &no, err) < 0)
+	if (cb_net_open(&m->net, o->cfg, o->weights, &no, err) < 0)
 		goto out;
 	cb_sha256_final(&h, digest);
 	cb_hex(m->digest, digest, sizeof digest);
@@ -150,7 +163,7 @@ int cb_model_open(struct cb_model **ret, const struct cb_model_opts *o, struct c
 		cb_err_set(err, CB_E_DATA, "%s: the model detects nothing: no [yolo] or [region] layer", o->cfg);
 		goto out;
 	}
-	if (read_names(m, names, err) < 0 || (o->classes && choose(m, o->classes, err) < 0))
+	if (read_names(m, err) < 0 || (o->classes && choose(m, o->classes, err) < 0))
 		goto out;
 	m->rgb = malloc((size_t)m->w * m->h * 3 + SLACK);
 	m->box = malloc(CANDIDATES * sizeof *m->box);
@@ -163,8 +176,6 @@ int cb_model_open(struct cb_model **ret, const struct cb_model_opts *o, struct c
 	m = NULL;
 	r = 0;
 out:
-	free(weights);
-	free(names);
 	cb_model_free(m);
 	return r;
 }

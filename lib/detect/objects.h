@@ -20,7 +20,7 @@ enum cb_resize { CB_RESIZE_STRETCH, CB_RESIZE_LETTERBOX };
 
 struct cb_model_opts {
 	const char *cfg, *weights, *names;	/* weights, names: NULL for the cfg's name with
-						 * .weights and .names */
+						 * .weights and .names, or in the one file */
 	const char *classes;	/* names between commas, NULL: all */
 	int threads;
 	enum cb_isa isa;
@@ -48,7 +48,8 @@ int cb_model_run(struct cb_model *m, const struct cb_picture *pic, struct cb_obj
 
 const char *cb_model_class(const struct cb_model *m, int class_id);
 const char *cb_model_isa(const struct cb_model *m);
-/* SHA-256 over the cfg's bytes and then the weights', and over the names', in hexadecimal. */
+/* SHA-256 over the cfg's bytes and then the weights' (over a model in one file: the file's),
+ * and over the names', in hexadecimal. */
 const char *cb_model_digest(const struct cb_model *m);
 const char *cb_model_names_digest(const struct cb_model *m);
 

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/io.h"
 #include "nn/boxes.h"
+#include "nn/pack.h"
 #include "nn/plan.h"
 
 /* Debian's oneDNN runs on OpenMP, whose number of threads belongs to the calling thread. It is
@@ -78,34 +78,100 @@ static void let_go(struct cb_nn_plan *n)
 	if (!n || __atomic_sub_fetch(&n->users, 1, __ATOMIC_ACQ_REL))
 		return;
 	cb_nn_plan_release(n);
+	free(n->names);
 	free(n);
 }
 
-static int load(struct cb_nn_plan *n, const char *cfg, const char *weights,
-		const struct cb_net_opts *o, struct cb_err *err)
+char *cb_net_sibling(const char *cfg, const char *ext)
+{
+	size_t n = strlen(cfg);
+	char *s = malloc(n + strlen(ext) + 1);
+
+	if (!s)
+		return NULL;
+	if (n > 4 && !strcmp(cfg + n - 4, ".cfg"))
+		n -= 4;
+	memcpy(s, cfg, n);
+	strcpy(s + n, ext);
+	return s;
+}
+
+static int load_cfg(struct cb_nn_plan *n, const uint8_t *text, size_t len, const struct cb_net_opts *o,
+		    struct cb_err *err)
+{
+	return cb_nn_graph_parse(&n->g, (const char *)text, len, o->width, o->height, err);
+}
+
+static int load_pack(struct cb_nn_plan *n, const struct cb_pack *p, const struct cb_net_opts *o,
+		     struct cb_err *err)
+{
+	struct cb_nn_weights f = { .fd = -1 };
+
+	if (load_cfg(n, p->cfg.p, p->cfg.n, o, err))
+		return cb_err_prefix(err, "model.cfg");
+	if (p->kind != CB_PACK_FLOAT)
+		return cb_err_set(err, CB_E_DATA, "model.int8: weights of 8 bits are not supported");
+	if (cb_nn_weights_memory(&f, p->body.p, p->body.n, &n->g, err) || cb_nn_plan(n, &f, err))
+		return cb_err_prefix(err, "model.weights");
+	n->names = malloc(p->name_list.n + 1);
+	if (!n->names)
+		return cb_err_nomem(err);
+	memcpy(n->names, p->name_list.p, p->name_list.n);
+	n->names[p->name_list.n] = 0;
+	n->names_len = p->name_list.n;
+	return 0;
+}
+
+static int load_darknet(struct cb_nn_plan *n, const struct cb_pack *p, const char *cfg,
+			const char *weights, const struct cb_net_opts *o, struct cb_err *err)
 {
 	struct cb_nn_weights f = { .fd = -1, .seen = o->seen, .ctx = o->ctx };
-	uint8_t *text = NULL;
-	size_t len;
+	char *beside = NULL;
+	int rc = -1;
+
+	if (load_cfg(n, p->file, p->file_bytes, o, err))
+		return cb_err_prefix(err, "%s", cfg);
+	if (!weights)
+		weights = beside = cb_net_sibling(cfg, ".weights");
+	if (!weights)
+		return cb_err_nomem(err);
+	if (cb_nn_weights_open(&f, weights, &n->g, err) || cb_nn_plan(n, &f, err))
+		cb_err_prefix(err, "%s", weights);
+	else
+		rc = 0;
+	cb_nn_weights_close(&f);
+	free(beside);
+	return rc;
+}
+
+static int load(struct cb_nn_plan *n, const char *cfg, const char *weights, const struct cb_net_opts *o,
+		struct cb_err *err)
+{
+	struct cb_pack read = { 0 };
+	const struct cb_pack *p = o->pack ? o->pack : &read;
 	int rc = -1;
 
 	if (dnnl_engine_create(&n->engine, dnnl_cpu, 0))
 		return cb_err_set(err, CB_E_OS, "oneDNN has no engine for this processor");
-	if (cb_file_read(cfg, CB_NN_CFG_MAX, &text, &len, err) ||
-	    cb_nn_graph_parse(&n->g, (const char *)text, len, o->width, o->height, err)) {
+	if (!o->pack && cb_pack_read(&read, cfg, CB_NN_CFG_MAX, err) < 0) {
 		cb_err_prefix(err, "%s", cfg);
 		goto out;
 	}
-	if (o->seen)
-		o->seen(o->ctx, text, len);
-	if (cb_nn_weights_open(&f, weights, &n->g, err) || cb_nn_plan(n, &f, err)) {
-		cb_err_prefix(err, "%s", weights);
+	if (!o->pack && o->seen)
+		o->seen(o->ctx, p->file, p->file_bytes);
+	if (p->kind && weights) {
+		cb_err_set(err, CB_E_USAGE, "%s: a model in one file has its own weights", cfg);
 		goto out;
 	}
+	if (p->kind && load_pack(n, p, o, err)) {
+		cb_err_prefix(err, "%s", cfg);
+		goto out;
+	}
+	if (!p->kind && load_darknet(n, p, cfg, weights, o, err))
+		goto out;
 	rc = 0;
 out:
-	cb_nn_weights_close(&f);
-	free(text);
+	cb_pack_release(&read);
 	return rc;
 }
 
@@ -189,6 +255,13 @@ void cb_net_free(struct cb_net *n)
 	let_go(n->plan);
 	free(n->found);
 	free(n);
+}
+
+const char *cb_net_names(const struct cb_net *n, size_t *ret_len)
+{
+	if (n->plan->names)
+		*ret_len = n->plan->names_len;
+	return n->plan->names;
 }
 
 uint32_t cb_net_width(const struct cb_net *n) { return n->plan->g.w; }

@@ -24,6 +24,7 @@
 #include "base/err.h"
 
 struct cb_net;
+struct cb_pack;
 
 enum cb_isa { CB_ISA_AUTO = 0, CB_ISA_SSE41, CB_ISA_AVX2, CB_ISA_AVX512 };
 
@@ -34,9 +35,13 @@ struct cb_net_opts {
 	enum cb_isa isa;	/* never use more than this; process-wide, the first net decides */
 	uint32_t width, height;	/* override the cfg's input size, 0: as it says */
 	bool keep;		/* for tests: keep every layer's output (more memory) */
-	/* told every byte that was read, the cfg's and then the weights', in their order */
+	/* told every byte that was read: the cfg's and then the weights', in their order, or
+	 * those of a model in one file */
 	void (*seen)(void *ctx, const void *p, size_t n);
 	void *ctx;
+	/* the model is in memory: nothing is opened, nothing seen, cfg only names it in errors;
+	 * needed until the net is open */
+	const struct cb_pack *pack;
 };
 
 /* A box, normalised to the network's input picture (0..1, origin top left), not clipped to it. */
@@ -46,7 +51,11 @@ struct cb_box {
 	int class_id;
 };
 
-/* Errors name the file and the cfg's line ("yolo.cfg: line 12: [convolutional]: filters=0")
+/* cfg is darknet's .cfg, or a model in one file (cb-model(5), nn/pack.h), which has its weights
+ * in it: others beside it are CB_E_USAGE. weights NULL: the cfg's name with .weights for .cfg.
+ * A model in one file is in memory as a whole (1 GiB at most) while it loads.
+ *
+ * Errors name the file and the cfg's line ("yolo.cfg: line 12: [convolutional]: filters=0")
  * or the layer where the weights end ("yolo.weights: layer 17 [convolutional]: 4096 bytes
  * missing"). Missing files are CB_E_NOINPUT, wrong ones CB_E_DATA. The cfg may be a pipe; the
  * weights must be a regular file. Threads or memory that are not to be had are CB_E_OS. */
@@ -58,6 +67,12 @@ int cb_net_open(struct cb_net **ret, const char *cfg, const char *weights,
  * better than N threads on one picture do. */
 int cb_net_share(struct cb_net **ret, struct cb_net *of, struct cb_err *err);
 void cb_net_free(struct cb_net *n);
+
+/* "dir/x.cfg" and ".names" to "dir/x.names", as malloc gives it; NULL: no memory. */
+char *cb_net_sibling(const char *cfg, const char *ext);
+/* The names that came with a model in one file, NUL-terminated, of *ret_len bytes; NULL where
+ * the model was none. They live as long as the net. */
+const char *cb_net_names(const struct cb_net *n, size_t *ret_len);
 
 uint32_t cb_net_width(const struct cb_net *n);
 uint32_t cb_net_height(const struct cb_net *n);

@@ -74,6 +74,8 @@ struct cb_nn_plan {
 	void **constant;		/* weights and biases as the primitives want them */
 	int nconstants, cconstants;
 	size_t constant_bytes, arena_bytes, scratch_bytes;
+	char *names;			/* of a model in one file; its user's to free */
+	size_t names_len;
 };
 
 struct cb_nn_runner {

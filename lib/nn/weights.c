@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,6 +37,11 @@ static int read_all(struct cb_nn_weights *f, void *buf, size_t n, struct cb_err 
 {
 	uint8_t *p = buf;
 
+	if (f->mem) {	/* the size was checked before */
+		memcpy(p, f->mem + f->at, n);
+		f->at += n;
+		return 0;
+	}
 	while (n) {
 		ssize_t got = read(f->fd, p, n);
 
@@ -54,14 +60,40 @@ static int read_all(struct cb_nn_weights *f, void *buf, size_t n, struct cb_err 
 	return 0;
 }
 
-int cb_nn_weights_open(struct cb_nn_weights *ret, const char *path,
-		       const struct cb_nn_graph *g, struct cb_err *err)
+/* The header, and whether the file is as long as the graph says. */
+static int begin(struct cb_nn_weights *f, const struct cb_nn_graph *g, struct cb_err *err)
 {
-	struct cb_nn_weights f = { .fd = -1, .seen = ret->seen, .ctx = ret->ctx };
 	uint64_t need = g->weights * sizeof(float);
 	uint8_t head[20];
 	int32_t major, minor;
 	size_t seen;
+
+	if (f->size < 16)
+		return cb_err_set(err, CB_E_DATA, "%" PRIu64 " bytes: not a weights file", f->size);
+	if (read_all(f, head, 12, err))
+		return -1;
+	major = (int32_t)cb_le32(head);
+	minor = (int32_t)cb_le32(head + 4);
+	if (major < 0 || major >= 1000 || minor < 0 || minor >= 1000)
+		return cb_err_set(err, CB_E_DATA, "version %d.%d: not a weights file", major, minor);
+	/* pictures seen in training: 32 bits in version 0.1, 64 from 0.2 on */
+	seen = major * 10 + minor >= 2 ? 8 : 4;
+	if (f->size < 12 + seen)
+		return cb_err_set(err, CB_E_DATA, "%" PRIu64 " bytes: not a weights file", f->size);
+	if (read_all(f, head, seen, err))
+		return -1;
+	if (f->size - f->at < need)
+		return too_short(g, f->size - f->at, need - (f->size - f->at), err);
+	if (f->size - f->at > need)
+		return cb_err_set(err, CB_E_DATA, "%" PRIu64 " bytes too many after layer %d: "
+				  "not the weights of this cfg", f->size - f->at - need, g->n - 1);
+	return 0;
+}
+
+int cb_nn_weights_open(struct cb_nn_weights *ret, const char *path,
+		       const struct cb_nn_graph *g, struct cb_err *err)
+{
+	struct cb_nn_weights f = { .fd = -1, .seen = ret->seen, .ctx = ret->ctx };
 	struct stat st;
 
 	f.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -76,40 +108,24 @@ int cb_nn_weights_open(struct cb_nn_weights *ret, const char *path,
 		goto bad;
 	}
 	f.size = (uint64_t)st.st_size;
-	if (f.size < 16) {
-		cb_err_set(err, CB_E_DATA, "%" PRIu64 " bytes: not a weights file", f.size);
+	if (begin(&f, g, err))
 		goto bad;
-	}
-	if (read_all(&f, head, 12, err))
-		goto bad;
-	major = (int32_t)cb_le32(head);
-	minor = (int32_t)cb_le32(head + 4);
-	if (major < 0 || major >= 1000 || minor < 0 || minor >= 1000) {
-		cb_err_set(err, CB_E_DATA, "version %d.%d: not a weights file", major, minor);
-		goto bad;
-	}
-	/* pictures seen in training: 32 bits in version 0.1, 64 from 0.2 on */
-	seen = major * 10 + minor >= 2 ? 8 : 4;
-	if (f.size < 12 + seen) {
-		cb_err_set(err, CB_E_DATA, "%" PRIu64 " bytes: not a weights file", f.size);
-		goto bad;
-	}
-	if (read_all(&f, head, seen, err))
-		goto bad;
-	if (f.size - f.at < need) {
-		too_short(g, f.size - f.at, need - (f.size - f.at), err);
-		goto bad;
-	}
-	if (f.size - f.at > need) {
-		cb_err_set(err, CB_E_DATA, "%" PRIu64 " bytes too many after layer %d: "
-			   "not the weights of this cfg", f.size - f.at - need, g->n - 1);
-		goto bad;
-	}
 	*ret = f;
 	return 0;
 bad:
 	close(f.fd);
 	return -1;
+}
+
+int cb_nn_weights_memory(struct cb_nn_weights *ret, const uint8_t *p, size_t n,
+			 const struct cb_nn_graph *g, struct cb_err *err)
+{
+	struct cb_nn_weights f = { .fd = -1, .mem = p, .size = n };
+
+	if (begin(&f, g, err))
+		return -1;
+	*ret = f;
+	return 0;
 }
 
 static int check_finite(const float *v, uint64_t n, const char *what, struct cb_err *err)

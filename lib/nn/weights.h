@@ -8,6 +8,7 @@
 
 struct cb_nn_weights {
 	int fd;
+	const uint8_t *mem;	/* the file's bytes where they are in memory: not copied, not seen */
 	uint64_t size, at;	/* bytes of the file, read so far */
 	void (*seen)(void *ctx, const void *p, size_t n);	/* told what is read, or NULL */
 	void *ctx;
@@ -18,6 +19,9 @@ struct cb_nn_weights {
  * not in the messages. */
 int cb_nn_weights_open(struct cb_nn_weights *ret, const char *path,
 		       const struct cb_nn_graph *g, struct cb_err *err);
+/* The same of n bytes in memory, which must live as long. */
+int cb_nn_weights_memory(struct cb_nn_weights *ret, const uint8_t *p, size_t n,
+			 const struct cb_nn_graph *g, struct cb_err *err);
 /* The next layer's: w as out x in/groups x size x size and one bias an output, batch
  * normalisation folded in. Only for layers with weights, in their order. */
 int cb_nn_weights_layer(struct cb_nn_weights *f, const struct cb_nn_graph *g, int layer,
