@@ -64,7 +64,7 @@ say  = $(if $(V),,@printf '  %-7s %s\n' $(1) '$(2)')
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all check check-layers check-headers check-man check-completions check-needed \
-	check-sbom check-unit check-tools completions sbom bench fuzz demo install uninstall \
+	check-sbom check-unit check-tools completions sbom bench accuracy fuzz demo install uninstall \
 	dist clean help format-check golden FORCE
 all: $(TOOLS:%=$(O)/bin/%)
 

@@ -125,6 +125,12 @@ bench:
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)scripts/bench $(O)
 
+# how well models find what is in ../shared: make accuracy MODELS='a.cfg b.cfg' BESIDE=darknet
+MODELS ?= $(wildcard $(or $(CB_SHARED),../shared)/data/models/*.cfg)
+accuracy: all
+	$(Q)PATH="$(abspath $(O))/bin:$$PATH" tests/accuracy/ap.py all $(MODELS:%=-m %) \
+		$(if $(BESIDE),--beside $(BESIDE)) $(ACCURACY)
+
 # coverage-guided, one target after another: make fuzz FUZZ='json frame' FUZZ_SECONDS=600
 # new inputs go to build-fuzz/corpus, crashes to build-fuzz/crash
 fuzz:
@@ -156,6 +162,7 @@ help:
 	@echo 'make check         every test (installs what is missing: scripts/deps)'
 	@echo 'make install       into DESTDIR and PREFIX ($(PREFIX)); make uninstall takes it away'
 	@echo 'make bench         measurements, beside other programs on this machine'
+	@echo 'make accuracy      how well models detect, on pictures with known boxes; BESIDE=darknet'
 	@echo 'make fuzz          fuzz every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) each; FUZZ=name for one'
 	@echo 'make dist          the committed tree as $(O)/cb-$(VERSION).tar.gz'
 	@echo 'make sbom          software bill of materials, CycloneDX 1.6'
