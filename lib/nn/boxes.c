@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decoding of yolo and region layers and non-maximum suppression, as darknet does them. */
+/* Decoding of yolo, Gaussian yolo and region layers and non-maximum suppression, as darknet does them. */
 #include "nn/boxes.h"
 
 #include <float.h>
@@ -21,19 +21,24 @@ static float softmax_of(const struct cb_nn_view *in, uint32_t c0, uint32_t n, si
 	return sum;
 }
 
+/* Where the four coordinates of a box are: each before its deviation, or one after another. */
+static uint32_t entry_of(const struct cb_nn_layer *l, uint32_t k)
+{
+	return k == 4 ? l->coords : l->type == CB_NN_GAUSSIAN ? 2 * k : k;
+}
+
 /* Values of box n at a pixel, coordinates and objectness: x y w h objectness. */
 static void coords(const struct cb_nn_layer *l, const struct cb_nn_view *in, uint32_t c0, size_t at,
 		   float ret[static 5])
 {
 	for (uint32_t k = 0; k < 5; k++) {
-		uint32_t entry = k < 4 ? k : l->coords;
-		float v = in->p[cb_nn_at(in, c0 + entry, at)];
-		bool raw = l->type == CB_NN_YOLO ? l->new_coords || k == 2 || k == 3 :
-						   k == 2 || k == 3 || (k == 4 && l->background);
+		float v = in->p[cb_nn_at(in, c0 + entry_of(l, k), at)];
+		bool raw = l->type != CB_NN_REGION ? l->new_coords || k == 2 || k == 3 :
+						     k == 2 || k == 3 || (k == 4 && l->background);
 
 		if (!raw)
 			v = cb_nn_logistic(v);
-		if (k < 2 && l->type == CB_NN_YOLO && l->scale_x_y != 1)
+		if (k < 2 && l->scale_x_y != 1)
 			v = v * l->scale_x_y - .5f * (l->scale_x_y - 1);
 		ret[k] = v;
 	}
@@ -55,7 +60,9 @@ void cb_nn_detector_output(const struct cb_nn_layer *l, const struct cb_nn_view 
 			for (uint32_t k = 0; k < each; k++) {
 				float x = in->p[cb_nn_at(in, c0 + k, i)];
 
-				if (k < 4)
+				if (l->type == CB_NN_GAUSSIAN && k < 8)
+					x = k % 2 ? cb_nn_logistic(x) : v[k / 2];
+				else if (k < 4)
 					x = v[k];
 				else if (l->softmax && c0 + k >= first)
 					x = expf(x - largest) / sum;
@@ -151,11 +158,39 @@ static void push(struct cb_nn_heap *h, const struct cb_nn_found *f)
 
 /* --- boxes ------------------------------------------------------------------------------------- */
 
+/* Place and size, normalised to the picture, from the values of box n at a pixel. */
+static void place(const struct cb_nn_layer *l, const struct cb_nn_view *in, uint32_t n, size_t at,
+		  const float v[static 5], uint32_t netw, uint32_t neth, struct cb_nn_found *ret)
+{
+	float side = l->point == CB_NN_LEFT_TOP ? .5f : l->point == CB_NN_RIGHT_BOTTOM ? -.5f : 0;
+	bool cells = l->type == CB_NN_REGION;	/* anchors are given in cells, not pixels */
+
+	if (l->new_coords) {
+		ret->w = v[2] * v[2] * 4 * l->anchor[2 * n] / (float)netw;
+		ret->h = v[3] * v[3] * 4 * l->anchor[2 * n + 1] / (float)neth;
+	} else {
+		ret->w = expf(v[2]) * l->anchor[2 * n] / (float)(cells ? in->w : netw);
+		ret->h = expf(v[3]) * l->anchor[2 * n + 1] / (float)(cells ? in->h : neth);
+	}
+	ret->x = ((float)(at % in->w) + v[0]) / (float)in->w + side * ret->w;
+	ret->y = ((float)(at / in->w) + v[1]) / (float)in->h + side * ret->h;
+}
+
+/* How sure a Gaussian yolo layer is of the coordinates: one less the mean deviation. */
+static float sureness(const struct cb_nn_view *in, uint32_t c0, size_t at)
+{
+	float sum = 0;
+
+	for (uint32_t k = 1; k < 8; k += 2)
+		sum += cb_nn_logistic(in->p[cb_nn_at(in, c0 + k, at)]);
+	return 1 - sum / 4;
+}
+
 void cb_nn_detector_boxes(struct cb_nn_heap *h, const struct cb_nn_layer *l,
 			  const struct cb_nn_view *in, uint32_t netw, uint32_t neth, float threshold)
 {
 	uint32_t each = l->classes + l->coords + 1;
-	bool yolo = l->type == CB_NN_YOLO;
+	bool yolo = l->type != CB_NN_REGION;
 
 	for (size_t i = 0; i < (size_t)in->h * in->w; i++) {
 		for (uint32_t n = 0; n < l->n; n++) {
@@ -173,17 +208,11 @@ void cb_nn_detector_boxes(struct cb_nn_heap *h, const struct cb_nn_layer *l,
 			if (!(object > threshold))
 				continue;
 			coords(l, in, c0, i, v);
-			f.x = ((float)(i % in->w) + v[0]) / (float)in->w;
-			f.y = ((float)(i / in->w) + v[1]) / (float)in->h;
-			if (yolo && l->new_coords) {
-				f.w = v[2] * v[2] * 4 * l->anchor[2 * n] / (float)netw;
-				f.h = v[3] * v[3] * 4 * l->anchor[2 * n + 1] / (float)neth;
-			} else {
-				f.w = expf(v[2]) * l->anchor[2 * n] / (float)(yolo ? netw : in->w);
-				f.h = expf(v[3]) * l->anchor[2 * n + 1] / (float)(yolo ? neth : in->h);
-			}
+			place(l, in, n, i, v, netw, neth, &f);
 			if (!isfinite(f.x) || !isfinite(f.y) || !isfinite(f.w) || !isfinite(f.h))
 				continue;
+			if (l->type == CB_NN_GAUSSIAN)
+				object *= sureness(in, c0, i);
 			if (l->softmax)
 				sum = softmax_of(in, first - l->background, l->classes + l->background,
 						 i, &largest);

@@ -21,7 +21,7 @@ struct cb_nn_heap {
 	size_t n, cap;
 };
 
-/* The output of a yolo or region layer, as darknet gives it, planar. */
+/* The output of a detecting layer, as darknet gives it, planar. */
 void cb_nn_detector_output(const struct cb_nn_layer *l, const struct cb_nn_view *in, float *ret);
 /* All boxes of a layer with score > threshold. netw, neth: the network's input. */
 void cb_nn_detector_boxes(struct cb_nn_heap *h, const struct cb_nn_layer *l,

@@ -34,6 +34,11 @@ struct parser {
 	uint32_t line;			/* of the option looked at last */
 	uint32_t width, height;		/* the caller's */
 	uint64_t macs;
+	int sections;			/* darknet's number of the next layer, */
+	int at[CB_NN_LAYERS_MAX];	/* ours of those before, */
+	bool blurred[CB_NN_LAYERS_MAX];	/* and which of them have antialiasing */
+	/* of the layer that is being read */
+	uint32_t blur, blur_x, blur_y;
 	struct cb_err *err;
 };
 
@@ -198,7 +203,7 @@ static int refuse(struct parser *p, const char *const *keys)
 	return 0;
 }
 
-static int opt_act(struct parser *p, const char *def, enum cb_nn_act *ret)
+static int opt_act(struct parser *p, const char *def, enum cb_nn_type type, enum cb_nn_act *ret)
 {
 	static const struct { const char *name; enum cb_nn_act act; } acts[] = {
 		{ "linear", CB_NN_LINEAR }, { "leaky", CB_NN_LEAKY }, { "relu", CB_NN_RELU },
@@ -206,12 +211,19 @@ static int opt_act(struct parser *p, const char *def, enum cb_nn_act *ret)
 		{ "swish", CB_NN_SWISH }, { "tanh", CB_NN_TANH }, { "elu", CB_NN_ELU },
 		{ "selu", CB_NN_SELU }, { "gelu", CB_NN_GELU }, { "relie", CB_NN_RELIE },
 		{ "ramp", CB_NN_RAMP }, { "loggy", CB_NN_LOGGY }, { "hardtan", CB_NN_HARDTAN },
+		{ "lhtan", CB_NN_LHTAN }, { "plse", CB_NN_PLSE }, { "stair", CB_NN_STAIR },
+		{ "revleaky", CB_NN_LEAKY }, { "hard_mish", CB_NN_HARD_MISH },
+		{ "normalize_channels", CB_NN_NORM_CHAN },
+		{ "normalize_channels_softmax", CB_NN_NORM_CHAN_SOFTMAX },
+		{ "normalize_channels_softmax_maxval", CB_NN_NORM_CHAN_SOFTMAX_MAX },
 	};
 	const struct opt *o = find(p, "activation");
 	const char *name = o ? o->val : def;
 
 	for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
-		if (!strcmp(name, acts[i].name)) {
+		/* over channels: after a convolution only, as in darknet */
+		if (!strcmp(name, acts[i].name) &&
+		    (cb_nn_act_is_plain(acts[i].act) || type == CB_NN_CONV)) {
 			*ret = acts[i].act;
 			return 0;
 		}
@@ -219,37 +231,93 @@ static int opt_act(struct parser *p, const char *def, enum cb_nn_act *ret)
 	return fail(p, "activation=%s is not supported", name);
 }
 
-/* The layers that "from" and "layers" mean: relative below zero, all before this one. */
+/* One word of a list. Returns its number, or -1. */
+static int opt_word(struct parser *p, const char *key, const char *const *words)
+{
+	const struct opt *o = find(p, key);
+
+	for (int i = 0; words[i]; i++)
+		if (!strcmp(o ? o->val : words[0], words[i]))
+			return i;
+	return fail(p, "%s=%s is not supported", key, o->val);
+}
+
+/* Our number of the layer that v means: relative below zero, and before this one. */
+static int layer_at(struct parser *p, const char *key, int v)
+{
+	int at = v < 0 ? p->sections + v : v;
+
+	if (at < 0 || at >= p->sections)
+		return fail(p, "%s=%d: no such layer before layer %d", key, v, p->sections);
+	/* darknet takes its output for one of the size before the blur */
+	if (p->blurred[at])
+		return fail(p, "%s=%d: a layer with antialiasing is not supported here", key, v);
+	return p->at[at];
+}
+
+/* The layers that "from" and "layers" mean. */
 static int opt_layers(struct parser *p, const char *key, int cap, struct cb_nn_layer *l)
 {
-	int self = p->g->n;
-
 	l->nfrom = opt_ints(p, key, -CB_NN_LAYERS_MAX, CB_NN_LAYERS_MAX, l->from, cap);
 	if (l->nfrom < 0)
 		return -1;
 	if (!l->nfrom)
 		return fail(p, "no %s=", key);
 	for (int i = 0; i < l->nfrom; i++) {
-		int at = l->from[i] < 0 ? self + l->from[i] : l->from[i];
+		l->from[i] = layer_at(p, key, l->from[i]);
+		if (l->from[i] < 0)
+			return -1;
+	}
+	return 0;
+}
 
-		if (at < 0 || at >= self)
-			return fail(p, "%s=%d: no such layer before layer %d", key, l->from[i], self);
-		l->from[i] = at;
+/* antialiasing=1 or 2: the layer runs without its stride, a blur takes it. */
+static int opt_blur(struct parser *p, struct cb_nn_layer *l)
+{
+	if (opt_u32(p, "antialiasing", 0, 0, 2, &p->blur))
+		return -1;
+	if (p->blur) {
+		p->blur_x = l->stride_x;
+		p->blur_y = l->stride_y;
+		l->stride_x = l->stride_y = 1;
 	}
 	return 0;
 }
 
 /* --- layers: options to shape ------------------------------------------------------------ */
 
+/* share_index: the weights, and the normalisation, of an earlier convolution. */
+static int conv_share(struct parser *p, struct cb_nn_layer *l)
+{
+	const struct cb_nn_layer *s;
+	int64_t v;
+	int at;
+
+	if (!find(p, "share_index"))
+		return 0;
+	if (opt_int(p, "share_index", 0, -CB_NN_LAYERS_MAX, CB_NN_LAYERS_MAX, &v))
+		return -1;
+	at = layer_at(p, "share_index", (int)v);
+	if (at < 0)
+		return -1;
+	s = &p->g->layer[at];
+	if (s->type != CB_NN_CONV || s->size != l->size || s->ic != l->ic || s->c != l->c ||
+	    s->groups != l->groups)
+		return fail(p, "share_index=%d: no convolution of this size, groups and channels", (int)v);
+	l->share = s->share >= 0 ? s->share : at;
+	l->bn = s->bn;
+	return 0;
+}
+
 static int layer_conv(struct parser *p, struct cb_nn_layer *l)
 {
 	static const char *const no[] = {
-		"binary", "0", "xnor", "0", "bin_output", "0", "flipped", "0", "antialiasing", "0",
-		"cbn", "0", "sway", "0", "rotate", "0", "stretch", "0", "stretch_sway", "0",
-		"coordconv", "0", "reverse", "0", "share_index", "", "numload", "0",
+		"binary", "0", "xnor", "0", "flipped", "0", "sway", "0", "rotate", "0", "stretch", "0",
+		"stretch_sway", "0", "coordconv", "0", "reverse", "0", "numload", "0",
 		"dontloadscales", "0", "dontload", "0", NULL,
 	};
 	uint32_t stride, pad, padding, eff;
+	bool cbn;
 
 	if (refuse(p, no) ||
 	    opt_u32(p, "filters", 1, 1, CB_NN_CHANNELS_MAX, &l->c) ||
@@ -261,9 +329,11 @@ static int layer_conv(struct parser *p, struct cb_nn_layer *l)
 	    opt_u32(p, "pad", 0, 0, 64, &pad) ||
 	    opt_u32(p, "padding", 0, 0, 64, &padding) ||
 	    opt_u32(p, "groups", 1, 1, CB_NN_CHANNELS_MAX, &l->groups) ||
-	    opt_bool(p, "batch_normalize", &l->bn) ||
-	    opt_act(p, "logistic", &l->act))
+	    opt_bool(p, "batch_normalize", &l->bn) || opt_bool(p, "cbn", &cbn) ||
+	    opt_act(p, "logistic", l->type, &l->act) || opt_blur(p, l))
 		return -1;
+	/* cbn is another way to train, not to run */
+	l->bn |= cbn;
 	if (l->size == 1)
 		l->dilation = 1;
 	l->pad = (pad ? l->size / 2 : padding) * l->dilation;
@@ -284,7 +354,9 @@ static int layer_conv(struct parser *p, struct cb_nn_layer *l)
 		return fail(p, "size=%u is larger than the input, %ux%u", l->size, l->iw, l->ih);
 	l->w = (l->iw + 2 * l->pad - eff) / l->stride_x + 1;
 	l->h = (l->ih + 2 * l->pad - eff) / l->stride_y + 1;
-	l->weights = (uint64_t)l->ic / l->groups * l->c * l->size * l->size +
+	if (conv_share(p, l))
+		return -1;
+	l->weights = l->share >= 0 ? 0 : (uint64_t)l->ic / l->groups * l->c * l->size * l->size +
 		(l->bn ? 4 : 1) * (uint64_t)l->c;
 	p->macs += (uint64_t)l->ic / l->groups * l->c * l->size * l->size * l->w * l->h;
 	return 0;
@@ -296,7 +368,7 @@ static int layer_connected(struct parser *p, struct cb_nn_layer *l)
 	uint64_t in = (uint64_t)l->ic * l->ih * l->iw;
 
 	if (refuse(p, no) || opt_u32(p, "output", 1, 1, CB_NN_CHANNELS_MAX, &l->c) ||
-	    opt_bool(p, "batch_normalize", &l->bn) || opt_act(p, "logistic", &l->act))
+	    opt_bool(p, "batch_normalize", &l->bn) || opt_act(p, "logistic", l->type, &l->act))
 		return -1;
 	l->w = l->h = 1;
 	l->groups = 1;
@@ -307,22 +379,41 @@ static int layer_connected(struct parser *p, struct cb_nn_layer *l)
 
 static int layer_activation(struct parser *p, struct cb_nn_layer *l)
 {
-	return opt_act(p, "linear", &l->act);
+	return opt_act(p, "linear", l->type, &l->act);
 }
 
-static int layer_maxpool(struct parser *p, struct cb_nn_layer *l)
+static int layer_batchnorm(struct parser *p, struct cb_nn_layer *l)
 {
-	static const char *const no[] = {
-		"maxpool_depth", "0", "antialiasing", "0", "maxpool_zero_nonmax", "0", NULL,
-	};
+	static const char *const no[] = { "dontload", "0", NULL };
+
+	l->weights = 4 * (uint64_t)l->c;
+	return refuse(p, no);
+}
+
+/* The middle of the picture; unless noadjust, 0..1 becomes -1..1. */
+static int layer_crop(struct parser *p, struct cb_nn_layer *l)
+{
+	bool noadjust;
+
+	if (opt_u32(p, "crop_width", 1, 1, l->iw, &l->w) ||
+	    opt_u32(p, "crop_height", 1, 1, l->ih, &l->h) || opt_bool(p, "noadjust", &noadjust))
+		return -1;
+	l->alpha = noadjust ? 1 : 2;
+	l->beta = noadjust ? 0 : -1;
+	return 0;
+}
+
+/* Window and shape of maxpool and local_avgpool. */
+static int pool(struct parser *p, struct cb_nn_layer *l)
+{
 	uint32_t stride;
 
-	if (refuse(p, no) ||
-	    opt_u32(p, "stride", 1, 1, 64, &stride) ||
+	if (opt_u32(p, "stride", 1, 1, 64, &stride) ||
 	    opt_u32(p, "stride_x", stride, 1, 64, &l->stride_x) ||
 	    opt_u32(p, "stride_y", stride, 1, 64, &l->stride_y) ||
 	    opt_u32(p, "size", stride, 1, 64, &l->size) ||
-	    opt_u32(p, "padding", l->size - 1, 0, 2 * (l->size - 1), &l->pad))
+	    opt_u32(p, "padding", l->size - 1, 0, 2 * (l->size - 1), &l->pad) ||
+	    (l->type == CB_NN_MAXPOOL && opt_blur(p, l)))
 		return -1;
 	p->line = p->s->line;
 	if (l->iw + l->pad < l->size || l->ih + l->pad < l->size)
@@ -331,6 +422,20 @@ static int layer_maxpool(struct parser *p, struct cb_nn_layer *l)
 	l->h = (l->ih + l->pad - l->size) / l->stride_y + 1;
 	p->macs += (uint64_t)l->c * l->w * l->h * l->size * l->size;
 	return 0;
+}
+
+static int layer_maxpool(struct parser *p, struct cb_nn_layer *l)
+{
+	static const char *const no[] = { "maxpool_zero_nonmax", "0", NULL };
+	static const char *const depth_no[] = { "antialiasing", "0", NULL };
+	bool depth;
+
+	if (refuse(p, no) || opt_bool(p, "maxpool_depth", &depth))
+		return -1;
+	if (!depth)
+		return pool(p, l);
+	l->type = CB_NN_MAXDEPTH;
+	return refuse(p, depth_no) || opt_u32(p, "out_channels", 1, 1, l->ic, &l->c) ? -1 : 0;
 }
 
 static int layer_avgpool(struct parser *p, struct cb_nn_layer *l)
@@ -373,12 +478,17 @@ static int layer_route(struct parser *p, struct cb_nn_layer *l)
 
 static int layer_shortcut(struct parser *p, struct cb_nn_layer *l)
 {
-	static const char *const no[] = {
-		"weights_type", "none", "weights_normalization", "none", NULL,
-	};
+	/* per_layer and avg_relu are older names */
+	static const char *const types[] = { "none", "per_feature", "per_channel", "per_layer", NULL };
+	static const char *const norms[] = { "none", "relu", "softmax", "avg_relu", NULL };
+	int mix = opt_word(p, "weights_type", types), norm = opt_word(p, "weights_normalization", norms);
 
-	if (refuse(p, no) || opt_layers(p, "from", CB_NN_FROM_MAX, l) ||
-	    opt_act(p, "linear", &l->act) ||
+	if (mix < 0 || norm < 0)
+		return -1;
+	l->mix = mix == 3 ? CB_NN_MIX_INPUT : (enum cb_nn_mix)mix;
+	l->mix_norm = norm == 3 ? CB_NN_MIX_RELU : (enum cb_nn_mix_norm)norm;
+	if (opt_layers(p, "from", CB_NN_FROM_MAX, l) ||
+	    opt_act(p, "linear", l->type, &l->act) ||
 	    opt_float(p, "alpha", 1, &l->alpha) || opt_float(p, "beta", 1, &l->beta))
 		return -1;
 	find(p, "from");
@@ -393,8 +503,15 @@ static int layer_shortcut(struct parser *p, struct cb_nn_layer *l)
 			return fail(p, "from=%d: %ux%u does not fit %ux%u", l->from[i], f->w, f->h,
 				    l->w, l->h);
 	}
-	if (l->nfrom > 1 && (l->alpha != 1 || l->beta != 1))
-		return fail(p, "alpha and beta with several layers are not supported");
+	if ((l->nfrom > 1 || l->mix) && (l->alpha != 1 || l->beta != 1))
+		return fail(p, "alpha and beta with several layers or weights are not supported");
+	if (!l->mix)
+		return 0;
+	find(p, "weights_type");
+	for (int i = 0; i < l->nfrom; i++)
+		if (p->g->layer[l->from[i]].w != l->w || p->g->layer[l->from[i]].h != l->h)
+			return fail(p, "weights need layers of one size");
+	l->weights = (l->nfrom + 1) * (uint64_t)(l->mix == CB_NN_MIX_CHANNEL ? l->c : 1);
 	return 0;
 }
 
@@ -415,7 +532,7 @@ static int layer_reorg(struct parser *p, struct cb_nn_layer *l)
 
 	if (refuse(p, no) || opt_u32(p, "stride", 1, 1, 64, &s))
 		return -1;
-	if (l->iw % s || l->ih % s || l->ic % (s * s) || (uint64_t)l->ic * s * s > CB_NN_CHANNELS_MAX)
+	if (l->iw % s || l->ih % s || (l->type == CB_NN_REORG && l->ic % (s * s)) || (uint64_t)l->ic * s * s > CB_NN_CHANNELS_MAX)
 		return fail(p, "stride=%u does not fit %ux%ux%u", s, l->iw, l->ih, l->ic);
 	l->stride_x = l->stride_y = s;
 	l->c = l->ic * s * s;
@@ -429,7 +546,7 @@ static int layer_scale_channels(struct parser *p, struct cb_nn_layer *l)
 	const struct cb_nn_layer *f;
 
 	if (opt_layers(p, "from", 1, l) || opt_bool(p, "scale_wh", &l->scale_wh) ||
-	    opt_act(p, "linear", &l->act))
+	    opt_act(p, "linear", l->type, &l->act))
 		return -1;
 	f = &p->g->layer[l->from[0]];
 	find(p, "from");
@@ -440,6 +557,20 @@ static int layer_scale_channels(struct parser *p, struct cb_nn_layer *l)
 	l->c = f->c;
 	l->h = f->h;
 	l->w = f->w;
+	return 0;
+}
+
+static int layer_sam(struct parser *p, struct cb_nn_layer *l)
+{
+	const struct cb_nn_layer *f;
+
+	if (opt_layers(p, "from", 1, l) || opt_act(p, "linear", l->type, &l->act))
+		return -1;
+	f = &p->g->layer[l->from[0]];
+	find(p, "from");
+	if (l->ic != f->c || l->iw != f->w || l->ih != f->h)
+		return fail(p, "from=%d: %ux%ux%u cannot scale %ux%ux%u", l->from[0], l->iw, l->ih,
+			    l->ic, f->w, f->h, f->c);
 	return 0;
 }
 
@@ -503,7 +634,7 @@ static int layer_yolo(struct parser *p, struct cb_nn_layer *l)
 
 	if (refuse(p, no) || opt_u32(p, "classes", 20, 1, CB_NN_CHANNELS_MAX, &l->classes) ||
 	    opt_u32(p, "num", 1, 1, CB_NN_ANCHORS_MAX, &total) ||
-	    opt_bool(p, "new_coords", &l->new_coords) ||
+	    (l->type == CB_NN_YOLO && opt_bool(p, "new_coords", &l->new_coords)) ||
 	    opt_float(p, "scale_x_y", 1, &l->scale_x_y))
 		return -1;
 	n = opt_ints(p, "mask", 0, total - 1, mask, CB_NN_ANCHORS_MAX);
@@ -512,8 +643,19 @@ static int layer_yolo(struct parser *p, struct cb_nn_layer *l)
 	for (; !n || (n < (int)total && !find(p, "mask")); n++)
 		mask[n] = n;
 	l->n = (uint32_t)n;
-	l->coords = 4;
+	l->coords = l->type == CB_NN_GAUSSIAN ? 8 : 4;
 	return anchors(p, l, mask, total) || detector(p, l) ? -1 : 0;
+}
+
+static int layer_gaussian(struct parser *p, struct cb_nn_layer *l)
+{
+	static const char *const points[] = { "center", "left_top", "right_bottom", NULL };
+	int point = opt_word(p, "yolo_point", points);
+
+	if (point < 0)
+		return -1;
+	l->point = (enum cb_nn_point)point;
+	return layer_yolo(p, l);
 }
 
 static int layer_region(struct parser *p, struct cb_nn_layer *l)
@@ -541,6 +683,10 @@ static const struct kind {
 	{ "[connected]", CB_NN_CONNECTED, layer_connected },
 	{ "[conn]", CB_NN_CONNECTED, layer_connected },
 	{ "[activation]", CB_NN_ACTIVATION, layer_activation },
+	{ "[batchnorm]", CB_NN_BATCHNORM, layer_batchnorm },
+	{ "[crop]", CB_NN_CROP, layer_crop },
+	{ "[local_avgpool]", CB_NN_LOCAL_AVGPOOL, pool },
+	{ "[local_avg]", CB_NN_LOCAL_AVGPOOL, pool },
 	{ "[maxpool]", CB_NN_MAXPOOL, layer_maxpool },
 	{ "[max]", CB_NN_MAXPOOL, layer_maxpool },
 	{ "[avgpool]", CB_NN_AVGPOOL, layer_avgpool },
@@ -549,19 +695,20 @@ static const struct kind {
 	{ "[shortcut]", CB_NN_SHORTCUT, layer_shortcut },
 	{ "[upsample]", CB_NN_UPSAMPLE, layer_upsample },
 	{ "[reorg]", CB_NN_REORG, layer_reorg },
+	{ "[reorg3d]", CB_NN_REORG3D, layer_reorg },
+	{ "[sam]", CB_NN_SAM, layer_sam },
 	{ "[scale_channels]", CB_NN_SCALE_CHANNELS, layer_scale_channels },
 	{ "[softmax]", CB_NN_SOFTMAX, layer_softmax },
 	{ "[soft]", CB_NN_SOFTMAX, layer_softmax },
 	{ "[dropout]", CB_NN_PASS, layer_pass },
 	{ "[cost]", CB_NN_PASS, layer_pass },
+	{ "[contrastive]", CB_NN_PASS, layer_pass },
+	{ "[empty]", CB_NN_PASS, layer_pass },
+	{ "[silence]", CB_NN_PASS, layer_pass },
 	{ "[yolo]", CB_NN_YOLO, layer_yolo },
+	{ "[Gaussian_yolo]", CB_NN_GAUSSIAN, layer_gaussian },
 	{ "[region]", CB_NN_REGION, layer_region },
 };
-
-bool cb_nn_has_weights(enum cb_nn_type t)
-{
-	return t == CB_NN_CONV || t == CB_NN_CONNECTED;
-}
 
 static int section_net(struct parser *p)
 {
@@ -582,33 +729,35 @@ static int section_net(struct parser *p)
 	return 0;
 }
 
-static int section_layer(struct parser *p)
+/* A new layer behind the last, as large as it. */
+static struct cb_nn_layer *layer_new(struct parser *p, enum cb_nn_type type, const char *name)
 {
 	struct cb_nn_graph *g = p->g;
 	struct cb_nn_layer *l = &g->layer[g->n], *before = g->n ? l - 1 : NULL;
-	const struct kind *k = NULL;
 
-	p->line = p->s->line;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && !k; i++)
-		if (!strcmp(p->s->type, kinds[i].section))
-			k = &kinds[i];
-	if (!k)
-		return fail(p, "no such layer type, or one that is not supported");
-	if (g->n == CB_NN_LAYERS_MAX)
-		return fail(p, "more than %d layers", CB_NN_LAYERS_MAX);
+	if (g->n == CB_NN_LAYERS_MAX) {
+		fail(p, "more than %d layers", CB_NN_LAYERS_MAX);
+		return NULL;
+	}
 	*l = (struct cb_nn_layer){
-		.type = k->type, .name = k->section, .line = p->s->line,
+		.type = type, .name = name, .line = p->s->line,
 		.ic = before ? before->c : g->c,
 		.ih = before ? before->h : g->h,
 		.iw = before ? before->w : g->w,
-		.groups = 1, .dilation = 1, .alpha = 1, .beta = 1, .scale = 1,
+		.groups = 1, .dilation = 1, .share = -1, .alpha = 1, .beta = 1, .scale = 1,
 		.scale_x_y = 1, .temperature = 1,
 	};
 	l->c = l->ic;
 	l->h = l->ih;
 	l->w = l->iw;
-	if (k->parse(p, l))
-		return -1;
+	return l;
+}
+
+/* Take it in, within the bounds. */
+static int layer_done(struct parser *p, const struct cb_nn_layer *l)
+{
+	struct cb_nn_graph *g = p->g;
+
 	p->line = p->s->line;
 	if (l->w > CB_NN_SIDE_MAX || l->h > CB_NN_SIDE_MAX || l->c > CB_NN_CHANNELS_MAX ||
 	    (uint64_t)l->c * l->h * l->w > CB_NN_FLOATS_MAX)
@@ -623,6 +772,45 @@ static int section_layer(struct parser *p)
 		return fail(p, "more than %llu multiplications for a picture",
 			    (unsigned long long)CB_NN_MACS_MAX);
 	g->n++;
+	return 0;
+}
+
+/* The weights 1 2 1 in both directions with one zero around, or the mean of 2 x 2. */
+static int layer_blur(struct parser *p, const char *name)
+{
+	struct cb_nn_layer *l = layer_new(p, CB_NN_BLUR, name);
+
+	if (!l)
+		return -1;
+	l->size = p->blur == 2 ? 2 : 3;
+	l->pad = p->blur == 2 ? 0 : 1;
+	l->stride_x = p->blur_x;
+	l->stride_y = p->blur_y;
+	find(p, "antialiasing");
+	if (l->iw + 2 * l->pad < l->size || l->ih + 2 * l->pad < l->size)
+		return fail(p, "antialiasing=%u: %ux%u is too small", p->blur, l->iw, l->ih);
+	l->w = (l->iw + 2 * l->pad - l->size) / l->stride_x + 1;
+	l->h = (l->ih + 2 * l->pad - l->size) / l->stride_y + 1;
+	return layer_done(p, l);
+}
+
+static int section_layer(struct parser *p)
+{
+	const struct kind *k = NULL;
+	struct cb_nn_layer *l;
+
+	p->line = p->s->line;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && !k; i++)
+		if (!strcmp(p->s->type, kinds[i].section))
+			k = &kinds[i];
+	if (!k)
+		return fail(p, "no such layer type, or one that is not supported");
+	p->blur = 0;
+	l = layer_new(p, k->type, k->section);
+	if (!l || k->parse(p, l) || layer_done(p, l) || (p->blur && layer_blur(p, k->section)))
+		return -1;
+	p->blurred[p->sections] = p->blur;
+	p->at[p->sections++] = p->g->n - 1;
 	return 0;
 }
 
@@ -729,6 +917,7 @@ int cb_nn_graph_parse(struct cb_nn_graph *ret, const char *text, size_t len,
 		return cb_err_set(err, CB_E_DATA, "a NUL byte: not a cfg");
 	for (size_t i = 0; i < len; i++)
 		layers += text[i] == '[';
+	layers *= 2;	/* with antialiasing */
 	if (layers > CB_NN_LAYERS_MAX)
 		layers = CB_NN_LAYERS_MAX;
 	copy = malloc(len + 1);

@@ -51,7 +51,8 @@ static int rank_pd(dnnl_primitive_desc_t pd)
 static int load_weights(struct cb_nn_planner *p, int layer, const dnnl_memory_desc_t *plain_md,
 			const dnnl_memory_desc_t *want, float **ret_w, float **ret_b)
 {
-	const struct cb_nn_layer *l = &p->n->g.layer[layer];
+	int share = p->n->g.layer[layer].share, from = share < 0 ? layer : share;
+	const struct cb_nn_layer *l = &p->n->g.layer[from];
 	size_t nw = (size_t)(l->weights - (l->bn ? 4 : 1) * (uint64_t)l->c);
 	float *tmp = NULL, *w, *b;
 	int rc = -1;
@@ -63,7 +64,7 @@ static int load_weights(struct cb_nn_planner *p, int layer, const dnnl_memory_de
 	tmp = cb_nn_alloc(nw * sizeof(float));
 	if (!tmp)
 		return cb_err_nomem(p->err);
-	if (cb_nn_weights_layer(p->f, &p->n->g, layer, tmp, b, p->err))
+	if (cb_nn_weights_layer(p->f, &p->n->g, from, tmp, b, p->err))
 		goto out;
 	if (dnnl_memory_desc_equal(plain_md, want))
 		memcpy(w, tmp, nw * sizeof(float));
@@ -86,7 +87,8 @@ static int fusible(struct cb_nn_planner *p, int i)
 	while (j < g->n && g->layer[j].type == CB_NN_PASS && p->uses[j - 1] == 1)
 		j++;
 	if (j >= g->n || g->layer[j].type != CB_NN_SHORTCUT || p->uses[j - 1] != 1 ||
-	    g->layer[j].nfrom != 1 || g->layer[j].alpha != 1 || g->layer[j].beta != 1)
+	    g->layer[j].nfrom != 1 || g->layer[j].alpha != 1 || g->layer[j].beta != 1 ||
+	    g->layer[j].mix)
 		return -1;
 	if (g->layer[j].from[0] >= i || p->n->out[g->layer[j].from[0]] < 0)
 		return -1;
@@ -246,6 +248,8 @@ int cb_nn_plan_connected(struct cb_nn_planner *p, int i, int src)
 	dnnl_primitive_attr_t attr = NULL;
 	dnnl_primitive_desc_t pd = NULL;
 	dnnl_inner_product_desc_t d;
+	struct cb_nn_eltwise e[2];
+	bool apart = cb_nn_act_ops(l->act, e) < 0;
 	struct cb_nn_step *s;
 	dnnl_status_t st;
 	float *w, *b;
@@ -258,7 +262,7 @@ int cb_nn_plan_connected(struct cb_nn_planner *p, int i, int src)
 	dnnl_memory_desc_init_by_tag(&dmd, 2, dd, dnnl_f32, dnnl_nc);
 	st = dnnl_inner_product_forward_desc_init(&d, dnnl_forward_inference, &smd, &wmd, &bmd, &dmd);
 	if (!st)
-		st = cb_nn_attr(&attr, l->act, NULL, 0);
+		st = cb_nn_attr(&attr, apart ? CB_NN_LINEAR : l->act, NULL, 0);
 	if (!st)
 		st = dnnl_primitive_desc_create(&pd, &d, attr, n->engine, NULL);
 	dnnl_primitive_attr_destroy(attr);
@@ -278,6 +282,12 @@ int cb_nn_plan_connected(struct cb_nn_planner *p, int i, int src)
 	cb_nn_arg_const(s, DNNL_ARG_BIAS, &bmd, b);
 	cb_nn_arg_tensor(p, s, DNNL_ARG_DST, &dmd, dst);
 	n->out[i] = dst;
+	if (apart) {
+		s = cb_nn_plain(p, CB_NN_OP_ACT, i, dst, dst, -1);
+		if (!s)
+			return -1;
+		s->act = l->act;
+	}
 	return i;
 }
 

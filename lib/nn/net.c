@@ -332,7 +332,7 @@ int cb_net_boxes(const struct cb_net *n, float threshold, float nms, struct cb_b
 	for (int i = 0; i < n->plan->g.n; i++) {
 		const struct cb_nn_layer *l = &n->plan->g.layer[i];
 
-		if (l->type == CB_NN_YOLO || l->type == CB_NN_REGION) {
+		if (cb_nn_is_detector(l->type)) {
 			const struct cb_nn_view v = cb_nn_view_of(&n->run, n->plan->out[i]);
 
 			cb_nn_detector_boxes(&h, l, &v, n->plan->g.w, n->plan->g.h, threshold);
@@ -358,7 +358,7 @@ int64_t cb_net_layer_output(const struct cb_net *n, int layer, float *ret, size_
 	if (p->out[layer] < 0 || (!p->keep && p->tensor[p->out[layer]].last != INT32_MAX))
 		return -1;
 	v = cb_nn_view_of(&n->run, p->out[layer]);
-	if (l->type != CB_NN_YOLO && l->type != CB_NN_REGION)
+	if (!cb_nn_is_detector(l->type))
 		for (size_t i = 0; i < floats && i < max; i++)
 			ret[i] = v.p[cb_nn_at(&v, (uint32_t)(i / hw), i % hw)];
 	else if (max >= floats)

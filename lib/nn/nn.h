@@ -6,10 +6,13 @@
  * arguments for each primitive it runs). A cfg can ask for 1 GiB at most of weights,
  * activations and scratch memory together; while it loads, one layer's weights come on top.
  *
- * Layers: convolutional (groups, dilation), connected, activation, maxpool, avgpool, route
- * (groups), shortcut, upsample, reorg, scale_channels, softmax, dropout, cost, yolo
- * (scale_x_y, new_coords), region. An option that would change the result and that is not
- * supported is an error.
+ * Layers: convolutional (groups, dilation, share_index, antialiasing), connected, batchnorm,
+ * activation, crop, maxpool (antialiasing, maxpool_depth), avgpool, local_avgpool, route
+ * (groups), shortcut (weights_type), upsample, reorg, reorg3d, scale_channels, sam, softmax,
+ * yolo (scale_x_y, new_coords), Gaussian_yolo, region; dropout, cost, contrastive and empty
+ * change nothing here. An option that would change the result and that is not supported is an
+ * error: binary and xnor convolutions, recurrent and local layers, trees of classes among them.
+ * nms_kind is not looked at: see cb_net_boxes.
  *
  * Threads: one is one: nothing runs but the calling thread. The setting is made for each run
  * and given back after it.

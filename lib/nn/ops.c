@@ -29,6 +29,14 @@ float cb_nn_act_value(enum cb_nn_act a, float x)
 	case CB_NN_RAMP: return x > 0 ? 1.1f * x : .1f * x;
 	case CB_NN_LOGGY: return 2 * cb_nn_logistic(x) - 1;
 	case CB_NN_HARDTAN: return x < -1 ? -1 : x > 1 ? 1 : x;
+	case CB_NN_LHTAN: return x < 0 ? .001f * x : x > 1 ? .001f * (x - 1) + 1 : x;
+	case CB_NN_PLSE: return x < -4 ? .01f * (x + 4) : x > 4 ? .01f * (x - 4) + 1 : .125f * x + .5f;
+	/* a step up every other unit, a slope between them */
+	case CB_NN_STAIR: return floorf(x / 2) + (fmodf(floorf(x), 2) == 0 ? 0 : x - floorf(x));
+	case CB_NN_HARD_MISH: return x > 0 ? x : x > -2 ? x * x / 2 + x : 0;
+	case CB_NN_NORM_CHAN:
+	case CB_NN_NORM_CHAN_SOFTMAX:
+	case CB_NN_NORM_CHAN_SOFTMAX_MAX: break;
 	}
 	return x;
 }
@@ -75,13 +83,50 @@ void cb_nn_copy(const struct cb_nn_view *dst, uint32_t d, const struct cb_nn_vie
 	}
 }
 
+static void act_values(float *dst, const float *src, size_t n, enum cb_nn_act a)
+{
+	float below;
+
+	switch (a) {
+	case CB_NN_LINEAR: below = 1; break;
+	case CB_NN_LEAKY: below = .1f; break;
+	case CB_NN_RELU: below = 0; break;
+	case CB_NN_RELIE: below = .01f; break;
+	default:
+		for (size_t i = 0; i < n; i++)
+			dst[i] = cb_nn_act_value(a, src[i]);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		dst[i] = src[i] > 0 ? src[i] : below * src[i];
+}
+
+/* Share of a channel in the sum over the channels of its pixel. */
+static void norm_channels(const struct cb_nn_view *dst, const struct cb_nn_view *src,
+			  enum cb_nn_act a)
+{
+	for (size_t i = 0; i < (size_t)src->h * src->w; i++) {
+		float sum = .0001f, largest = a == CB_NN_NORM_CHAN_SOFTMAX_MAX ? -FLT_MAX : 0;
+
+		for (uint32_t c = 0; c < src->c && a == CB_NN_NORM_CHAN_SOFTMAX_MAX; c++)
+			largest = fmaxf(largest, src->p[cb_nn_at(src, c, i)]);
+		for (uint32_t c = 0; c < src->c; c++) {
+			float x = src->p[cb_nn_at(src, c, i)], *to = &dst->p[cb_nn_at(dst, c, i)];
+
+			*to = a == CB_NN_NORM_CHAN ? (x > 0 ? x : 0) : expf(x - largest);
+			sum += *to;
+		}
+		for (uint32_t c = 0; c < src->c; c++)
+			dst->p[cb_nn_at(dst, c, i)] /= sum;
+	}
+}
+
 void cb_nn_act(const struct cb_nn_view *dst, const struct cb_nn_view *src, enum cb_nn_act a)
 {
-	size_t hw = (size_t)src->h * src->w;
-
-	for (uint32_t c = 0; c < src->c; c++)
-		for (size_t i = 0; i < hw; i++)
-			dst->p[cb_nn_at(dst, c, i)] = cb_nn_act_value(a, src->p[cb_nn_at(src, c, i)]);
+	if (cb_nn_act_is_plain(a))
+		act_values(dst->p, src->p, cb_nn_view_floats(src->c, src->h, src->w, src->b), a);
+	else
+		norm_channels(dst, src, a);
 	cb_nn_pad(dst);
 }
 
@@ -163,30 +208,155 @@ void cb_nn_avgpool(const struct cb_nn_view *dst, const struct cb_nn_view *src)
 	cb_nn_pad(dst);
 }
 
-void cb_nn_maxpool(const struct cb_nn_view *dst, const struct cb_nn_view *src,
-		   const struct cb_nn_layer *l)
+void cb_nn_affine(const struct cb_nn_view *dst, const struct cb_nn_view *src, const float *k,
+		  const float *add, bool more)
 {
-	int64_t left = l->pad / 2;
+	static const float zeros[16];
+	uint32_t n = src->c < dst->c ? src->c : dst->c;
+	size_t hw = (size_t)dst->h * dst->w;
 
-	for (uint32_t c = 0; c < dst->c; c++) {
-		for (uint32_t y = 0; y < dst->h; y++) {
-			for (uint32_t x = 0; x < dst->w; x++) {
-				int64_t y0 = (int64_t)y * l->stride_y - left, x0 = (int64_t)x * l->stride_x - left;
-				float max = -FLT_MAX;
+	for (uint32_t c = 0; c < n; c += 8) {
+		const float *f = src->p + cb_nn_at(src, c, 0), *plus = add ? add + c : zeros;
+		float *d = dst->p + cb_nn_at(dst, c, 0);
 
-				for (int64_t j = y0 < 0 ? 0 : y0; j < y0 + l->size && j < src->h; j++) {
-					for (int64_t i = x0 < 0 ? 0 : x0; i < x0 + l->size && i < src->w; i++) {
-						float v = src->p[cb_nn_at(src, c, (size_t)(j * src->w + i))];
+		if (dst->b % 8 || src->b % 8 || n - c < 8) {
+			for (uint32_t m = c; m < n && m < c + 8; m++)
+				for (size_t i = 0; i < hw; i++) {
+					float *to = &dst->p[cb_nn_at(dst, m, i)];
 
-						if (v > max)
-							max = v;
-					}
+					*to = (more ? *to : 0) + k[m] * src->p[cb_nn_at(src, m, i)] + plus[m - c];
 				}
-				dst->p[cb_nn_at(dst, c, (size_t)y * dst->w + x)] = max;
-			}
+			continue;
+		}
+		for (size_t i = 0; i < hw; i++, f += src->b, d += dst->b)
+			for (uint32_t j = 0; j < 8; j++)
+				d[j] = (more ? d[j] : 0) + k[c + j] * f[j] + plus[j];
+	}
+	cb_nn_pad(dst);
+}
+
+void cb_nn_crop(const struct cb_nn_view *dst, const struct cb_nn_view *src, float k, float add)
+{
+	uint32_t top = (src->h - dst->h) / 2, left = (src->w - dst->w) / 2;
+	uint32_t blocks = (src->c + src->b - 1) / src->b;
+	size_t row = (size_t)dst->w * dst->b;
+
+	for (uint32_t c = 0; c < blocks; c++) {
+		for (uint32_t y = 0; y < dst->h; y++) {
+			const float *from = src->p +
+				(((size_t)c * src->h + y + top) * src->w + left) * src->b;
+			float *to = dst->p + ((size_t)c * dst->h + y) * row;
+
+			for (size_t i = 0; i < row; i++)
+				to[i] = k * from[i] + add;
 		}
 	}
 	cb_nn_pad(dst);
+}
+
+/* A window: rows y0..y1, columns x0..x1 of the picture, as far as they are in it. */
+struct window {
+	uint32_t y0, y1, x0, x1;
+};
+
+static struct window window_at(const struct cb_nn_view *src, const struct cb_nn_layer *l,
+			       uint32_t left, uint32_t y, uint32_t x)
+{
+	int64_t y0 = (int64_t)y * l->stride_y - left, x0 = (int64_t)x * l->stride_x - left;
+	int64_t y1 = y0 + l->size, x1 = x0 + l->size;
+
+	return (struct window){
+		(uint32_t)(y0 < 0 ? 0 : y0), (uint32_t)(y1 > src->h ? src->h : y1),
+		(uint32_t)(x0 < 0 ? 0 : x0), (uint32_t)(x1 > src->w ? src->w : x1),
+	};
+}
+
+/* Of n <= 16 channels, src's at p, what a window gives. */
+static void pool_window(float *dst, const float *p, const struct cb_nn_view *src,
+			const struct window *v, uint32_t n, bool mean)
+{
+	float k = 1 / (float)((v->y1 - v->y0) * (v->x1 - v->x0)), acc[16];
+
+	for (uint32_t m = 0; m < n; m++)
+		acc[m] = mean ? 0 : -FLT_MAX;
+	for (uint32_t y = v->y0; y < v->y1; y++) {
+		const float *f = p + ((size_t)y * src->w + v->x0) * src->b;
+
+		for (uint32_t x = v->x0; x < v->x1; x++, f += src->b) {
+			if (mean)
+				for (uint32_t m = 0; m < n; m++)
+					acc[m] += f[m];
+			else
+				for (uint32_t m = 0; m < n; m++)
+					acc[m] = f[m] > acc[m] ? f[m] : acc[m];
+		}
+	}
+	for (uint32_t m = 0; m < n; m++)
+		dst[m] = mean ? acc[m] * k : acc[m];
+}
+
+void cb_nn_pool(const struct cb_nn_view *dst, const struct cb_nn_view *src,
+		const struct cb_nn_layer *l)
+{
+	bool mean = l->type == CB_NN_LOCAL_AVGPOOL;
+	uint32_t b = src->b;
+
+	for (uint32_t y = 0; y < dst->h; y++) {
+		for (uint32_t x = 0; x < dst->w; x++) {
+			struct window v = window_at(src, l, l->pad / 2, y, x);
+
+			for (uint32_t c = 0; c < dst->c; c += b)
+				for (uint32_t k = 0; k < b; k += 16)
+					pool_window(dst->p + cb_nn_at(dst, c, (size_t)y * dst->w + x) + k,
+						    src->p + (size_t)c * src->h * src->w + k, src, &v,
+						    b - k < 16 ? b - k : 16, mean);
+		}
+	}
+	cb_nn_pad(dst);
+}
+
+void cb_nn_maxdepth(const struct cb_nn_view *dst, const struct cb_nn_view *src)
+{
+	for (uint32_t c = 0; c < src->c; c++) {
+		for (size_t i = 0; i < (size_t)src->h * src->w; i++) {
+			float *to = &dst->p[cb_nn_at(dst, c % dst->c, i)];
+			float v = src->p[cb_nn_at(src, c, i)];
+
+			if (c < dst->c || v > *to)
+				*to = v;
+		}
+	}
+	cb_nn_pad(dst);
+}
+
+void cb_nn_blur(const struct cb_nn_view *dst, const struct cb_nn_view *src,
+		const struct cb_nn_layer *l)
+{
+	uint32_t b = src->b;
+
+	for (uint32_t c = 0; c < dst->c; c += b) {
+		const float *p = src->p + (size_t)c * src->h * src->w;
+		float *to = dst->p + (size_t)c * dst->h * dst->w;
+
+		for (uint32_t y = 0; y < dst->h; y++) {
+			for (uint32_t x = 0; x < dst->w; x++, to += b) {
+				struct window v = window_at(src, l, l->pad, y, x);
+
+				memset(to, 0, b * sizeof(*to));
+				for (uint32_t j = v.y0; j < v.y1; j++) {
+					for (uint32_t i = v.x0; i < v.x1; i++) {
+						/* 1 2 1: twice where the window has its middle */
+						bool my = j == y * l->stride_y, mx = i == x * l->stride_x;
+						float k = l->size == 2 ? .25f : .0625f * (float)((1 + my) * (1 + mx));
+						const float *f = p + ((size_t)j * src->w + i) * b;
+
+						for (uint32_t m = 0; m < b; m++)
+							to[m] += k * f[m];
+					}
+				}
+			}
+		}
+	}
 }
 
 void cb_nn_scale(const struct cb_nn_view *dst, const struct cb_nn_view *from,
@@ -245,6 +415,44 @@ void cb_nn_reorg(const struct cb_nn_view *dst, const struct cb_nn_view *src, uin
 			}
 		}
 	}
+	cb_nn_pad(dst);
+}
+
+/* Channel k of the result: pixel (k / c % stride, k / c / stride) of each square of stride x
+ * stride, src's channel k % c. */
+void cb_nn_reorg3d(const struct cb_nn_view *dst, const struct cb_nn_view *src, uint32_t stride)
+{
+	bool whole = src->b == dst->b && src->c % src->b == 0;
+	uint32_t run = whole ? src->b : 1;
+
+	for (uint32_t k = 0; k < dst->c; k += run) {
+		uint32_t dx = k / src->c % stride, dy = k / src->c / stride;
+
+		for (uint32_t y = 0; y < dst->h; y++) {
+			const float *from = src->p + cb_nn_at(src, k % src->c,
+				((size_t)y * stride + dy) * src->w + dx);
+			float *to = dst->p + cb_nn_at(dst, k, (size_t)y * dst->w);
+
+			for (uint32_t x = 0; x < dst->w; x++, from += (size_t)stride * src->b, to += dst->b) {
+				if (whole)
+					memcpy(to, from, run * sizeof(*to));
+				else
+					*to = *from;
+			}
+		}
+	}
+	cb_nn_pad(dst);
+}
+
+void cb_nn_sam(const struct cb_nn_view *dst, const struct cb_nn_view *a,
+	       const struct cb_nn_view *b, enum cb_nn_act act)
+{
+	size_t hw = (size_t)dst->h * dst->w;
+
+	for (uint32_t c = 0; c < dst->c; c++)
+		for (size_t i = 0; i < hw; i++)
+			dst->p[cb_nn_at(dst, c, i)] = cb_nn_act_value(act,
+				a->p[cb_nn_at(a, c, i)] * b->p[cb_nn_at(b, c, i)]);
 	cb_nn_pad(dst);
 }
 

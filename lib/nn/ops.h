@@ -26,6 +26,7 @@ static inline size_t cb_nn_at(const struct cb_nn_view *v, uint32_t c, size_t pix
 	return ((size_t)(c / v->b) * v->h * v->w + pixel) * v->b + c % v->b;
 }
 
+/* Of an activation that looks at one value at a time. */
 float cb_nn_act_value(enum cb_nn_act a, float x);
 /* Darknet's logistic. */
 float cb_nn_logistic(float x);
@@ -35,19 +36,39 @@ void cb_nn_copy(const struct cb_nn_view *dst, uint32_t d, const struct cb_nn_vie
 		uint32_t n);
 /* Zero the channels that only fill up the last block. */
 void cb_nn_pad(const struct cb_nn_view *v);
+/* Both in the same layout, or the same. */
 void cb_nn_act(const struct cb_nn_view *dst, const struct cb_nn_view *src, enum cb_nn_act a);
 void cb_nn_upsample(const struct cb_nn_view *dst, const struct cb_nn_view *src, uint32_t stride,
 		    float scale);
 /* dst = act(alpha * in + beta * from), over the part that both have, as darknet does it. */
 void cb_nn_shortcut(const struct cb_nn_view *dst, const struct cb_nn_view *from, float alpha,
 		    float beta);
+/* dst = k * src + add (may be NULL), or that added to dst, with a factor and a summand for each
+ * channel: both with room for whole blocks of dst, zeros there. Over the channels that both
+ * have. */
+void cb_nn_affine(const struct cb_nn_view *dst, const struct cb_nn_view *src, const float *k,
+		  const float *add, bool more);
+/* dst = k * src + add: the middle of the picture. Both in the same layout. */
+void cb_nn_crop(const struct cb_nn_view *dst, const struct cb_nn_view *src, float k, float add);
 void cb_nn_avgpool(const struct cb_nn_view *dst, const struct cb_nn_view *src);
-void cb_nn_maxpool(const struct cb_nn_view *dst, const struct cb_nn_view *src,
-		   const struct cb_nn_layer *l);
+/* The largest value of l's windows or the mean of what of them is in the picture. Both in the
+ * same layout. */
+void cb_nn_pool(const struct cb_nn_view *dst, const struct cb_nn_view *src,
+		const struct cb_nn_layer *l);
+/* Channel c: the largest of src's channels c, c + dst->c, ... */
+void cb_nn_maxdepth(const struct cb_nn_view *dst, const struct cb_nn_view *src);
+/* Both in the same layout. */
+void cb_nn_blur(const struct cb_nn_view *dst, const struct cb_nn_view *src,
+		const struct cb_nn_layer *l);
 /* dst = act(from * by), by of one value a channel, or one a pixel (wh). */
 void cb_nn_scale(const struct cb_nn_view *dst, const struct cb_nn_view *from,
 		 const struct cb_nn_view *by, bool wh, enum cb_nn_act a);
+/* dst = act(a * b). */
+void cb_nn_sam(const struct cb_nn_view *dst, const struct cb_nn_view *a,
+	       const struct cb_nn_view *b, enum cb_nn_act act);
+/* Darknet's [reorg], which mixes places and channels, and [reorg3d]: pixels to channels. */
 void cb_nn_reorg(const struct cb_nn_view *dst, const struct cb_nn_view *src, uint32_t stride);
+void cb_nn_reorg3d(const struct cb_nn_view *dst, const struct cb_nn_view *src, uint32_t stride);
 /* Softmax over n planar values. */
 void cb_nn_softmax(float *dst, const float *src, size_t n, float temperature);
 

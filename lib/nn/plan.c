@@ -11,7 +11,8 @@
 
 #define LAST INT32_MAX
 
-static int plan_maxpool(struct cb_nn_planner *p, int i, int src)
+/* maxpool and local_avgpool */
+static int plan_pool(struct cb_nn_planner *p, int i, int src)
 {
 	struct cb_nn_plan *n = p->n;
 	const struct cb_nn_layer *l = &n->g.layer[i];
@@ -31,8 +32,9 @@ static int plan_maxpool(struct cb_nn_planner *p, int i, int src)
 		return -1;
 	cb_nn_md_of(&smd, &sv);
 	cb_nn_md_of(&dmd, &n->tensor[dst].v);
-	st = dnnl_pooling_forward_desc_init(&d, dnnl_forward_inference, dnnl_pooling_max, &smd, &dmd,
-					    stride, kernel, left, right);
+	st = dnnl_pooling_forward_desc_init(&d, dnnl_forward_inference, l->type == CB_NN_MAXPOOL ?
+					    dnnl_pooling_max : dnnl_pooling_avg_exclude_padding,
+					    &smd, &dmd, stride, kernel, left, right);
 	if (!st)
 		st = cb_nn_attr(&attr, 0, NULL, 0);
 	if (!st)
@@ -41,7 +43,7 @@ static int plan_maxpool(struct cb_nn_planner *p, int i, int src)
 	n->out[i] = dst;
 	if (st || !cb_nn_rank(cb_nn_impl(pd))) {
 		dnnl_primitive_desc_destroy(st ? NULL : pd);
-		return cb_nn_plain(p, CB_NN_OP_MAXPOOL, i, dst, src, -1) ? i : -1;
+		return cb_nn_plain(p, CB_NN_OP_POOL, i, dst, src, -1) ? i : -1;
 	}
 	s = cb_nn_prim(p, i, pd);
 	if (!s)
@@ -104,14 +106,83 @@ static int plan_binary(struct cb_nn_planner *p, int i, dnnl_alg_kind_t alg, int 
 	return 0;
 }
 
+/* A step that applies an activation in place, unless there is none. */
+static int plan_act(struct cb_nn_planner *p, int i, int tensor)
+{
+	struct cb_nn_step *s;
+
+	if (p->n->g.layer[i].act == CB_NN_LINEAR)
+		return i;
+	s = cb_nn_plain(p, CB_NN_OP_ACT, i, tensor, tensor, -1);
+	if (!s)
+		return -1;
+	s->act = p->n->g.layer[i].act;
+	return i;
+}
+
+/* dst = k * src + add, or that added to dst. */
+static int plan_affine(struct cb_nn_planner *p, int i, int dst, int src, const float *k,
+		       const float *add, bool more)
+{
+	struct cb_nn_step *s = cb_nn_plain(p, CB_NN_OP_AFFINE, i, dst, src, -1);
+
+	if (!s)
+		return -1;
+	s->k = k;
+	s->add = add;
+	s->more = more;
+	return i;
+}
+
+/* Room for a value of each channel, whole blocks of any width. */
+static size_t per_channel(const struct cb_nn_layer *l)
+{
+	return ((size_t)l->c + 63) / 64 * 64;
+}
+
+static int plan_batchnorm(struct cb_nn_planner *p, int i, int src)
+{
+	const struct cb_nn_layer *l = &p->n->g.layer[i];
+	size_t each = per_channel(l);
+	float *k = cb_nn_constant(p, 2 * each * sizeof(*k));
+	int dst = k ? cb_nn_tensor_new(p, l->c, l->h, l->w, p->n->tensor[src].v.b) : -1;
+
+	if (dst < 0 || cb_nn_weights_affine(p->f, &p->n->g, i, k, k + each, p->err))
+		return -1;
+	p->n->out[i] = dst;
+	return plan_affine(p, i, dst, src, k, k + each, false);
+}
+
+/* A shortcut with weights. */
+static int plan_mix(struct cb_nn_planner *p, int i, int src)
+{
+	struct cb_nn_plan *n = p->n;
+	const struct cb_nn_layer *l = &n->g.layer[i];
+	size_t each = per_channel(l);
+	float *k = cb_nn_constant(p, (size_t)(l->nfrom + 1) * each * sizeof(*k));
+	int dst = k ? cb_nn_tensor_new(p, l->c, l->h, l->w, n->tensor[src].v.b) : -1;
+
+	if (dst < 0 || cb_nn_weights_mix(p->f, &n->g, i, k, each, p->err) ||
+	    plan_affine(p, i, dst, src, k, NULL, false) < 0)
+		return -1;
+	for (int j = 0; j < l->nfrom; j++)
+		if (plan_affine(p, i, dst, n->out[l->from[j]], k + (j + 1) * each, NULL, true) < 0)
+			return -1;
+	n->out[i] = dst;
+	return plan_act(p, i, dst);
+}
+
 static int plan_shortcut(struct cb_nn_planner *p, int i, int src)
 {
 	struct cb_nn_plan *n = p->n;
 	const struct cb_nn_layer *l = &n->g.layer[i];
 	const struct cb_nn_view sv = n->tensor[src].v;
-	int dst = cb_nn_tensor_new(p, l->c, l->h, l->w, sv.b), from;
 	struct cb_nn_step *s;
+	int dst, from;
 
+	if (l->mix)
+		return plan_mix(p, i, src);
+	dst = cb_nn_tensor_new(p, l->c, l->h, l->w, sv.b);
 	if (dst < 0)
 		return -1;
 	n->out[i] = dst;
@@ -140,11 +211,7 @@ static int plan_shortcut(struct cb_nn_planner *p, int i, int src)
 		s->alpha = l->alpha;
 		s->beta = l->beta;
 	}
-	s = cb_nn_plain(p, CB_NN_OP_ACT, i, dst, dst, -1);
-	if (!s)
-		return -1;
-	s->act = l->act;
-	return i;
+	return plan_act(p, i, dst);
 }
 
 static int plan_scale(struct cb_nn_planner *p, int i, int src)
@@ -168,6 +235,28 @@ static int plan_scale(struct cb_nn_planner *p, int i, int src)
 			return rc ? -1 : i;
 	}
 	s = cb_nn_plain(p, CB_NN_OP_SCALE, i, dst, from, src);
+	if (!s)
+		return -1;
+	s->act = l->act;
+	return i;
+}
+
+static int plan_sam(struct cb_nn_planner *p, int i, int src)
+{
+	struct cb_nn_plan *n = p->n;
+	const struct cb_nn_layer *l = &n->g.layer[i];
+	uint32_t b = n->tensor[src].v.b;
+	int by = cb_nn_in_layout(p, i, n->out[l->from[0]], b), dst, rc;
+	struct cb_nn_step *s;
+
+	dst = by < 0 ? -1 : cb_nn_tensor_new(p, l->c, l->h, l->w, b);
+	if (dst < 0)
+		return -1;
+	n->out[i] = dst;
+	rc = plan_binary(p, i, dnnl_binary_mul, src, by, dst, l->act);
+	if (rc <= 0)
+		return rc ? -1 : i;
+	s = cb_nn_plain(p, CB_NN_OP_SAM, i, dst, src, by);
 	if (!s)
 		return -1;
 	s->act = l->act;
@@ -279,24 +368,35 @@ static int plan_layer(struct cb_nn_planner *p, int i)
 {
 	struct cb_nn_plan *n = p->n;
 	int src = i ? n->out[i - 1] : n->input;
+	const struct cb_nn_layer *l = &n->g.layer[i];
 	uint32_t b = n->tensor[src].v.b;
+	/* of what comes out with other channels than went in */
+	uint32_t new_b = cb_nn_is_block(b) && l->c % b == 0 ? b : 1;
 
-	switch (n->g.layer[i].type) {
+	switch (l->type) {
 	case CB_NN_CONV: return cb_nn_plan_conv(p, i, src);
 	case CB_NN_CONNECTED: return cb_nn_plan_connected(p, i, src);
-	case CB_NN_MAXPOOL: return plan_maxpool(p, i, src);
+	case CB_NN_BATCHNORM: return plan_batchnorm(p, i, src);
+	case CB_NN_CROP: return plan_plain(p, i, src, CB_NN_OP_CROP, b);
+	case CB_NN_MAXPOOL:
+	case CB_NN_LOCAL_AVGPOOL: return plan_pool(p, i, src);
+	case CB_NN_MAXDEPTH: return plan_plain(p, i, src, CB_NN_OP_MAXDEPTH, new_b);
+	case CB_NN_BLUR: return plan_plain(p, i, src, CB_NN_OP_BLUR, b);
 	case CB_NN_SHORTCUT: return plan_shortcut(p, i, src);
 	case CB_NN_SCALE_CHANNELS: return plan_scale(p, i, src);
+	case CB_NN_SAM: return plan_sam(p, i, src);
 	case CB_NN_ROUTE: return plan_route(p, i);
 	case CB_NN_AVGPOOL: return plan_plain(p, i, src, CB_NN_OP_AVGPOOL, b);
 	case CB_NN_UPSAMPLE: return plan_plain(p, i, src, CB_NN_OP_UPSAMPLE, b);
 	case CB_NN_ACTIVATION: return plan_plain(p, i, src, CB_NN_OP_ACT, b);
 	case CB_NN_REORG: return plan_plain(p, i, src, CB_NN_OP_REORG, 1);
+	case CB_NN_REORG3D: return plan_plain(p, i, src, CB_NN_OP_REORG3D, new_b);
 	case CB_NN_SOFTMAX:
 		src = cb_nn_in_layout(p, i, src, 1);
 		return src < 0 ? -1 : plan_plain(p, i, src, CB_NN_OP_SOFTMAX, 1);
 	case CB_NN_PASS:
 	case CB_NN_YOLO:
+	case CB_NN_GAUSSIAN:
 	case CB_NN_REGION:
 		n->out[i] = src;
 		return i;
@@ -341,7 +441,7 @@ int cb_nn_plan(struct cb_nn_plan *n, struct cb_nn_weights *f, struct cb_err *err
 	}
 	/* what is looked at after the run */
 	for (int i = 0; i < g->n; i++)
-		if (g->layer[i].type == CB_NN_YOLO || g->layer[i].type == CB_NN_REGION || i == g->n - 1)
+		if (cb_nn_is_detector(g->layer[i].type) || i == g->n - 1)
 			n->tensor[n->out[i]].last = LAST;
 	if (cb_nn_place(&p) || cb_nn_room(&p))
 		goto out;

@@ -31,10 +31,16 @@ enum cb_nn_op {
 	CB_NN_OP_ACT,
 	CB_NN_OP_UPSAMPLE,
 	CB_NN_OP_SHORTCUT,
+	CB_NN_OP_AFFINE,
+	CB_NN_OP_CROP,
 	CB_NN_OP_AVGPOOL,
-	CB_NN_OP_MAXPOOL,
+	CB_NN_OP_POOL,
+	CB_NN_OP_MAXDEPTH,
+	CB_NN_OP_BLUR,
 	CB_NN_OP_SCALE,
+	CB_NN_OP_SAM,
 	CB_NN_OP_REORG,
+	CB_NN_OP_REORG3D,
 	CB_NN_OP_SOFTMAX,
 };
 
@@ -58,6 +64,8 @@ struct cb_nn_step {
 	uint32_t d, s, n;
 	enum cb_nn_act act;
 	float alpha, beta;
+	const float *k, *add;	/* affine: constants of a value for each channel */
+	bool more;
 };
 
 struct cb_nn_plan {

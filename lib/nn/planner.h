@@ -49,7 +49,7 @@ const char *cb_nn_impl(const_dnnl_primitive_desc_t pd);
 /* Of an implementation's name. 0: reference code, to be avoided; 1: a general method; 2: made
  * for it. */
 int cb_nn_rank(const char *impl);
-/* What one eltwise post-op, or two, make of an activation. Returns how many. */
+/* What one eltwise post-op, or two, make of an activation. Returns how many; -1: none do. */
 struct cb_nn_eltwise { dnnl_alg_kind_t alg; float alpha, beta; };
 int cb_nn_act_ops(enum cb_nn_act a, struct cb_nn_eltwise ret[static 2]);
 /* Our scratch memory, exact float arithmetic whatever the environment says, and post-ops:

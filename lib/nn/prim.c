@@ -192,7 +192,6 @@ int cb_nn_rank(const char *impl)
 	return strstr(impl, "ref") ? 0 : strstr(impl, "gemm") ? 1 : 2;
 }
 
-/* What one eltwise post-op, or two, make of an activation. Returns how many. */
 int cb_nn_act_ops(enum cb_nn_act a, struct cb_nn_eltwise ret[static 2])
 {
 #define ONE(...) do { ret[0] = (struct cb_nn_eltwise){ __VA_ARGS__ }; return 1; } while (0)
@@ -221,16 +220,23 @@ int cb_nn_act_ops(enum cb_nn_act a, struct cb_nn_eltwise ret[static 2])
 		ret[0] = (struct cb_nn_eltwise){ dnnl_eltwise_logistic, 0, 0 };
 		ret[1] = (struct cb_nn_eltwise){ dnnl_eltwise_linear, 2, -1 };
 		return 2;
+	case CB_NN_LHTAN:
+	case CB_NN_PLSE:
+	case CB_NN_STAIR:
+	case CB_NN_HARD_MISH:
+	case CB_NN_NORM_CHAN:
+	case CB_NN_NORM_CHAN_SOFTMAX:
+	case CB_NN_NORM_CHAN_SOFTMAX_MAX: break;
 	}
 #undef ONE
-	return 0;
+	return -1;
 }
 
 static dnnl_status_t add_act(dnnl_post_ops_t ops, enum cb_nn_act a)
 {
 	struct cb_nn_eltwise e[2];
 	int k = cb_nn_act_ops(a, e);
-	dnnl_status_t s = dnnl_success;
+	dnnl_status_t s = k < 0 ? dnnl_unimplemented : dnnl_success;
 
 	for (int i = 0; i < k && !s; i++)
 		s = dnnl_post_ops_append_eltwise(ops, 1, e[i].alg, e[i].alpha, e[i].beta);

@@ -94,9 +94,15 @@ static void run_plain(const struct cb_nn_runner *r, const struct cb_nn_step *s)
 	case CB_NN_OP_ACT: cb_nn_act(d, a, s->act); break;
 	case CB_NN_OP_UPSAMPLE: cb_nn_upsample(d, a, l->stride_x, l->scale); break;
 	case CB_NN_OP_SHORTCUT: cb_nn_shortcut(d, a, s->alpha, s->beta); break;
+	case CB_NN_OP_AFFINE: cb_nn_affine(d, a, s->k, s->add, s->more); break;
+	case CB_NN_OP_CROP: cb_nn_crop(d, a, l->alpha, l->beta); break;
 	case CB_NN_OP_AVGPOOL: cb_nn_avgpool(d, a); break;
-	case CB_NN_OP_MAXPOOL: cb_nn_maxpool(d, a, l); break;
+	case CB_NN_OP_POOL: cb_nn_pool(d, a, l); break;
+	case CB_NN_OP_MAXDEPTH: cb_nn_maxdepth(d, a); break;
+	case CB_NN_OP_BLUR: cb_nn_blur(d, a, l); break;
 	case CB_NN_OP_SCALE: cb_nn_scale(d, a, b, l->scale_wh, s->act); break;
+	case CB_NN_OP_SAM: cb_nn_sam(d, a, b, s->act); break;
+	case CB_NN_OP_REORG3D: cb_nn_reorg3d(d, a, l->stride_x); break;
 	case CB_NN_OP_REORG: cb_nn_reorg(d, a, l->stride_x); break;
 	case CB_NN_OP_SOFTMAX: {
 		size_t each = (size_t)d->c * d->h * d->w / l->groups;

@@ -82,6 +82,7 @@ static int begin(struct cb_nn_weights *f, const struct cb_nn_graph *g, struct cb
 		return cb_err_set(err, CB_E_DATA, "%" PRIu64 " bytes: not a weights file", f->size);
 	if (read_all(f, head, seen, err))
 		return -1;
+	f->first = f->at;
 	if (f->size - f->at < need)
 		return too_short(g, f->size - f->at, need - (f->size - f->at), err);
 	if (f->size - f->at > need)
@@ -137,8 +138,22 @@ static int check_finite(const float *v, uint64_t n, const char *what, struct cb_
 	return 0;
 }
 
-int cb_nn_weights_layer(struct cb_nn_weights *f, const struct cb_nn_graph *g, int layer,
-			float *w, float *bias, struct cb_err *err)
+/* scale * (x - mean) / deviation + bias as k * x + bias. */
+static int fold(float *k, float *bias, float scale, float mean, float var, uint32_t at,
+		struct cb_err *err)
+{
+	/* of dead channels some trainers leave a denormal just below zero */
+	float v = var < 0 && var > -1e-30f ? 0 : var;
+
+	if (!(v >= 0))
+		return cb_err_set(err, CB_E_DATA, "variance %u is not a number above 0", at);
+	*k = scale / (float)(sqrt(v) + .000001f);
+	*bias -= mean * *k;
+	return 0;
+}
+
+static int read_layer(struct cb_nn_weights *f, const struct cb_nn_graph *g, int layer,
+		      float *w, float *bias, struct cb_err *err)
 {
 	const struct cb_nn_layer *l = &g->layer[layer];
 	uint64_t nw = l->weights - (l->bn ? 4 : 1) * (uint64_t)l->c, each = nw / l->c;
@@ -163,19 +178,63 @@ int cb_nn_weights_layer(struct cb_nn_weights *f, const struct cb_nn_graph *g, in
 	if (bn && l->type != CB_NN_CONV && read_all(f, bn, 3 * sizeof(float) * l->c, err))
 		goto out;
 	for (uint32_t i = 0; bn && i < l->c; i++) {
-		/* of dead channels some trainers leave a denormal just below zero */
-		float v = var[i] < 0 && var[i] > -1e-30f ? 0 : var[i];
-		float k = scale[i] / (float)(sqrt(v) + .000001f);
+		float k;
 
-		if (!(v >= 0)) {
-			cb_err_set(err, CB_E_DATA, "variance %u is not a number above 0", i);
+		if (fold(&k, &bias[i], scale[i], mean[i], var[i], i, err))
 			goto out;
-		}
 		for (uint64_t j = 0; j < each; j++)
 			w[i * each + j] *= k;
-		bias[i] -= mean[i] * k;
 	}
 	if (check_finite(bias, l->c, "bias", err) || check_finite(w, nw, "weight", err))
+		goto out;
+	rc = 0;
+out:
+	free(bn);
+	return rc;
+}
+
+int cb_nn_weights_layer(struct cb_nn_weights *f, const struct cb_nn_graph *g, int layer,
+			float *w, float *bias, struct cb_err *err)
+{
+	struct cb_nn_weights again = *f;
+	int rc;
+
+	again.seen = NULL;
+	again.at = f->first;
+	for (int i = 0; i < layer; i++)
+		again.at += g->layer[i].weights * sizeof(float);
+	if (again.at == f->at) {
+		rc = read_layer(f, g, layer, w, bias, err);
+	} else if (f->mem) {
+		rc = read_layer(&again, g, layer, w, bias, err);
+	} else if (lseek(f->fd, (off_t)again.at, SEEK_SET) < 0) {
+		rc = cb_err_sys(err, CB_E_IO, errno, "seek");
+	} else {
+		rc = read_layer(&again, g, layer, w, bias, err);
+		if (!rc && lseek(f->fd, (off_t)f->at, SEEK_SET) < 0)
+			rc = cb_err_sys(err, CB_E_IO, errno, "seek");
+	}
+	if (rc)
+		cb_err_prefix(err, "layer %d %s", layer, g->layer[layer].name);
+	return rc;
+}
+
+int cb_nn_weights_affine(struct cb_nn_weights *f, const struct cb_nn_graph *g, int layer,
+			 float *k, float *add, struct cb_err *err)
+{
+	const struct cb_nn_layer *l = &g->layer[layer];
+	float *bn = malloc(3 * sizeof(*bn) * l->c);
+	int rc = -1;
+
+	if (!bn)
+		return cb_err_nomem(err);
+	if (read_all(f, add, sizeof(*add) * l->c, err) ||
+	    read_all(f, bn, 3 * sizeof(*bn) * l->c, err))
+		goto out;
+	for (uint32_t i = 0; i < l->c; i++)
+		if (fold(&k[i], &add[i], bn[i], bn[l->c + i], bn[2 * l->c + i], i, err))
+			goto out;
+	if (check_finite(k, l->c, "scale", err) || check_finite(add, l->c, "bias", err))
 		goto out;
 	rc = 0;
 out:
@@ -183,6 +242,45 @@ out:
 	if (rc)
 		cb_err_prefix(err, "layer %d %s", layer, l->name);
 	return rc;
+}
+
+/* Of the n weights of a channel, step apart: each divided by their sum. */
+static void normalise(float *w, int n, size_t step, enum cb_nn_mix_norm norm)
+{
+	float sum = .0001f, largest = -INFINITY;
+
+	for (int i = 0; i < n; i++)
+		largest = fmaxf(largest, w[i * step]);
+	for (int i = 0; i < n; i++) {
+		/* as small as darknet lets them be where it has folded them */
+		w[i * step] = norm == CB_NN_MIX_RELU ? fmaxf(w[i * step], .001f) :
+						       expf(w[i * step] - largest);
+		sum += w[i * step];
+	}
+	for (int i = 0; i < n; i++)
+		w[i * step] /= sum;
+}
+
+int cb_nn_weights_mix(struct cb_nn_weights *f, const struct cb_nn_graph *g, int layer, float *k,
+		      size_t each, struct cb_err *err)
+{
+	const struct cb_nn_layer *l = &g->layer[layer];
+	uint32_t n = l->mix == CB_NN_MIX_CHANNEL ? l->c : 1;
+	int rc = 0;
+
+	for (int i = 0; i <= l->nfrom && !rc; i++) {
+		rc = read_all(f, k + i * each, sizeof(*k) * n, err);
+		if (!rc)
+			rc = check_finite(k + i * each, n, "weight", err);
+	}
+	if (rc)
+		return cb_err_prefix(err, "layer %d %s", layer, l->name);
+	for (uint32_t c = 0; c < n && l->mix_norm; c++)
+		normalise(k + c, l->nfrom + 1, each, l->mix_norm);
+	for (int i = 0; i <= l->nfrom; i++)
+		for (uint32_t c = n; c < l->c; c++)
+			k[i * each + c] = k[i * each];
+	return 0;
 }
 
 void cb_nn_weights_close(struct cb_nn_weights *f)

@@ -9,7 +9,7 @@
 struct cb_nn_weights {
 	int fd;
 	const uint8_t *mem;	/* the file's bytes where they are in memory: not copied, not seen */
-	uint64_t size, at;	/* bytes of the file, read so far */
+	uint64_t size, first, at;	/* bytes of the file, of its header, read so far */
 	void (*seen)(void *ctx, const void *p, size_t n);	/* told what is read, or NULL */
 	void *ctx;
 };
@@ -22,10 +22,17 @@ int cb_nn_weights_open(struct cb_nn_weights *ret, const char *path,
 /* The same of n bytes in memory, which must live as long. */
 int cb_nn_weights_memory(struct cb_nn_weights *ret, const uint8_t *p, size_t n,
 			 const struct cb_nn_graph *g, struct cb_err *err);
-/* The next layer's: w as out x in/groups x size x size and one bias an output, batch
- * normalisation folded in. Only for layers with weights, in their order. */
+/* Of a convolution or connected layer: w as out x in/groups x size x size and one bias an output,
+ * batch normalisation folded in. Layers with weights are read in their order, each once; after
+ * that again where another layer uses its weights (and told to seen once). */
 int cb_nn_weights_layer(struct cb_nn_weights *f, const struct cb_nn_graph *g, int layer,
 			float *w, float *bias, struct cb_err *err);
+/* Of a batchnorm layer: k * x + add, c values each. */
+int cb_nn_weights_affine(struct cb_nn_weights *f, const struct cb_nn_graph *g, int layer,
+			 float *k, float *add, struct cb_err *err);
+/* Of a shortcut: c factors for each input, the layer's before first, rows of each values. */
+int cb_nn_weights_mix(struct cb_nn_weights *f, const struct cb_nn_graph *g, int layer, float *k,
+		      size_t each, struct cb_err *err);
 void cb_nn_weights_close(struct cb_nn_weights *f);
 
 #endif

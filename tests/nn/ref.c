@@ -25,9 +25,51 @@ static float activate(enum cb_nn_act a, float x)
 	case CB_NN_RAMP: return x * (x > 0) + .1f * x;
 	case CB_NN_LOGGY: return (float)(2. / (1. + exp(-x)) - 1);
 	case CB_NN_HARDTAN: return x < -1 ? -1 : x > 1 ? 1 : x;
+	case CB_NN_LHTAN:
+		if (x < 0)
+			return .001f * x;
+		return x > 1 ? .001f * (x - 1) + 1 : x;
+	case CB_NN_PLSE:
+		if (x < -4)
+			return .01f * (x + 4);
+		return x > 4 ? .01f * (x - 4) + 1 : .125f * x + .5f;
+	case CB_NN_STAIR: {
+		int n = (int)floor(x);
+
+		return (float)(n % 2 ? x - n + floor(x / 2.) : floor(x / 2.));
+	}
+	case CB_NN_HARD_MISH:
+		if (x > 0)
+			return x;
+		return x > -2 ? x * x / 2 + x : 0;
+	case CB_NN_NORM_CHAN:
+	case CB_NN_NORM_CHAN_SOFTMAX:
+	case CB_NN_NORM_CHAN_SOFTMAX_MAX:
 	case CB_NN_LINEAR: break;
 	}
 	return x;
+}
+
+/* The activations over the channels of a pixel. */
+static void activate_channels(const struct cb_nn_layer *l, float *out)
+{
+	size_t hw = (size_t)l->h * l->w;
+
+	for (size_t i = 0; i < hw; i++) {
+		double sum = .0001, max = 0;
+
+		if (l->act == CB_NN_NORM_CHAN_SOFTMAX_MAX) {
+			max = out[i];
+			for (uint32_t c = 1; c < l->c; c++)
+				max = fmax(max, out[c * hw + i]);
+		}
+		for (uint32_t c = 0; c < l->c; c++)
+			sum += l->act == CB_NN_NORM_CHAN ? fmax(out[c * hw + i], 0) :
+							   exp(out[c * hw + i] - max);
+		for (uint32_t c = 0; c < l->c; c++)
+			out[c * hw + i] = (float)((l->act == CB_NN_NORM_CHAN ? fmax(out[c * hw + i], 0) :
+						   exp(out[c * hw + i] - max)) / sum);
+	}
 }
 
 static float *take(FILE *f, size_t n)
@@ -58,6 +100,24 @@ static void finish(const struct cb_nn_layer *l, float *out, const float *bias, c
 			*x = activate(l->act, *x + bias[c]);
 		}
 	}
+	if (l->act >= CB_NN_NORM_CHAN)
+		activate_channels(l, out);
+}
+
+/* A [batchnorm] layer. */
+static int batchnorm(const struct cb_nn_layer *l, FILE *f, const float *in, float *out)
+{
+	float *bias = take(f, l->c), *bn = take(f, 3 * (size_t)l->c);
+	int rc = -1;
+
+	if (bias && bn) {
+		memcpy(out, in, sizeof(*out) * l->c * l->h * l->w);
+		finish(l, out, bias, bn);
+		rc = 0;
+	}
+	free(bias);
+	free(bn);
+	return rc;
 }
 
 static int conv(const struct cb_nn_layer *l, FILE *f, const float *in, float *out)
@@ -129,7 +189,8 @@ out:
 	return rc;
 }
 
-static void maxpool(const struct cb_nn_layer *l, const float *in, float *out)
+/* The largest of a window, or the mean of what is in the picture. */
+static void pool(const struct cb_nn_layer *l, const float *in, float *out)
 {
 	int off = -(int)l->pad / 2;
 
@@ -137,19 +198,116 @@ static void maxpool(const struct cb_nn_layer *l, const float *in, float *out)
 		for (int y = 0; y < (int)l->h; y++) {
 			for (int x = 0; x < (int)l->w; x++) {
 				float max = -FLT_MAX;
+				double sum = 0;
+				int n = 0;
 
 				for (int j = 0; j < (int)l->size; j++) {
 					for (int i = 0; i < (int)l->size; i++) {
 						int sy = off + y * (int)l->stride_y + j, sx = off + x * (int)l->stride_x + i;
 
-						if (sy >= 0 && sy < (int)l->ih && sx >= 0 && sx < (int)l->iw)
+						if (sy >= 0 && sy < (int)l->ih && sx >= 0 && sx < (int)l->iw) {
 							max = fmaxf(max, in[((size_t)c * l->ih + sy) * l->iw + sx]);
+							sum += in[((size_t)c * l->ih + sy) * l->iw + sx];
+							n++;
+						}
 					}
 				}
-				out[((size_t)c * l->h + y) * l->w + x] = max;
+				out[((size_t)c * l->h + y) * l->w + x] =
+					l->type == CB_NN_MAXPOOL ? max : (float)(sum / n);
 			}
 		}
 	}
+}
+
+/* Antialiasing: a depthwise convolution with 1 2 1 / 2 4 2 / 1 2 1 over 16, or four quarters. */
+static void blur(const struct cb_nn_layer *l, const float *in, float *out)
+{
+	static const int three[3][3] = { { 1, 2, 1 }, { 2, 4, 2 }, { 1, 2, 1 } };
+
+	for (uint32_t c = 0; c < l->c; c++) {
+		for (int y = 0; y < (int)l->h; y++) {
+			for (int x = 0; x < (int)l->w; x++) {
+				double sum = 0;
+
+				for (int j = 0; j < (int)l->size; j++) {
+					for (int i = 0; i < (int)l->size; i++) {
+						int sy = y * (int)l->stride_y + j - (l->size == 3);
+						int sx = x * (int)l->stride_x + i - (l->size == 3);
+
+						if (sy >= 0 && sy < (int)l->ih && sx >= 0 && sx < (int)l->iw)
+							sum += in[((size_t)c * l->ih + sy) * l->iw + sx] *
+								(l->size == 3 ? three[j][i] / 16. : 1 / 4.);
+					}
+				}
+				out[((size_t)c * l->h + y) * l->w + x] = (float)sum;
+			}
+		}
+	}
+}
+
+static void crop(const struct cb_nn_layer *l, const float *in, float *out)
+{
+	uint32_t top = (l->ih - l->h) / 2, left = (l->iw - l->w) / 2;
+
+	for (uint32_t c = 0; c < l->c; c++)
+		for (uint32_t y = 0; y < l->h; y++)
+			for (uint32_t x = 0; x < l->w; x++)
+				*out++ = in[((size_t)c * l->ih + y + top) * l->iw + x + left] * l->alpha + l->beta;
+}
+
+static void maxdepth(const struct cb_nn_layer *l, const float *in, float *out)
+{
+	size_t hw = (size_t)l->h * l->w;
+
+	for (uint32_t g = 0; g < l->c; g++) {
+		for (size_t i = 0; i < hw; i++) {
+			float max = -FLT_MAX;
+
+			for (uint32_t k = g; k < l->ic; k += l->c)
+				max = fmaxf(max, in[k * hw + i]);
+			out[g * hw + i] = max;
+		}
+	}
+}
+
+/* A shortcut whose inputs have weights. */
+static int mixed(const struct cb_nn_graph *g, const struct cb_nn_layer *l, FILE *f, const float *in,
+		 float **outs, float *out)
+{
+	size_t hw = (size_t)l->h * l->w, each = l->mix == CB_NN_MIX_CHANNEL ? l->c : 1;
+	int n = l->nfrom + 1;
+	float *w = take(f, n * each);
+
+	if (!w)
+		return -1;
+	for (uint32_t c = 0; c < l->c; c++) {
+		size_t at = each == 1 ? 0 : c;
+		double max = w[at], sum = .0001, k[CB_NN_FROM_MAX + 1];
+
+		for (int i = 0; i < n; i++)
+			max = fmax(max, w[i * each + at]);
+		for (int i = 0; i < n; i++) {
+			k[i] = w[i * each + at];
+			if (l->mix_norm == CB_NN_MIX_SOFTMAX)
+				k[i] = exp(k[i] - max);
+			if (l->mix_norm == CB_NN_MIX_RELU)
+				k[i] = k[i] > .001 ? k[i] : .001;
+			sum += k[i];
+		}
+		for (size_t p = 0; p < hw; p++) {
+			double v = 0;
+
+			for (int i = 0; i < n; i++) {
+				const float *from = i ? outs[l->from[i - 1]] : in;
+
+				if (!i || c < g->layer[l->from[i - 1]].c)
+					v += (l->mix_norm ? k[i] / sum : k[i]) * from[c * hw + p];
+			}
+			out[c * hw + p] = activate(l->act, (float)v);
+		}
+	}
+	free(w);
+	return 0;
 }
 
 static void shortcut(const struct cb_nn_graph *g, const struct cb_nn_layer *l, const float *in,
@@ -186,6 +344,26 @@ static void softmax(const float *in, float *out, uint32_t n, size_t step, float 
 		out[i * step] = (float)(exp(in[i * step] / t) / sum);
 }
 
+/* Each coordinate and its deviation, objectness, classes. */
+static void gaussian(const struct cb_nn_layer *l, const float *in, float *out)
+{
+	size_t hw = (size_t)l->h * l->w;
+	uint32_t each = 9 + l->classes;
+
+	for (uint32_t k = 0; k < l->n * each; k++) {
+		for (size_t i = 0; i < hw; i++) {
+			uint32_t what = k % each;
+			float v = in[k * hw + i];
+
+			if (what != 4 && what != 6)
+				v = activate(CB_NN_LOGISTIC, v);
+			if (what == 0 || what == 2)
+				v = v * l->scale_x_y - .5f * (l->scale_x_y - 1);
+			out[k * hw + i] = v;
+		}
+	}
+}
+
 static void detector(const struct cb_nn_layer *l, const float *in, float *out)
 {
 	size_t hw = (size_t)l->h * l->w;
@@ -217,20 +395,51 @@ static void detector(const struct cb_nn_layer *l, const float *in, float *out)
 	}
 }
 
-static int layer(const struct cb_nn_graph *g, int at, FILE *f, const float *in, float **outs)
+/* One run. */
+struct run {
+	const struct cb_nn_graph *g;
+	FILE *f;
+	long where[CB_NN_LAYERS_MAX];	/* of a layer's weights */
+};
+
+/* A convolution with the weights of an earlier one. */
+static int shared(struct run *r, const struct cb_nn_layer *l, const float *in, float *out)
 {
+	long back = ftell(r->f);
+	int rc;
+
+	fseek(r->f, r->where[l->share], SEEK_SET);
+	rc = conv(l, r->f, in, out);
+	fseek(r->f, back, SEEK_SET);
+	return rc;
+}
+
+static int layer(struct run *r, int at, const float *in, float **outs)
+{
+	const struct cb_nn_graph *g = r->g;
+	FILE *f = r->f;
 	const struct cb_nn_layer *l = &g->layer[at];
 	size_t hw = (size_t)l->h * l->w, ihw = (size_t)l->ih * l->iw, n = l->c * hw;
 	float *out = outs[at];
 
+	r->where[at] = ftell(f);
 	switch (l->type) {
-	case CB_NN_CONV: return conv(l, f, in, out);
+	case CB_NN_CONV: return l->share >= 0 ? shared(r, l, in, out) : conv(l, f, in, out);
+	case CB_NN_BATCHNORM: return batchnorm(l, f, in, out);
+	case CB_NN_CROP: crop(l, in, out); return 0;
+	case CB_NN_BLUR: blur(l, in, out); return 0;
+	case CB_NN_MAXDEPTH: maxdepth(l, in, out); return 0;
+	case CB_NN_SAM:
+		for (size_t i = 0; i < n; i++)
+			out[i] = activate(l->act, in[i] * outs[l->from[0]][i]);
+		return 0;
 	case CB_NN_CONNECTED: return connected(l, f, in, out);
 	case CB_NN_ACTIVATION:
 		for (size_t i = 0; i < n; i++)
 			out[i] = activate(l->act, in[i]);
 		return 0;
-	case CB_NN_MAXPOOL: maxpool(l, in, out); return 0;
+	case CB_NN_MAXPOOL:
+	case CB_NN_LOCAL_AVGPOOL: pool(l, in, out); return 0;
 	case CB_NN_AVGPOOL:
 		for (uint32_t c = 0; c < l->c; c++) {
 			double sum = 0;
@@ -248,7 +457,11 @@ static int layer(const struct cb_nn_graph *g, int at, FILE *f, const float *in, 
 			out += part;
 		}
 		return 0;
-	case CB_NN_SHORTCUT: shortcut(g, l, in, outs, out); return 0;
+	case CB_NN_SHORTCUT:
+		if (l->mix)
+			return mixed(g, l, f, in, outs, out);
+		shortcut(g, l, in, outs, out);
+		return 0;
 	case CB_NN_UPSAMPLE:
 		for (uint32_t c = 0; c < l->c; c++)
 			for (uint32_t y = 0; y < l->h; y++)
@@ -267,6 +480,18 @@ static int layer(const struct cb_nn_graph *g, int at, FILE *f, const float *in, 
 						   x * s + k / oc % s];
 		return 0;
 	}
+	case CB_NN_REORG3D: {
+		uint32_t s = l->stride_x;
+
+		/* each channel s * s times, once for each place in a square */
+		for (uint32_t dy = 0; dy < s; dy++)
+			for (uint32_t dx = 0; dx < s; dx++)
+				for (uint32_t c = 0; c < l->ic; c++)
+					for (uint32_t y = 0; y < l->h; y++)
+						for (uint32_t x = 0; x < l->w; x++)
+							*out++ = in[(c * (size_t)l->ih + y * s + dy) * l->iw + x * s + dx];
+		return 0;
+	}
 	case CB_NN_SCALE_CHANNELS:
 		for (uint32_t c = 0; c < l->c; c++)
 			for (size_t i = 0; i < hw; i++)
@@ -279,6 +504,7 @@ static int layer(const struct cb_nn_graph *g, int at, FILE *f, const float *in, 
 				(uint32_t)(n / l->groups), 1, l->temperature);
 		return 0;
 	case CB_NN_PASS: memcpy(out, in, n * sizeof(*out)); return 0;
+	case CB_NN_GAUSSIAN: gaussian(l, in, out); return 0;
 	case CB_NN_YOLO:
 	case CB_NN_REGION: detector(l, in, out); return 0;
 	}
@@ -287,27 +513,27 @@ static int layer(const struct cb_nn_graph *g, int at, FILE *f, const float *in, 
 
 int ref_run(const struct cb_nn_graph *g, const char *weights, const float *input, float **out)
 {
-	FILE *f = fopen(weights, "rb");
+	struct run r = { .g = g, .f = fopen(weights, "rb") };
 	int32_t head[3] = { 0 };
 	char seen[8];
 	size_t n;
 	int rc = -1;
 
-	if (!f || fread(head, sizeof(head), 1, f) != 1)
+	if (!r.f || fread(head, sizeof(head), 1, r.f) != 1)
 		goto out;
 	n = head[0] * 10 + head[1] >= 2 ? 8 : 4;
-	if (fread(seen, 1, n, f) != n)
+	if (fread(seen, 1, n, r.f) != n)
 		goto out;
 	for (int i = 0; i < g->n; i++) {
 		const struct cb_nn_layer *l = &g->layer[i];
 
 		out[i] = malloc(((size_t)l->c * l->h * l->w + 1) * sizeof(float));
-		if (!out[i] || layer(g, i, f, i ? out[i - 1] : input, out))
+		if (!out[i] || layer(&r, i, i ? out[i - 1] : input, out))
 			goto out;
 	}
 	rc = 0;
 out:
-	if (f)
-		fclose(f);
+	if (r.f)
+		fclose(r.f);
 	return rc;
 }
