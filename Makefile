@@ -5,6 +5,7 @@ VERSION := 0.1.0
 O         ?= build
 PREFIX    ?= /usr/local
 BINDIR    ?= $(PREFIX)/bin
+LIBEXECDIR ?= $(PREFIX)/libexec/cb
 MANDIR    ?= $(PREFIX)/share/man
 SHAREDIR  ?= $(PREFIX)/share/cb
 BASHDIR   ?= $(PREFIX)/share/bash-completion/completions
@@ -12,6 +13,8 @@ ZSHDIR    ?= $(PREFIX)/share/zsh/site-functions
 FISHDIR   ?= $(PREFIX)/share/fish/vendor_completions.d
 CFLAGS    ?= -O2 -g
 PKG_CONFIG ?= pkg-config
+# cb-detect --backend darknet: where Debian's package darknet is, and always where this is set
+WITH_DARKNET ?= $(if $(wildcard /usr/lib/darknet/include/darknet.h),1)
 # V=1 shows commands, WERROR=1 for CI, SANITIZE=address,undefined
 
 # --- what is built ----------------------------------------------------------------------
@@ -31,6 +34,10 @@ cb-detect_LIBS := cli detect nn media wire crypto base
 cb-draw_LIBS   := cli draw media wire crypto base
 cb-alert_LIBS  := cli alert conf wire crypto base
 
+# programs that tools start, in libexec/: each in a process of its own for what it brings along
+HELPERS := $(if $(WITH_DARKNET),cb-darknet)
+cb-darknet_LIBS := nn crypto base
+
 # what a layer needs from elsewhere (sbom/deps.tsv says the same to check-needed)
 crypto_PKGS := nettle
 conf_PKGS   := yaml-0.1
@@ -44,8 +51,10 @@ draw_LDLIBS := -lm
 
 cb_warn := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
 	-Wwrite-strings -Wpointer-arith -Wimplicit-fallthrough -Wno-missing-field-initializers
+# where a tool finds its helpers, seen from itself: the same wherever both are installed
+libexec_rel := $(or $(shell realpath -m --relative-to='$(BINDIR)' '$(LIBEXECDIR)' 2>/dev/null),../libexec/cb)
 cb_cflags := -std=gnu17 -D_GNU_SOURCE -Ilib -DCB_VERSION='"$(VERSION)"' \
-	-ffile-prefix-map=$(CURDIR)=. -pthread $(cb_warn) $(if $(WERROR),-Werror)
+	-DCB_LIBEXEC_REL='"$(libexec_rel)"' -ffile-prefix-map=$(CURDIR)=. -pthread $(cb_warn) $(if $(WERROR),-Werror)
 cb_ldflags := -pthread -Wl,--as-needed
 
 include scripts/hardening.mk
@@ -66,14 +75,15 @@ say  = $(if $(V),,@printf '  %-7s %s\n' $(1) '$(2)')
 .PHONY: all check check-layers check-headers check-man check-completions check-needed \
 	check-sbom check-unit check-tools completions sbom bench accuracy fuzz demo install uninstall \
 	dist clean help format-check golden FORCE
-all: $(TOOLS:%=$(O)/bin/%)
+all: $(TOOLS:%=$(O)/bin/%) $(HELPERS:%=$(O)/libexec/cb/%)
 
 # compile again when the compiler or its flags change
-stamp := $(CC) $(cb_cflags) $(CPPFLAGS) $(CFLAGS) $(cb_ldflags) $(LDFLAGS)
+stamp := $(if $(WITH_DARKNET),,no darknet )$(CC) $(cb_cflags) $(CPPFLAGS) $(CFLAGS) $(cb_ldflags) $(LDFLAGS)
 $(O)/flags: FORCE
 	@mkdir -p $(O); printf '%s\n' '$(subst ','\'',$(stamp))' | cmp -s - $@ || { \
 		! command -v dpkg-query >/dev/null || scripts/deps --check build || \
 			echo 'deps: scripts/deps installs them' >&2; \
+		$(if $(WITH_DARKNET),,echo 'darknet: not there (Debian package darknet): without cb-detect --backend darknet' >&2;) \
 		printf '%s\n' '$(subst ','\'',$(stamp))' >$@; }
 
 $(O)/obj/%.o: %.c $(O)/flags
@@ -98,15 +108,25 @@ $(O)/bin/$(1): $(O)/obj/cmd/$(1).o $$($(1)_LIBS:%=$(O)/lib/lib%.a)
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
 
+define helper_rule
+$(O)/libexec/cb/$(1): $(O)/obj/libexec/$(1).o $$($(1)_LIBS:%=$(O)/lib/lib%.a)
+	$$(call say,LD,$$@)
+	$$(Q)mkdir -p $$(@D) && $$(link) $$(call extern,$$($(1)_LIBS)) $$(LDLIBS)
+endef
+$(foreach t,$(HELPERS),$(eval $(call helper_rule,$(t))))
+# its header declares functions in the old way: a system's, which is not warned of
+$(O)/obj/libexec/cb-darknet.o: cb_cflags += -isystem /usr/lib/darknet/include
+
 include tests/tests.mk
 
 # --- install ---------------------------------------------------------------------------------
 
-into := $(BINDIR) $(SHAREDIR) $(foreach s,1 5 7,$(MANDIR)/man$(s)) $(BASHDIR) $(ZSHDIR) $(FISHDIR)
+into := $(BINDIR) $(if $(HELPERS),$(LIBEXECDIR)) $(SHAREDIR) $(foreach s,1 5 7,$(MANDIR)/man$(s)) $(BASHDIR) $(ZSHDIR) $(FISHDIR)
 
 install: all sbom-build
 	install -d $(into:%=$(DESTDIR)%)
 	install -m 755 $(TOOLS:%=$(O)/bin/%) $(DESTDIR)$(BINDIR)
+	$(if $(HELPERS),install -m 755 $(HELPERS:%=$(O)/libexec/cb/%) $(DESTDIR)$(LIBEXECDIR))
 	$(foreach s,1 5 7,$(if $(wildcard man/*.$(s)),install -m 644 $(wildcard man/*.$(s)) $(DESTDIR)$(MANDIR)/man$(s);))
 	install -m 644 schema/cb-event.schema.json $(O)/sbom/cb.cdx.json $(DESTDIR)$(SHAREDIR)
 	for t in $(TOOLS); do \
@@ -115,13 +135,13 @@ install: all sbom-build
 		install -m 644 completions/$$t.fish $(DESTDIR)$(FISHDIR)/$$t.fish || exit 1; done
 # every file, and our directory; in a DESTDIR also the directories that are empty now
 uninstall:
-	rm -f $(TOOLS:%=$(DESTDIR)$(BINDIR)/%) \
+	rm -f $(TOOLS:%=$(DESTDIR)$(BINDIR)/%) $(patsubst libexec/%.c,$(DESTDIR)$(LIBEXECDIR)/%,$(wildcard libexec/*.c)) \
 		$(foreach s,1 5 7,$(patsubst man/%,$(DESTDIR)$(MANDIR)/man$(s)/%,$(wildcard man/*.$(s)))) \
 		$(TOOLS:%=$(DESTDIR)$(BASHDIR)/%) $(TOOLS:%=$(DESTDIR)$(ZSHDIR)/_%) \
 		$(TOOLS:%=$(DESTDIR)$(FISHDIR)/%.fish) \
 		$(DESTDIR)$(SHAREDIR)/cb-event.schema.json $(DESTDIR)$(SHAREDIR)/cb.cdx.json
 	$(if $(DESTDIR),for d in $(into:/%=%); do (cd $(DESTDIR) && rmdir -p $$d 2>/dev/null) || :; done, \
-		rmdir $(SHAREDIR) 2>/dev/null || :)
+		rmdir $(SHAREDIR) $(LIBEXECDIR) 2>/dev/null || :)
 
 clean:
 	rm -rf $(O) build-asan demo/out

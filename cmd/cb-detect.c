@@ -15,12 +15,12 @@
 
 enum {
 	O_WEIGHTS = CB_OPT_BASE, O_NAMES, O_EVERY, O_FPS, O_KEYFRAMES, O_THREADS, O_THRESHOLD, O_NMS,
-	O_CLASSES, O_REGION, O_ISA, O_RESIZE, O_STREAM, O_TEE,
+	O_CLASSES, O_REGION, O_ISA, O_RESIZE, O_STREAM, O_BACKEND, O_TEE,
 };
 
 struct opts {
 	struct cb_detect_opts d;
-	bool tee, picked, object_options;
+	bool tee, picked, object_options, engine_options;
 };
 
 static const struct argp_option options[] = {
@@ -33,6 +33,7 @@ static const struct argp_option options[] = {
 	{ "resize", O_RESIZE, "TYPE", 0, "Fit pictures: stretch or letterbox (stretch)", 1 },
 	{ "threads", O_THREADS, "N", 0, "Threads for the model (1)", 1 },
 	{ "isa", O_ISA, "TYPE", 0, "Use no more than sse41, avx2 or avx512 (auto)", 1 },
+	{ "backend", O_BACKEND, "TYPE", 0, "What runs the model: cb or darknet (cb)", 1 },
 	{ "every", O_EVERY, "N", 0, "Analyse every Nth picture (1)", 2 },
 	{ "fps", O_FPS, "N", 0, "Analyse at most N pictures a second of media time", 2 },
 	{ "keyframes", O_KEYFRAMES, NULL, 0, "Analyse keyframes only, and decode nothing else", 2 },
@@ -64,6 +65,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 	if (key >= O_WEIGHTS && key < O_TEE && key != O_EVERY && key != O_FPS && key != O_KEYFRAMES &&
 	    key != O_REGION && key != O_STREAM)
 		o->object_options = true;
+	o->engine_options |= key == O_THREADS || key == O_ISA;
 	switch (key) {
 	case 'm':
 		o->d.model = true;
@@ -92,6 +94,9 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		return 0;
 	case O_ISA:
 		m->isa = (enum cb_isa)cb_cli_word(st, "isa", "auto|sse41|avx2|avx512", arg);
+		return 0;
+	case O_BACKEND:
+		m->backend = (enum cb_backend)cb_cli_word(st, "backend", "cb|darknet", arg);
 		return 0;
 	case O_EVERY:
 		pick(st, o, CB_PICK_EVERY);
@@ -123,6 +128,8 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 	case ARGP_KEY_END:
 		if (o->object_options && !o->d.model)
 			argp_error(st, "options for objects need a model (-m)");
+		if (o->engine_options && m->backend != CB_BACKEND_CB)
+			argp_error(st, "--threads and --isa are for --backend cb");
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -132,6 +139,16 @@ static const struct argp argp = {
 	.options = options, .parser = parse, .children = cb_cli_children,
 	.doc = "Write what is seen in a frame stream as events.",
 };
+
+/* What a backend has to say. */
+static void say(void *ctx, bool warning, const char *text)
+{
+	(void)ctx;
+	if (warning)
+		cb_cli_warn("%s", text);
+	else
+		cb_cli_note("darknet: %s", text);
+}
 
 /* Everything from stdin through the analysis to the sink. -1 also where the input ended
  * badly; *ret_whole says whether it had its END. */
@@ -171,7 +188,7 @@ int main(int argc, char **argv)
 {
 	struct opts o = { .d = { .tool = "cb-detect", .version = CB_VERSION, .stream = -1,
 				 .pick = { .mode = CB_PICK_EVERY, .every = 1 },
-				 .objects = { .threads = 1, .threshold = 2500, .nms = 4500 } } };
+				 .objects = { .threads = 1, .threshold = 2500, .nms = 4500, .say = say } } };
 	struct cb_err err = CB_ERR_INIT, close_err = CB_ERR_INIT;
 	struct cb_detect *d = NULL;
 	struct cb_reader in;
@@ -184,6 +201,7 @@ int main(int argc, char **argv)
 	int fd;
 
 	cb_cli_parse("cb-detect", &argp, argc, argv, &o);
+	o.d.objects.prints = cb_cli_verbose;
 	cb_reader_init(&in, STDIN_FILENO);
 	cb_writer_init(&tee, -1);
 	if ((o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0) || cb_detect_open(&d, &o.d, &err) < 0 ||
@@ -201,7 +219,9 @@ int main(int argc, char **argv)
 	in.ctx = &sink;
 	cb_detect_sink(d, &sink);
 
-	if (run(d, &in, &sink, &whole, &reason, &err) < 0 && err.code != CB_E_DATA)
+	/* where input or backend fail, what came before is worth having */
+	if (run(d, &in, &sink, &whole, &reason, &err) < 0 && err.code != CB_E_DATA &&
+	    err.code != CB_E_UNAVAIL && err.code != CB_E_PROTOCOL)
 		goto out;
 	if (cb_sink_close(&sink, whole, reason, &close_err) < 0)
 		err = close_err;	/* what was not written is worse than what was not read */

@@ -20,6 +20,7 @@ _cb_detect() {
 	--resize) :; return ;;
 	--threads) :; return ;;
 	--isa) :; return ;;
+	--backend) :; return ;;
 	--every) :; return ;;
 	--fps) :; return ;;
 	--region) :; return ;;
@@ -27,7 +28,7 @@ _cb_detect() {
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--model= --weights= --names= --threshold= --nms= --classes= --resize= --threads= --isa= --every= --fps= --keyframes --region= --stream= --tee --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--model= --weights= --names= --threshold= --nms= --classes= --resize= --threads= --isa= --backend= --every= --fps= --keyframes --region= --stream= --tee --quiet --verbose --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

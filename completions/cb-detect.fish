@@ -8,6 +8,7 @@ complete -c cb-detect -l classes -x -d 'Report only these classes, names between
 complete -c cb-detect -l resize -x -d 'Fit pictures: stretch or letterbox (stretch)'
 complete -c cb-detect -l threads -x -d 'Threads for the model (1)'
 complete -c cb-detect -l isa -x -d 'Use no more than sse41, avx2 or avx512 (auto)'
+complete -c cb-detect -l backend -x -d 'What runs the model: cb or darknet (cb)'
 complete -c cb-detect -l every -x -d 'Analyse every Nth picture (1)'
 complete -c cb-detect -l fps -x -d 'Analyse at most N pictures a second of media time'
 complete -c cb-detect -l keyframes -d 'Analyse keyframes only, and decode nothing else'

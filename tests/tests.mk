@@ -17,7 +17,7 @@ FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 AIDS := $(O)/aid/mkstream $(O)/aid/faultio.so $(O)/aid/fakev4l2.so $(O)/aid/cb-skel
 comma := ,
 blank := $() $()
-TOOL_TABLE := $(foreach t,$(TOOLS),$(t):$(subst $(blank),$(comma),$(strip $($(t)_LIBS))))
+TOOL_TABLE := $(foreach t,$(TOOLS) $(HELPERS),$(t):$(subst $(blank),$(comma),$(strip $($(t)_LIBS))))
 
 $(O)/unit/%: $(O)/obj/tests/unit/%.o $(unit_order:%=$(O)/lib/lib%.a)
 	$(call say,LD,$@)
@@ -91,7 +91,7 @@ check-completions: all
 check-needed: all
 	$(Q)scripts/check-needed $(O) $(TOOL_TABLE)
 check-sbom: sbom-build
-	$(Q)scripts/check-sbom $(O)/sbom/cb.cdx.json sbom/cb.cdx.json $(O) $(TOOLS)
+	$(Q)scripts/check-sbom $(O)/sbom/cb.cdx.json sbom/cb.cdx.json $(O) $(TOOLS) $(HELPERS)
 
 gen_completions = mkdir -p $(1) && for t in $(TOOLS); do \
 	scripts/gen-completion bash $(O)/bin/$$t >$(1)/$$t.bash && \
@@ -105,9 +105,9 @@ completions: all
 # leaves those out, because they belong to a build and not to a source tree.
 
 sbom-build: all
-	$(Q)mkdir -p $(O)/sbom && VERSION=$(VERSION) scripts/gen-sbom $(O) $(TOOLS) >$(O)/sbom/cb.cdx.json
+	$(Q)mkdir -p $(O)/sbom && VERSION=$(VERSION) scripts/gen-sbom $(O) $(TOOLS) $(HELPERS) >$(O)/sbom/cb.cdx.json
 sbom: sbom-build
-	$(Q)VERSION=$(VERSION) scripts/gen-sbom --source $(O) $(TOOLS) >sbom/cb.cdx.json.new
+	$(Q)VERSION=$(VERSION) scripts/gen-sbom --source $(O) $(TOOLS) $(HELPERS) >sbom/cb.cdx.json.new
 	$(Q)mv sbom/cb.cdx.json.new sbom/cb.cdx.json
 	$(Q)echo "wrote sbom/cb.cdx.json (for the tree) and $(O)/sbom/cb.cdx.json (of this build)"
 

@@ -40,6 +40,8 @@ int cb_ident_config(struct cb_buf *out, const struct cb_detect_opts *o, const st
 			   m->resize == CB_RESIZE_LETTERBOX ? "letterbox" : "stretch", m->threads);
 	if (m->classes)
 		r |= cb_buf_printf(out, "classes %s\n", m->classes);
+	if (m->backend == CB_BACKEND_DARKNET)
+		r |= cb_buf_str(out, "backend darknet\n");
 	return r ? -1 : 0;
 }
 
@@ -55,7 +57,7 @@ int cb_ident_make(struct cb_ident *ret, const struct cb_detect_opts *o, const st
 	id.library[0] = cb_decoder_library_version();
 	id.library[1] = cb_scaler_library_version();
 	if (model)
-		id.library[2] = cb_nn_library_version();
+		id.library[2] = cb_model_library_version(model);
 	if (cb_ident_config(&b, o, model) < 0)
 		goto nomem;
 	cb_sha256(digest, b.data, b.len);

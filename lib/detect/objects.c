@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "media/scale.h"
+#include "nn/darknet.h"
 
 #define NAMES_BYTES (1u << 20)
 #define NAME_MAX_BYTES 100
@@ -18,7 +19,8 @@
 
 struct cb_model {
 	const struct cb_model_opts *o;
-	struct cb_net *net;
+	struct cb_net *net;	/* or */
+	struct cb_darknet *dk;
 	char *names_text;
 	char **name;
 	bool *wanted;		/* NULL: every class */
@@ -41,7 +43,7 @@ static void hash(void *ctx, const void *p, size_t n)
 /* The names' text: of the file, or of the model in one file. *ret_path is where they are. */
 static int load_names(struct cb_model *m, char **ret_path, size_t *ret_len, struct cb_err *err)
 {
-	const char *packed = cb_net_names(m->net, ret_len);
+	const char *packed = m->dk ? cb_darknet_names(m->dk, ret_len) : cb_net_names(m->net, ret_len);
 	uint8_t *text;
 
 	if (packed && m->o->names)
@@ -138,8 +140,11 @@ int cb_model_open(struct cb_model **ret, const struct cb_model_opts *o, struct c
 	struct cb_sha256 h;
 	/* what is hashed is what is used: the files are read once */
 	struct cb_net_opts no = { .threads = o->threads, .isa = o->isa, .seen = hash, .ctx = &h };
+	struct cb_darknet_opts dko = { .seen = hash, .ctx = &h, .say = o->say, .say_ctx = o->say_ctx,
+				       .prints = o->prints };
 	struct cb_model *m;
 	uint8_t digest[CB_SHA256_LEN];
+	uint32_t channels;
 	int r = -1;
 
 	m = calloc(1, sizeof *m);
@@ -147,16 +152,17 @@ int cb_model_open(struct cb_model **ret, const struct cb_model_opts *o, struct c
 		return cb_err_nomem(err);
 	m->o = o;
 	cb_sha256_init(&h);
-	if (cb_net_open(&m->net, o->cfg, o->weights, &no, err) < 0)
+	if (o->backend == CB_BACKEND_DARKNET ? cb_darknet_open(&m->dk, o->cfg, o->weights, &dko, err) < 0 :
+					       cb_net_open(&m->net, o->cfg, o->weights, &no, err) < 0)
 		goto out;
 	cb_sha256_final(&h, digest);
 	cb_hex(m->digest, digest, sizeof digest);
-	m->w = cb_net_width(m->net);
-	m->h = cb_net_height(m->net);
-	m->classes = cb_net_classes(m->net);
-	if (cb_net_channels(m->net) != 3) {
-		cb_err_set(err, CB_E_DATA, "%s: the model wants %u channels, not 3", o->cfg,
-			   cb_net_channels(m->net));
+	m->w = m->dk ? cb_darknet_width(m->dk) : cb_net_width(m->net);
+	m->h = m->dk ? cb_darknet_height(m->dk) : cb_net_height(m->net);
+	m->classes = m->dk ? cb_darknet_classes(m->dk) : cb_net_classes(m->net);
+	channels = m->dk ? cb_darknet_channels(m->dk) : cb_net_channels(m->net);
+	if (channels != 3) {
+		cb_err_set(err, CB_E_DATA, "%s: the model wants %u channels, not 3", o->cfg, channels);
 		goto out;
 	}
 	if (m->classes < 1) {
@@ -185,6 +191,7 @@ void cb_model_free(struct cb_model *m)
 	if (!m)
 		return;
 	cb_net_free(m->net);
+	cb_darknet_free(m->dk);
 	cb_scaler_free(m->scaler);
 	free(m->names_text);
 	free(m->name);
@@ -320,11 +327,17 @@ int cb_model_run(struct cb_model *m, const struct cb_picture *pic, struct cb_obj
 
 	if (place(m, pic, err) < 0 || cb_scaler_run(m->scaler, pic, m->rgb, err) < 0)
 		return -1;
-	fill(m, cb_net_input(m->net));
-	if (cb_net_run(m->net, err) < 0)
-		return -1;
-	/* all of them: rounding comes before suppression */
-	n = cb_net_boxes(m->net, least < 0 ? 0 : least, 0, m->box, CANDIDATES);
+	fill(m, m->dk ? cb_darknet_input(m->dk) : cb_net_input(m->net));
+	/* all boxes: rounding comes before suppression */
+	if (m->dk) {
+		n = cb_darknet_run(m->dk, least < 0 ? 0 : least, m->box, CANDIDATES, err);
+		if (n < 0)
+			return -1;
+	} else {
+		if (cb_net_run(m->net, err) < 0)
+			return -1;
+		n = cb_net_boxes(m->net, least < 0 ? 0 : least, 0, m->box, CANDIDATES);
+	}
 	for (int i = 0; i < n; i++) {
 		const struct cb_box *b = &m->box[i];
 		struct cb_object o = { .class_id = b->class_id };
@@ -358,7 +371,12 @@ const char *cb_model_class(const struct cb_model *m, int class_id)
 
 const char *cb_model_isa(const struct cb_model *m)
 {
-	return cb_net_isa(m->net);
+	return m->dk ? "generic" : cb_net_isa(m->net);
+}
+
+const char *cb_model_library_version(const struct cb_model *m)
+{
+	return m->dk ? cb_darknet_library_version(m->dk) : cb_nn_library_version();
 }
 
 const char *cb_model_digest(const struct cb_model *m)

@@ -16,6 +16,8 @@
 
 #define CB_OBJECTS_MAX 256	/* reported of one picture, the best */
 
+/* What runs the model: our own engine, or Debian's libdarknet for comparison. */
+enum cb_backend { CB_BACKEND_CB, CB_BACKEND_DARKNET };
 enum cb_resize { CB_RESIZE_STRETCH, CB_RESIZE_LETTERBOX };
 
 struct cb_model_opts {
@@ -28,6 +30,11 @@ struct cb_model_opts {
 	int32_t threshold, nms;		/* 1/10000; nms 0: no suppression */
 	const struct cb_region *region;	/* an object counts where its centre is inside */
 	int regions;
+	enum cb_backend backend;	/* with darknet, threads and isa say nothing */
+	/* as of struct cb_darknet_opts */
+	void (*say)(void *ctx, bool warning, const char *text);
+	void *say_ctx;
+	bool prints;
 };
 
 struct cb_object {
@@ -37,8 +44,8 @@ struct cb_object {
 };
 
 struct cb_model;
-/* Errors: CB_E_NOINPUT and CB_E_DATA naming file and place, CB_E_USAGE for a class that is
- * not in the names. opts and what it points to must live as long as the model. */
+/* In a thread that lasts as long as the model (nn/darknet.h). Errors: CB_E_NOINPUT and CB_E_DATA naming file and place, CB_E_USAGE for a class that is
+ * not in the names, and those of nn/darknet.h. opts and what it points to must live as long as the model. */
 int cb_model_open(struct cb_model **ret, const struct cb_model_opts *opts, struct cb_err *err);
 void cb_model_free(struct cb_model *m);
 
@@ -48,6 +55,8 @@ int cb_model_run(struct cb_model *m, const struct cb_picture *pic, struct cb_obj
 
 const char *cb_model_class(const struct cb_model *m, int class_id);
 const char *cb_model_isa(const struct cb_model *m);
+/* What runs it, as "NAME VERSION". */
+const char *cb_model_library_version(const struct cb_model *m);
 /* SHA-256 over the cfg's bytes and then the weights' (over a model in one file: the file's),
  * and over the names', in hexadecimal. */
 const char *cb_model_digest(const struct cb_model *m);

@@ -6,7 +6,8 @@ need_cmd readelf
 ! grep -q -e '-fsanitize=' "$CB_BUILD/flags" || skip_all "a sanitizer build is not what is shipped"
 has() { grep -q -e "$1" "$CB_BUILD/flags"; }
 
-for t in "$CB_BUILD"/bin/cb-*; do
+for t in "$CB_BUILD"/bin/cb-* "$CB_BUILD"/libexec/cb/cb-*; do
+	[ -e "$t" ] || continue	# no darknet, no helper
 	n=${t##*/}
 	readelf -hW "$t" >header
 	readelf -lW "$t" >segments

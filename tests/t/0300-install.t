@@ -6,6 +6,7 @@
 need_cmd make
 ! grep -q -e '-fsanitize=' "$CB_BUILD/flags" || skip_all "a sanitizer build is not what is installed"
 unset MAKEFLAGS MFLAGS MAKELEVEL
+PATH=$CB_BUILD/aid:$PATH
 inst() { make -s -C "$CB_SRC" O="$CB_BUILD" DESTDIR="$T/root" "$@"; }
 
 exits 0 inst install
@@ -24,11 +25,25 @@ done
 ok "tools there are" '[ "$n" -gt 0 ]'
 ok "pages of formats and suite" '[ -s $p/share/man/man5/cb-frame.5 ] && [ -s $p/share/man/man7/cb.7 ]'
 ok "schema and bill of materials" '[ -s $p/share/cb/cb-event.schema.json ] && [ -s $p/share/cb/cb.cdx.json ]'
-for t in "$CB_BUILD"/bin/cb-*; do
+for t in "$CB_BUILD"/bin/cb-* "$CB_BUILD"/libexec/cb/cb-*; do
 	n=${t##*/}
-	ok "$n: bill of materials has its hash" 'jq -e --arg n "$n" --arg h "$(sha512sum <"$T/$p/bin/$n" | cut -d" " -f1)" \
+	[ -e "$t" ] || continue
+	i=$p${t#"$CB_BUILD"}
+	ok "$n: bill of materials has its hash" 'jq -e --arg n "$n" --arg h "$(sha512sum <"$i" | cut -d" " -f1)" \
 		".components[] | select(.name == \$n) | .hashes[0].content == \$h" $p/share/cb/cb.cdx.json >out 2>&1'
 done
+if [ -e "$CB_BUILD/libexec/cb/cb-darknet" ]; then
+	ok "the helper, where cb-detect looks for it" '[ -x $p/libexec/cb/cb-darknet ] &&
+		cmp $p/libexec/cb/cb-darknet "$CB_BUILD/libexec/cb/cb-darknet"'
+	/usr/bin/python3 "$CB_SRC/tests/smallnet.py"
+	mkstream IPE >small.cbf
+	exits 0 sh -c "$p/bin/cb-detect -m m.cfg --backend darknet <small.cbf"
+	ok "cb-detect alone, elsewhere" \
+		'mkdir -p alone/bin && cp $p/bin/cb-detect alone/bin'
+	exits 69 sh -c "alone/bin/cb-detect -m m.cfg --backend darknet <small.cbf"
+else
+	skip "built without darknet" 4
+fi
 ok "nothing is writable by others" '[ -z "$(find root -perm /022 -type f)" ]'
 ok "no path of the build in what is installed" '! grep -rlF "$CB_BUILD" root'
 
@@ -45,5 +60,5 @@ ok "somebody else's file stays, alone" '[ "$(find root ! -type d)" = root/opt/cb
 # without DESTDIR only our own directory goes: the others may be the system's
 exits 0 inst DESTDIR= PREFIX="$T/here" install
 exits 0 inst DESTDIR= PREFIX="$T/here" uninstall
-ok "no file is left there" '[ -z "$(find here ! -type d)" ] && [ -d here/bin ] && [ ! -e here/share/cb ]'
+ok "no file is left there" '[ -z "$(find here ! -type d)" ] && [ -d here/bin ] && [ ! -e here/share/cb ] && [ ! -e here/libexec/cb ]'
 done_testing
