@@ -10,14 +10,13 @@
 #include "crypto/hash.h"
 #include "detect/ident.h"
 #include "media/decode.h"
-#include "media/scale.h"
+#include "media/fit.h"
 
 #define TABLE 256		/* packets whose pictures may still come */
 #define RUN_EVERY_US 60000000
 #define BEHIND_NS (CB_NS_PER_S / 2)		/* then analysis is left out */
 #define FAR_BEHIND_NS (3 * CB_NS_PER_S)		/* then decoding, up to the next keyframe */
 #define TAINT_US 10000000	/* after damage, where no keyframe comes to end it */
-#define SLACK 64
 
 /* A packet given to the decoder, as far as its pictures' events need it. */
 struct entry {
@@ -58,7 +57,7 @@ struct cb_detect {
 	uint64_t skipped;		/* since the last event */
 
 	/* the small picture */
-	struct cb_scaler *scaler;
+	struct cb_fit *fit;
 	struct cb_motion *motion;
 	uint32_t pic_w, pic_h, w, h;
 	uint8_t *gray;
@@ -99,10 +98,10 @@ const struct cb_detect_stats *cb_detect_stats(const struct cb_detect *d)
 
 static void forget_picture(struct cb_detect *d)
 {
-	cb_scaler_free(d->scaler);
+	cb_fit_free(d->fit);
 	cb_motion_free(d->motion);
 	free(d->gray);
-	d->scaler = NULL;
+	d->fit = NULL;
 	d->motion = NULL;
 	d->gray = NULL;
 	d->pic_w = d->pic_h = 0;
@@ -262,14 +261,14 @@ static int resize(struct cb_detect *d, const struct cb_picture *pic, struct cb_e
 		return -1;
 	forget_picture(d);
 	cb_motion_size(pic->width, pic->height, &d->w, &d->h);
-	d->gray = malloc((size_t)d->w * d->h + SLACK);
+	d->gray = malloc((size_t)d->w * d->h);
 	mask = malloc((size_t)d->w * d->h);
 	if (!d->gray || !mask) {
 		cb_err_nomem(err);
 		goto out;
 	}
 	cb_regions_mask(d->o->region, d->o->regions, d->w, d->h, mask);
-	if (cb_scaler_new(&d->scaler, d->w, d->h, CB_PIXELS_GRAY, err) < 0 ||
+	if (cb_fit_new(&d->fit, d->w, d->h, CB_FIT_GRAY, err) < 0 ||
 	    cb_motion_new(&d->motion, d->w, d->h, mask, err) < 0)
 		goto out;
 	d->pic_w = pic->width;
@@ -289,7 +288,7 @@ static int analyse(struct cb_detect *d, const struct cb_picture *pic, struct ent
 	if (resize(d, pic, err) < 0)
 		return -1;
 	/* a picture that cannot be converted is as good as one that cannot be decoded */
-	if (cb_scaler_run(d->scaler, pic, d->gray, &odd) < 0) {
+	if (cb_fit_run(d->fit, pic, d->gray, d->w, 0, &odd) < 0) {
 		d->stats.decode_errors++;
 		return 0;
 	}

@@ -9,13 +9,12 @@
 
 #include "base/io.h"
 #include "base/num.h"
-#include "media/scale.h"
+#include "media/fit.h"
 #include "nn/darknet.h"
 
 #define NAMES_BYTES (1u << 20)
 #define NAME_MAX_BYTES 100
 #define CANDIDATES 4096
-#define SLACK 64	/* after the last row: scalers write whole vectors */
 
 struct cb_model {
 	const struct cb_model_opts *o;
@@ -26,11 +25,10 @@ struct cb_model {
 	bool *wanted;		/* NULL: every class */
 	int classes;
 	char digest[CB_SHA256_HEX], names_digest[CB_SHA256_HEX];
-	struct cb_scaler *scaler;
+	struct cb_fit *fit;
 	uint32_t w, h;		/* of the net */
-	uint32_t pic_w, pic_h;	/* what the scaler is for */
+	uint32_t pic_w, pic_h;	/* what fit is for */
 	uint32_t in_w, in_h, in_x, in_y;	/* the picture inside the net's */
-	uint8_t *rgb;
 	struct cb_box *box;
 	struct cb_object *object;
 };
@@ -171,10 +169,9 @@ int cb_model_open(struct cb_model **ret, const struct cb_model_opts *o, struct c
 	}
 	if (read_names(m, err) < 0 || (o->classes && choose(m, o->classes, err) < 0))
 		goto out;
-	m->rgb = malloc((size_t)m->w * m->h * 3 + SLACK);
 	m->box = malloc(CANDIDATES * sizeof *m->box);
 	m->object = malloc(CANDIDATES * sizeof *m->object);
-	if (!m->rgb || !m->box || !m->object) {
+	if (!m->box || !m->object) {
 		cb_err_nomem(err);
 		goto out;
 	}
@@ -192,11 +189,10 @@ void cb_model_free(struct cb_model *m)
 		return;
 	cb_net_free(m->net);
 	cb_darknet_free(m->dk);
-	cb_scaler_free(m->scaler);
+	cb_fit_free(m->fit);
 	free(m->names_text);
 	free(m->name);
 	free(m->wanted);
-	free(m->rgb);
 	free(m->box);
 	free(m->object);
 	free(m);
@@ -205,10 +201,10 @@ void cb_model_free(struct cb_model *m)
 /* Where a picture of this size goes in the net's. */
 static int place(struct cb_model *m, const struct cb_picture *pic, struct cb_err *err)
 {
-	if (m->scaler && m->pic_w == pic->width && m->pic_h == pic->height)
+	if (m->fit && m->pic_w == pic->width && m->pic_h == pic->height)
 		return 0;
-	cb_scaler_free(m->scaler);
-	m->scaler = NULL;
+	cb_fit_free(m->fit);
+	m->fit = NULL;
 	m->in_w = m->w;
 	m->in_h = m->h;
 	if (m->o->resize == CB_RESIZE_LETTERBOX) {
@@ -223,29 +219,17 @@ static int place(struct cb_model *m, const struct cb_picture *pic, struct cb_err
 	m->in_y = (m->h - m->in_h) / 2;
 	m->pic_w = pic->width;
 	m->pic_h = pic->height;
-	return cb_scaler_new(&m->scaler, m->in_w, m->in_h, CB_PIXELS_RGB24, err);
+	return cb_fit_new(&m->fit, m->in_w, m->in_h, CB_FIT_FLOAT_PLANES, err);
 }
 
-static void fill(struct cb_model *m, float *in)
+static int fill(struct cb_model *m, const struct cb_picture *pic, float *in, struct cb_err *err)
 {
 	size_t plane = (size_t)m->w * m->h;
-	float unit[256];
 
-	for (int i = 0; i < 256; i++)
-		unit[i] = (float)i / 255.0f;
 	if (m->in_w != m->w || m->in_h != m->h)
 		for (size_t i = 0; i < 3 * plane; i++)
 			in[i] = 0.5f;
-	for (uint32_t y = 0; y < m->in_h; y++) {
-		const uint8_t *p = m->rgb + (size_t)y * m->in_w * 3;
-		float *r = in + (size_t)(y + m->in_y) * m->w + m->in_x, *g = r + plane, *b = g + plane;
-
-		for (uint32_t x = 0; x < m->in_w; x++) {
-			r[x] = unit[p[3 * x]];
-			g[x] = unit[p[3 * x + 1]];
-			b[x] = unit[p[3 * x + 2]];
-		}
-	}
+	return cb_fit_run(m->fit, pic, in + (size_t)m->in_y * m->w + m->in_x, m->w, plane, err);
 }
 
 /* A coordinate of the net's picture on the real one, 1/10000, kept to what fits. */
@@ -325,9 +309,9 @@ int cb_model_run(struct cb_model *m, const struct cb_picture *pic, struct cb_obj
 	float least = (float)(m->o->threshold - 1) / CB_UNIT;
 	int n, kept = 0;
 
-	if (place(m, pic, err) < 0 || cb_scaler_run(m->scaler, pic, m->rgb, err) < 0)
+	if (place(m, pic, err) < 0 ||
+	    fill(m, pic, m->dk ? cb_darknet_input(m->dk) : cb_net_input(m->net), err) < 0)
 		return -1;
-	fill(m, m->dk ? cb_darknet_input(m->dk) : cb_net_input(m->net));
 	/* all boxes: rounding comes before suppression */
 	if (m->dk) {
 		n = cb_darknet_run(m->dk, least < 0 ? 0 : least, m->box, CANDIDATES, err);

@@ -5,9 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <libavutil/frame.h>
 #include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
+
+#include "media/colour.h"
 
 #define FLAGS (SWS_BILINEAR | SWS_ACCURATE_RND | SWS_BITEXACT)
 
@@ -34,51 +35,35 @@ int cb_scaler_new(struct cb_scaler **ret, uint32_t width, uint32_t height, enum 
 	return 0;
 }
 
-/* The old "J" formats are the plain ones with full range. */
-static enum AVPixelFormat plain_format(enum AVPixelFormat f, int *full)
+static const int *coefficients(enum cb_matrix m)
 {
-	switch (f) {
-	case AV_PIX_FMT_YUVJ420P: *full = 1; return AV_PIX_FMT_YUV420P;
-	case AV_PIX_FMT_YUVJ422P: *full = 1; return AV_PIX_FMT_YUV422P;
-	case AV_PIX_FMT_YUVJ444P: *full = 1; return AV_PIX_FMT_YUV444P;
-	case AV_PIX_FMT_YUVJ440P: *full = 1; return AV_PIX_FMT_YUV440P;
-	case AV_PIX_FMT_YUVJ411P: *full = 1; return AV_PIX_FMT_YUV411P;
-	default: return f;
-	}
-}
+	static const int of[] = {
+		[CB_MATRIX_BT601] = SWS_CS_ITU601, [CB_MATRIX_BT709] = SWS_CS_ITU709,
+		[CB_MATRIX_FCC] = SWS_CS_FCC, [CB_MATRIX_SMPTE240M] = SWS_CS_SMPTE240M,
+		[CB_MATRIX_BT2020] = SWS_CS_BT2020,
+	};
 
-/* Which matrix: what the stream says, else by size as players do. */
-static int matrix_of(const AVFrame *f, const struct cb_picture *in)
-{
-	switch (f ? f->colorspace : AVCOL_SPC_UNSPECIFIED) {
-	case AVCOL_SPC_BT709: return SWS_CS_ITU709;
-	case AVCOL_SPC_FCC: return SWS_CS_FCC;
-	case AVCOL_SPC_BT470BG: case AVCOL_SPC_SMPTE170M: return SWS_CS_ITU601;
-	case AVCOL_SPC_SMPTE240M: return SWS_CS_SMPTE240M;
-	case AVCOL_SPC_BT2020_NCL: case AVCOL_SPC_BT2020_CL: return SWS_CS_BT2020;
-	default: return in->height >= 720 && f && f->color_range != AVCOL_RANGE_JPEG ?
-		SWS_CS_ITU709 : SWS_CS_ITU601;
-	}
+	return sws_getCoefficients(of[m]);
 }
 
 int cb_scaler_run(struct cb_scaler *s, const struct cb_picture *in, uint8_t *out, struct cb_err *err)
 {
-	const AVFrame *f = in->priv;
 	const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get((enum AVPixelFormat)in->format);
-	int full = f && f->color_range == AVCOL_RANGE_JPEG, w = (int)s->width, h = (int)s->height;
+	int w = (int)s->width, h = (int)s->height, full, to_full = 1;
 	size_t cw = (s->width + 1) / 2, ch = (s->height + 1) / 2, n = (size_t)s->width * s->height;
 	uint8_t *dst[4] = { out };
 	int stride[4] = { w };
-	enum AVPixelFormat from, to = AV_PIX_FMT_GRAY8;
+	enum AVPixelFormat to = AV_PIX_FMT_GRAY8;
+	struct cb_colour c;
 	const int *matrix;
-	int to_full = 1;
 
 	if (!in->width || !in->height || in->width > CB_PICTURE_SIDE_MAX ||
 	    in->height > CB_PICTURE_SIDE_MAX || !desc || (desc->flags & AV_PIX_FMT_FLAG_HWACCEL) ||
 	    !in->plane[0])
 		return cb_err_set(err, CB_E_DATA, "cannot scale a picture of %u x %u in format %d",
 				  in->width, in->height, in->format);
-	from = plain_format((enum AVPixelFormat)in->format, &full);
+	cb_colour_of(&c, in);
+	full = c.full || desc->flags & AV_PIX_FMT_FLAG_RGB;
 	if (s->to == CB_PIXELS_RGB24) {
 		to = AV_PIX_FMT_RGB24;
 		stride[0] = w * 3;
@@ -87,15 +72,13 @@ int cb_scaler_run(struct cb_scaler *s, const struct cb_picture *in, uint8_t *out
 		stride[1] = stride[2] = (int)cw;
 		dst[1] = out + n;
 		dst[2] = out + n + cw * ch;
-		to_full = full;
+		to_full = c.full;
 	}
-	if (desc->flags & AV_PIX_FMT_FLAG_RGB)
-		full = 1;
-	s->sws = sws_getCachedContext(s->sws, (int)in->width, (int)in->height, from, w, h, to,
-				      FLAGS, NULL, NULL, NULL);
+	s->sws = sws_getCachedContext(s->sws, (int)in->width, (int)in->height,
+				      (enum AVPixelFormat)c.format, w, h, to, FLAGS, NULL, NULL, NULL);
 	if (!s->sws)
 		return cb_err_set(err, CB_E_DATA, "cannot convert pixel format %s", desc->name);
-	matrix = sws_getCoefficients(matrix_of(f, in));
+	matrix = coefficients(c.matrix);
 	sws_setColorspaceDetails(s->sws, matrix, full, matrix, to_full, 0, 1 << 16, 1 << 16);
 	if (sws_scale(s->sws, in->plane, in->stride, 0, (int)in->height, dst, stride) != h)
 		return cb_err_set(err, CB_E_DATA, "cannot scale a picture of %u x %u to %d x %d",
