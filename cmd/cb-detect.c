@@ -20,6 +20,7 @@ enum {
 
 struct opts {
 	struct cb_detect_opts d;
+	int threads;
 	bool tee, picked, object_options, engine_options;
 };
 
@@ -31,7 +32,7 @@ static const struct argp_option options[] = {
 	{ "nms", O_NMS, "N", 0, "Overlap at which the weaker box goes (0.45)", 1 },
 	{ "classes", O_CLASSES, "LIST", 0, "Report only these classes, names between commas", 1 },
 	{ "resize", O_RESIZE, "TYPE", 0, "Fit pictures: stretch or letterbox (stretch)", 1 },
-	{ "threads", O_THREADS, "N", 0, "Threads for the model (1)", 1 },
+	{ "threads", O_THREADS, "N", 0, "Cores to use (1)", 2 },
 	{ "isa", O_ISA, "TYPE", 0, "Use no more than sse41, avx2 or avx512 (auto)", 1 },
 	{ "backend", O_BACKEND, "TYPE", 0, "What runs the model: cb or darknet (cb)", 1 },
 	{ "every", O_EVERY, "N", 0, "Analyse every Nth picture (1)", 2 },
@@ -63,7 +64,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 	struct cb_err err = CB_ERR_INIT;
 
 	if (key >= O_WEIGHTS && key < O_TEE && key != O_EVERY && key != O_FPS && key != O_KEYFRAMES &&
-	    key != O_REGION && key != O_STREAM)
+	    key != O_REGION && key != O_STREAM && key != O_THREADS)
 		o->object_options = true;
 	o->engine_options |= key == O_THREADS || key == O_ISA;
 	switch (key) {
@@ -87,7 +88,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		m->nms = unit(st, "nms", arg);
 		return 0;
 	case O_THREADS:
-		m->threads = (int)cb_cli_u64(st, "threads", arg, 1, CB_NET_THREADS_MAX);
+		o->threads = (int)cb_cli_u64(st, "threads", arg, 1, CB_CREW_CORES_MAX);
 		return 0;
 	case O_RESIZE:
 		m->resize = (enum cb_resize)cb_cli_word(st, "resize", "stretch|letterbox", arg);
@@ -150,10 +151,15 @@ static void say(void *ctx, bool warning, const char *text)
 		cb_cli_note("darknet: %s", text);
 }
 
-/* Everything from stdin through the analysis to the sink. -1 also where the input ended
+static void idle(void *d)
+{
+	cb_detect_idle(d, STDIN_FILENO);
+}
+
+/* Everything from stdin through the analysis. -1 also where the input ended
  * badly; *ret_whole says whether it had its END. */
-static int run(struct cb_detect *d, struct cb_reader *in, struct cb_sink *sink, bool *ret_whole,
-	       uint16_t *ret_reason, struct cb_err *err)
+static int run(struct cb_detect *d, struct cb_reader *in, bool *ret_whole, uint16_t *ret_reason,
+	       struct cb_err *err)
 {
 	const struct cb_detect_stats *s = cb_detect_stats(d);
 	struct cb_err read_err = CB_ERR_INIT;
@@ -166,7 +172,7 @@ static int run(struct cb_detect *d, struct cb_reader *in, struct cb_sink *sink, 
 	while ((r = cb_reader_next(in, &f, &read_err)) > 0) {
 		if (f.type == CB_FRAME_END && !cb_end_parse(&end, &f, NULL))
 			*ret_reason = end.reason;
-		if (cb_sink_frame(sink, &f, err) < 0 || cb_detect_frame(d, &f, err) < 0)
+		if (cb_detect_frame(d, &f, err) < 0)
 			return -1;
 		cb_cli_progress("%ju pictures analysed, %ju objects, %ju with motion",
 				(uintmax_t)s->analysed, (uintmax_t)s->objects, (uintmax_t)s->moving);
@@ -188,9 +194,10 @@ int main(int argc, char **argv)
 {
 	struct opts o = { .d = { .tool = "cb-detect", .version = CB_VERSION, .stream = -1,
 				 .pick = { .mode = CB_PICK_EVERY, .every = 1 },
-				 .objects = { .threads = 1, .threshold = 2500, .nms = 4500, .say = say } } };
+				 .objects = { .threshold = 2500, .nms = 4500, .say = say } }, .threads = 1 };
 	struct cb_err err = CB_ERR_INIT, close_err = CB_ERR_INIT;
 	struct cb_detect *d = NULL;
+	struct cb_crew *crew = NULL;
 	struct cb_reader in;
 	struct cb_writer tee;
 	static struct cb_out lines;
@@ -204,7 +211,8 @@ int main(int argc, char **argv)
 	o.d.objects.prints = cb_cli_verbose;
 	cb_reader_init(&in, STDIN_FILENO);
 	cb_writer_init(&tee, -1);
-	if ((o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0) || cb_detect_open(&d, &o.d, &err) < 0 ||
+	if ((o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0) ||
+	    cb_detect_crew(&crew, &o.d, o.threads, &err) < 0 || cb_detect_open(&d, &o.d, crew, &err) < 0 ||
 	    (fd = cb_stdout_take(&err)) < 0)
 		goto out;
 	cb_stop_install(false);
@@ -215,12 +223,12 @@ int main(int argc, char **argv)
 		sink.tee = &tee;
 	else
 		sink.ndjson = &lines;
-	in.before_block = cb_sink_flush;
-	in.ctx = &sink;
+	in.before_block = idle;
+	in.ctx = d;
 	cb_detect_sink(d, &sink);
 
 	/* where input or backend fail, what came before is worth having */
-	if (run(d, &in, &sink, &whole, &reason, &err) < 0 && err.code != CB_E_DATA &&
+	if (run(d, &in, &whole, &reason, &err) < 0 && err.code != CB_E_DATA &&
 	    err.code != CB_E_UNAVAIL && err.code != CB_E_PROTOCOL)
 		goto out;
 	if (cb_sink_close(&sink, whole, reason, &close_err) < 0)
@@ -237,5 +245,6 @@ out:
 	cb_writer_release(&tee);
 	cb_reader_release(&in);
 	cb_detect_free(d);
+	cb_crew_free(crew);
 	return cb_cli_finish(&err);
 }

@@ -6,7 +6,7 @@ complete -c cb-detect -l threshold -x -d 'Least score of an object, 0 to 1 (0.25
 complete -c cb-detect -l nms -x -d 'Overlap at which the weaker box goes (0.45)'
 complete -c cb-detect -l classes -x -d 'Report only these classes, names between commas'
 complete -c cb-detect -l resize -x -d 'Fit pictures: stretch or letterbox (stretch)'
-complete -c cb-detect -l threads -x -d 'Threads for the model (1)'
+complete -c cb-detect -l threads -x -d 'Cores to use (1)'
 complete -c cb-detect -l isa -x -d 'Use no more than sse41, avx2 or avx512 (auto)'
 complete -c cb-detect -l backend -x -d 'What runs the model: cb or darknet (cb)'
 complete -c cb-detect -l every -x -d 'Analyse every Nth picture (1)'

@@ -2,13 +2,19 @@
 /* The analysis loop: which packets to decode, which pictures to look at, what to say. */
 #include "detect/detect.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/num.h"
+#include "base/stop.h"
 #include "base/time.h"
 #include "crypto/hash.h"
 #include "detect/ident.h"
+#include "detect/spool.h"
 #include "media/decode.h"
 #include "media/fit.h"
 
@@ -17,6 +23,8 @@
 #define BEHIND_NS (CB_NS_PER_S / 2)		/* then analysis is left out */
 #define FAR_BEHIND_NS (3 * CB_NS_PER_S)		/* then decoding, up to the next keyframe */
 #define TAINT_US 10000000	/* after damage, where no keyframe comes to end it */
+#define AHEAD 6			/* pictures made ready beyond those looked at */
+#define HELD_BYTES (8u << 20)	/* of frames behind a picture that is looked at */
 
 /* A packet given to the decoder, as far as its pictures' events need it. */
 struct entry {
@@ -27,10 +35,21 @@ struct entry {
 	uint32_t pictures;
 };
 
+/* A picture on its way through the crew, and what its line says besides the objects. */
+struct shot {
+	struct cb_task task;
+	struct entry e;
+	uint32_t width, height;
+	bool damaged;
+	uint64_t skipped;
+	struct cb_motion_result m;
+};
+
 struct cb_detect {
 	const struct cb_detect_opts *o;
-	struct cb_detect_opts own;	/* a copy with the regions filled in */
-	struct cb_model *model;
+	struct cb_pick pick;
+	struct cb_crew *crew;
+	const struct cb_model *model;
 	struct cb_ident id;
 	struct cb_sink *sink;
 	struct cb_detect_stats stats;
@@ -62,33 +81,54 @@ struct cb_detect {
 	uint32_t pic_w, pic_h, w, h;
 	uint8_t *gray;
 
-	struct cb_object object[CB_OBJECTS_MAX];
+	/* what is looked at, in its order: the last `open` before `next` in a ring */
+	struct cb_prep *prep;
+	struct shot *shot;
+	int shots, open, next;
+	int wake;			/* an eventfd: one of them is done */
+	struct cb_spool spool;
+	struct cb_err idle_err;
 	struct cb_buf line;
 };
 
-int cb_detect_open(struct cb_detect **ret, const struct cb_detect_opts *opts, struct cb_err *err)
+int cb_detect_crew(struct cb_crew **ret, struct cb_detect_opts *o, int cores, struct cb_err *err)
+{
+	o->objects.region = o->region;
+	o->objects.regions = o->regions;
+	return cb_crew_open(ret, o->model ? &o->objects : NULL, cores, err);
+}
+
+int cb_detect_open(struct cb_detect **ret, const struct cb_detect_opts *opts, struct cb_crew *crew,
+		   struct cb_err *err)
 {
 	struct cb_detect *d = calloc(1, sizeof *d);
 
 	if (!d)
 		return cb_err_nomem(err);
-	d->own = *opts;
-	d->own.objects.region = d->own.region;
-	d->own.objects.regions = d->own.regions;
-	d->o = &d->own;
+	d->o = opts;
+	d->pick = opts->pick;
+	d->crew = crew;
+	d->model = cb_crew_model(crew);
 	d->stream = -1;
-	if ((opts->model && cb_model_open(&d->model, &d->own.objects, err) < 0) ||
-	    cb_ident_make(&d->id, d->o, d->model, err) < 0) {
-		cb_detect_free(d);
-		return -1;
+	d->shots = cb_crew_parallel(crew) ? cb_crew_cores(crew) + AHEAD : 1;
+	d->shot = calloc((size_t)d->shots, sizeof *d->shot);
+	d->wake = eventfd(0, EFD_CLOEXEC);
+	if (!d->shot)
+		cb_err_nomem(err);
+	else if (d->wake < 0)
+		cb_err_sys(err, CB_E_OS, errno, "eventfd");
+	else if ((!d->model || cb_prep_new(&d->prep, d->model, err) == 0) &&
+		 cb_ident_make(&d->id, d->o, d->model, err) == 0) {
+		*ret = d;
+		return 0;
 	}
-	*ret = d;
-	return 0;
+	cb_detect_free(d);
+	return -1;
 }
 
 void cb_detect_sink(struct cb_detect *d, struct cb_sink *sink)
 {
-	d->sink = sink;
+	d->sink = d->spool.sink = sink;
 }
 
 const struct cb_detect_stats *cb_detect_stats(const struct cb_detect *d)
@@ -107,19 +147,42 @@ static void forget_picture(struct cb_detect *d)
 	d->pic_w = d->pic_h = 0;
 }
 
+/* Until one of the crew is done with one of ours. */
+static void wait_for_crew(struct cb_detect *d)
+{
+	uint64_t n;
+
+	while (read(d->wake, &n, sizeof n) < 0 && errno == EINTR)
+		continue;
+}
+
 void cb_detect_free(struct cb_detect *d)
 {
 	if (!d)
 		return;
+	for (; d->open; d->open--)
+		while (!cb_crew_done(d->crew, &d->shot[(d->next + d->shots - d->open) % d->shots].task))
+			wait_for_crew(d);
+	for (int i = 0; d->shot && i < d->shots; i++)
+		cb_input_release(&d->shot[i].task.in);
+	free(d->shot);
+	if (d->wake >= 0)
+		close(d->wake);
+	cb_spool_release(&d->spool);
+	cb_prep_free(d->prep);
 	cb_decoder_free(d->dec);
 	forget_picture(d);
-	cb_model_free(d->model);
 	cb_buf_release(&d->params);
 	cb_buf_release(&d->line);
 	free(d);
 }
 
 /* --- events ------------------------------------------------------------------------------------ */
+
+static int end(struct cb_detect *d, struct cb_jw *w, struct cb_err *err)
+{
+	return cb_event_end(w, err) < 0 ? -1 : cb_spool_line(&d->spool, &d->line, err);
+}
 
 static int emit_run(struct cb_detect *d, int64_t wall_ns, struct cb_err *err)
 {
@@ -133,9 +196,7 @@ static int emit_run(struct cb_detect *d, int64_t wall_ns, struct cb_err *err)
 	cb_jw_ku64(&w, "analysed", d->stats.analysed);
 	cb_jw_ku64(&w, "skipped", d->stats.skipped);
 	cb_jw_ku64(&w, "decode_errors", d->stats.decode_errors);
-	if (cb_event_end(&w, err) < 0)
-		return -1;
-	return cb_sink_event(d->sink, &d->line, err);
+	return end(d, &w, err);
 }
 
 /* Envelope, stream, pts: what all events of a picture begin with. */
@@ -152,13 +213,6 @@ static void begin(struct cb_detect *d, struct cb_jw *w, const char *type, const 
 	} else {
 		cb_jw_ki64(w, "pts", e->pts);
 	}
-}
-
-static int end(struct cb_detect *d, struct cb_jw *w, struct cb_err *err)
-{
-	if (cb_event_end(w, err) < 0)
-		return -1;
-	return cb_sink_event(d->sink, &d->line, err);
 }
 
 static void unit(struct cb_jw *w, int32_t v)
@@ -195,22 +249,29 @@ static int emit_motion(struct cb_detect *d, const char *type, const struct entry
 	return end(d, &w, err);
 }
 
-static int emit_detection(struct cb_detect *d, const struct entry *e, const struct cb_picture *pic,
-			  int objects, const struct cb_motion_result *m, struct cb_err *err)
+/* The line of a picture that was looked at, now that it is its turn. */
+static int emit_detection(struct cb_detect *d, const struct shot *s, struct cb_err *err)
 {
+	const struct cb_task *t = &s->task;
 	char hex[CB_SHA256_HEX];
 	struct cb_jw w;
 
-	begin(d, &w, "cb.detection", e);
-	cb_hex(hex, e->digest, sizeof e->digest);
+	if (t->objects < 0) {
+		if (err)
+			*err = t->err;
+		return -1;
+	}
+	d->stats.objects += (uint64_t)t->objects;
+	begin(d, &w, "cb.detection", &s->e);
+	cb_hex(hex, s->e.digest, sizeof s->e.digest);
 	cb_jw_kstr(&w, "packet", hex);
 	cb_jw_kstr(&w, "run", d->id.run);
-	cb_jw_ki64(&w, "width", pic->width);
-	cb_jw_ki64(&w, "height", pic->height);
+	cb_jw_ki64(&w, "width", s->width);
+	cb_jw_ki64(&w, "height", s->height);
 	cb_jw_key(&w, "objects");
 	cb_jw_arr(&w);
-	for (int i = 0; i < objects; i++) {
-		const struct cb_object *o = &d->object[i];
+	for (int i = 0; i < t->objects; i++) {
+		const struct cb_object *o = &t->object[i];
 
 		cb_jw_obj(&w);
 		cb_jw_kstr(&w, "class", cb_model_class(d->model, o->class_id));
@@ -223,19 +284,18 @@ static int emit_detection(struct cb_detect *d, const struct entry *e, const stru
 	cb_jw_arr_end(&w);
 	cb_jw_key(&w, "motion");
 	cb_jw_obj(&w);
-	key_unit(&w, "score", m->score);
+	key_unit(&w, "score", s->m.score);
 	cb_jw_key(&w, "boxes");
 	cb_jw_arr(&w);
-	for (int i = 0; i < m->n; i++)
-		box(&w, &m->box[i]);
+	for (int i = 0; i < s->m.n; i++)
+		box(&w, &s->m.box[i]);
 	cb_jw_arr_end(&w);
 	cb_jw_obj_end(&w);
-	if (pic->corrupt)
+	if (s->damaged)
 		cb_jw_kbool(&w, "damaged", true);
-	if (d->skipped)
-		cb_jw_ku64(&w, "skipped", d->skipped);
-	d->skipped = 0;
-	return end(d, &w, err);
+	if (s->skipped)
+		cb_jw_ku64(&w, "skipped", s->skipped);
+	return cb_event_end(&w, err) < 0 ? -1 : cb_sink_event(d->sink, &d->line, err);
 }
 
 static int emit_end_of_motion(struct cb_detect *d, struct cb_err *err)
@@ -246,6 +306,53 @@ static int emit_end_of_motion(struct cb_detect *d, struct cb_err *err)
 		return 0;
 	cb_motion_finish(d->motion, &m);
 	return m.ended ? emit_motion(d, "cb.motion.end", &d->last, m.peak, m.duration_us, err) : 0;
+}
+
+/* Write what can be written. */
+static int settle(struct cb_detect *d, struct cb_err *err)
+{
+	void *at;
+
+	for (;;) {
+		struct shot *s;
+
+		if (cb_spool_flush(&d->spool, &at, err) < 0)
+			return -1;
+		s = at;
+		if (!s || !cb_crew_done(d->crew, &s->task))
+			return 0;
+		if (emit_detection(d, s, err) < 0)
+			return -1;
+		cb_spool_pop(&d->spool);
+		d->open--;
+	}
+}
+
+/* Write until no more pictures are looked at, nor frames held. */
+static int settle_to(struct cb_detect *d, int open, size_t bytes, struct cb_err *err)
+{
+	for (;;) {
+		if (settle(d, err) < 0)
+			return -1;
+		if (d->open <= open && (d->spool.bytes <= bytes || !d->open))
+			return 0;
+		wait_for_crew(d);
+	}
+}
+
+void cb_detect_idle(struct cb_detect *d, int fd)
+{
+	for (;;) {
+		struct pollfd p[] = { { .fd = fd, .events = POLLIN }, { .fd = d->wake, .events = POLLIN } };
+
+		if (d->idle_err.code || settle(d, &d->idle_err) < 0)
+			return;
+		cb_sink_flush(d->sink);
+		if (!d->open || cb_stop_wanted() || (poll(p, 2, -1) < 0 && errno != EINTR) || p[0].revents)
+			return;
+		if (p[1].revents)
+			wait_for_crew(d);
+	}
 }
 
 /* --- pictures ---------------------------------------------------------------------------------- */
@@ -279,37 +386,73 @@ out:
 	return r;
 }
 
+/* Room for one more picture: 1; 0 on a live stream that is not to wait for it. */
+static int have_room(struct cb_detect *d, struct cb_err *err)
+{
+	int r;
+
+	if (d->open < d->shots && !(d->live && cb_crew_wait_ns(d->crew) > BEHIND_NS))
+		return 1;
+	cb_crew_leave(d->crew);
+	r = d->live ? settle(d, err) : settle_to(d, d->shots - 1, HELD_BYTES, err);
+	cb_crew_enter(d->crew);
+	if (r < 0)
+		return -1;
+	return d->open < d->shots && !(d->live && cb_crew_wait_ns(d->crew) > BEHIND_NS);
+}
+
 static int analyse(struct cb_detect *d, const struct cb_picture *pic, struct entry *e, struct cb_err *err)
 {
-	struct cb_motion_result m = { 0 };
 	struct cb_err odd = CB_ERR_INIT;
-	int objects = 0;
+	struct cb_motion_result *m;
+	struct shot *s;
+	int r = have_room(d, err);
 
+	if (r < 0)
+		return -1;
+	if (!r) {
+		d->skipped++;
+		d->stats.skipped++;
+		return 0;
+	}
 	if (resize(d, pic, err) < 0)
 		return -1;
+	s = &d->shot[d->next];
+	if (d->model && !s->task.in.planes && cb_input_init(&s->task.in, d->model, err) < 0)
+		return -1;
 	/* a picture that cannot be converted is as good as one that cannot be decoded */
-	if (cb_fit_run(d->fit, pic, d->gray, d->w, 0, &odd) < 0) {
+	if (cb_fit_run(d->fit, pic, d->gray, d->w, 0, &odd) < 0 ||
+	    (d->model && cb_prep_run(d->prep, pic, &s->task.in, &odd) < 0)) {
 		d->stats.decode_errors++;
 		return 0;
 	}
+	m = &s->m;
+	*m = (struct cb_motion_result){ 0 };
 	/* what a decoder made up for lost data moves, but nothing in the scene does */
 	if (!pic->corrupt)
-		cb_motion_run(d->motion, d->gray, e->t_us, &m);
-	if (d->model && (objects = cb_model_run(d->model, pic, d->object, err)) < 0)
-		return -1;
+		cb_motion_run(d->motion, d->gray, e->t_us, m);
 	d->stats.analysed++;
-	d->stats.objects += (uint64_t)objects;
-	d->stats.moving += m.score > 0;
+	d->stats.moving += m->score > 0;
 	d->last = *e;
-	if (m.ended && emit_motion(d, "cb.motion.end", e, m.peak, m.duration_us, err) < 0)
+	if (m->ended && emit_motion(d, "cb.motion.end", e, m->peak, m->duration_us, err) < 0)
 		return -1;
-	if (m.scene && emit_motion(d, "cb.scene.change", e, m.scene_score, -1, err) < 0)
+	if (m->scene && emit_motion(d, "cb.scene.change", e, m->scene_score, -1, err) < 0)
 		return -1;
-	if (m.started && emit_motion(d, "cb.motion.start", e, m.score, -1, err) < 0)
+	if (m->started && emit_motion(d, "cb.motion.start", e, m->score, -1, err) < 0)
 		return -1;
-	if (emit_detection(d, e, pic, objects, &m, err) < 0)
+	s->e = *e;
+	s->width = pic->width;
+	s->height = pic->height;
+	s->damaged = pic->corrupt;
+	s->skipped = d->skipped;
+	s->task.wake = d->wake;
+	if (cb_spool_place(&d->spool, s, err) < 0)
 		return -1;
+	d->skipped = 0;
+	d->next = (d->next + 1) % d->shots;
+	d->open++;
 	e->pictures++;
+	cb_crew_put(d->crew, &s->task);
 	return 0;
 }
 
@@ -420,7 +563,7 @@ static int on_packet(struct cb_detect *d, const struct cb_packet *p, struct cb_e
 	}
 	if (!d->dec)
 		return 0;
-	chosen = !(p->flags & CB_F_DISCARD) && cb_pick_packet(&d->own.pick, t_us, key);
+	chosen = !(p->flags & CB_F_DISCARD) && cb_pick_packet(&d->pick, t_us, key);
 
 	if (d->wait_key && (!key || late > BEHIND_NS)) {
 		d->skipped += chosen;
@@ -516,22 +659,17 @@ static int on_gap(struct cb_detect *d, const struct cb_frame *f, struct cb_err *
 	return drain(d, err);
 }
 
-int cb_detect_frame(struct cb_detect *d, const struct cb_frame *f, struct cb_err *err)
+static int take(struct cb_detect *d, const struct cb_frame *f, struct cb_err *err)
 {
 	struct cb_hello h;
 	struct cb_packet p;
 
-	if (!d->begun && f->type != CB_FRAME_HELLO && f->type != CB_FRAME_STREAM) {
-		d->begun = true;
-		if (emit_run(d, d->start_ns, err) < 0)
-			return -1;
-	}
 	switch (f->type) {
 	case CB_FRAME_HELLO:
 		if (cb_hello_parse(&h, f, err) < 0)
 			return -1;
 		memcpy(d->camera, h.camera, sizeof d->camera);
-		d->live = h.live;
+		d->live = d->spool.live = h.live;
 		d->start_ns = h.wall_ns;
 		return 0;
 	case CB_FRAME_STREAM:
@@ -549,13 +687,45 @@ int cb_detect_frame(struct cb_detect *d, const struct cb_frame *f, struct cb_err
 	}
 }
 
+int cb_detect_frame(struct cb_detect *d, const struct cb_frame *f, struct cb_err *err)
+{
+	int r;
+
+	if (d->idle_err.code) {
+		if (err)
+			*err = d->idle_err;
+		return -1;
+	}
+	if (cb_spool_frame(&d->spool, f, err) < 0)
+		return -1;
+	if (!d->begun && f->type != CB_FRAME_HELLO && f->type != CB_FRAME_STREAM) {
+		d->begun = true;
+		if (emit_run(d, d->start_ns, err) < 0)
+			return -1;
+	}
+	cb_crew_enter(d->crew);
+	r = take(d, f, err);
+	cb_crew_leave(d->crew);
+	if (r < 0) {	/* what came before is said all the same */
+		settle_to(d, 0, 0, NULL);
+		return -1;
+	}
+	return settle_to(d, d->shots, HELD_BYTES, err);
+}
+
 int cb_detect_finish(struct cb_detect *d, struct cb_err *err)
 {
+	int r;
+
 	if (!d->camera[0])	/* not even a HELLO */
 		return 0;
-	if (drain(d, err) < 0 || emit_end_of_motion(d, err) < 0)
+	cb_crew_enter(d->crew);
+	r = drain(d, err);
+	cb_crew_leave(d->crew);
+	if (r < 0 || emit_end_of_motion(d, err) < 0)
 		return -1;
-	if (emit_run(d, d->last.number ? d->last.wall_ns : d->start_ns, err) < 0)
+	if (emit_run(d, d->last.number ? d->last.wall_ns : d->start_ns, err) < 0 ||
+	    settle_to(d, 0, 0, err) < 0)
 		return -1;
 	if (d->failed) {
 		if (err)

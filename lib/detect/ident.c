@@ -35,9 +35,9 @@ int cb_ident_config(struct cb_buf *out, const struct cb_detect_opts *o, const st
 	}
 	if (!model)
 		return r ? -1 : 0;
-	r |= cb_buf_printf(out, "names %s\nthreshold %d\nnms %d\nresize %s\nthreads %d\n",
+	r |= cb_buf_printf(out, "names %s\nthreshold %d\nnms %d\nresize %s\n",
 			   cb_model_names_digest(model), m->threshold, m->nms,
-			   m->resize == CB_RESIZE_LETTERBOX ? "letterbox" : "stretch", m->threads);
+			   m->resize == CB_RESIZE_LETTERBOX ? "letterbox" : "stretch");
 	if (m->classes)
 		r |= cb_buf_printf(out, "classes %s\n", m->classes);
 	if (m->backend == CB_BACKEND_DARKNET)

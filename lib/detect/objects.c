@@ -18,6 +18,7 @@
 
 struct cb_model {
 	const struct cb_model_opts *o;
+	const struct cb_model *of;	/* whose names these are, or NULL */
 	struct cb_net *net;	/* or */
 	struct cb_darknet *dk;
 	char *names_text;
@@ -25,12 +26,16 @@ struct cb_model {
 	bool *wanted;		/* NULL: every class */
 	int classes;
 	char digest[CB_SHA256_HEX], names_digest[CB_SHA256_HEX];
-	struct cb_fit *fit;
 	uint32_t w, h;		/* of the net */
-	uint32_t pic_w, pic_h;	/* what fit is for */
-	uint32_t in_w, in_h, in_x, in_y;	/* the picture inside the net's */
 	struct cb_box *box;
 	struct cb_object *object;
+};
+
+struct cb_prep {
+	const struct cb_model *m;
+	struct cb_fit *fit;
+	uint32_t pic_w, pic_h;	/* what fit is for */
+	struct cb_input at;	/* without planes: where such pictures go */
 };
 
 static void hash(void *ctx, const void *p, size_t n)
@@ -133,11 +138,18 @@ static int choose(struct cb_model *m, const char *list, struct cb_err *err)
 	}
 }
 
+static int candidates(struct cb_model *m, struct cb_err *err)
+{
+	m->box = malloc(CANDIDATES * sizeof *m->box);
+	m->object = malloc(CANDIDATES * sizeof *m->object);
+	return m->box && m->object ? 0 : cb_err_nomem(err);
+}
+
 int cb_model_open(struct cb_model **ret, const struct cb_model_opts *o, struct cb_err *err)
 {
 	struct cb_sha256 h;
 	/* what is hashed is what is used: the files are read once */
-	struct cb_net_opts no = { .threads = o->threads, .isa = o->isa, .seen = hash, .ctx = &h };
+	struct cb_net_opts no = { .threads = 1, .isa = o->isa, .seen = hash, .ctx = &h };
 	struct cb_darknet_opts dko = { .seen = hash, .ctx = &h, .say = o->say, .say_ctx = o->say_ctx,
 				       .prints = o->prints };
 	struct cb_model *m;
@@ -169,12 +181,8 @@ int cb_model_open(struct cb_model **ret, const struct cb_model_opts *o, struct c
 	}
 	if (read_names(m, err) < 0 || (o->classes && choose(m, o->classes, err) < 0))
 		goto out;
-	m->box = malloc(CANDIDATES * sizeof *m->box);
-	m->object = malloc(CANDIDATES * sizeof *m->object);
-	if (!m->box || !m->object) {
-		cb_err_nomem(err);
+	if (candidates(m, err) < 0)
 		goto out;
-	}
 	*ret = m;
 	m = NULL;
 	r = 0;
@@ -183,54 +191,119 @@ out:
 	return r;
 }
 
+int cb_model_share(struct cb_model **ret, struct cb_model *of, struct cb_err *err)
+{
+	struct cb_model *m;
+
+	if (of->dk)
+		return cb_err_set(err, CB_E_USAGE, "one thread is all that this backend has");
+	m = malloc(sizeof *m);
+	if (!m)
+		return cb_err_nomem(err);
+	*m = *of;
+	m->of = of;
+	m->net = NULL;
+	m->box = NULL;
+	m->object = NULL;
+	if (cb_net_share(&m->net, of->net, err) < 0 || candidates(m, err) < 0) {
+		cb_model_free(m);
+		return -1;
+	}
+	*ret = m;
+	return 0;
+}
+
 void cb_model_free(struct cb_model *m)
 {
 	if (!m)
 		return;
 	cb_net_free(m->net);
 	cb_darknet_free(m->dk);
-	cb_fit_free(m->fit);
-	free(m->names_text);
-	free(m->name);
-	free(m->wanted);
+	if (!m->of) {
+		free(m->names_text);
+		free(m->name);
+		free(m->wanted);
+	}
 	free(m->box);
 	free(m->object);
 	free(m);
 }
 
-/* Where a picture of this size goes in the net's. */
-static int place(struct cb_model *m, const struct cb_picture *pic, struct cb_err *err)
+/* --- pictures to inputs ------------------------------------------------------------------------ */
+
+int cb_input_init(struct cb_input *in, const struct cb_model *m, struct cb_err *err)
 {
-	if (m->fit && m->pic_w == pic->width && m->pic_h == pic->height)
+	*in = (struct cb_input){ .planes = malloc((size_t)m->w * m->h * 3 * sizeof *in->planes) };
+	return in->planes ? 0 : cb_err_nomem(err);
+}
+
+void cb_input_release(struct cb_input *in)
+{
+	free(in->planes);
+	in->planes = NULL;
+}
+
+int cb_prep_new(struct cb_prep **ret, const struct cb_model *m, struct cb_err *err)
+{
+	struct cb_prep *p = calloc(1, sizeof *p);
+
+	if (!p)
+		return cb_err_nomem(err);
+	p->m = m;
+	*ret = p;
+	return 0;
+}
+
+void cb_prep_free(struct cb_prep *p)
+{
+	if (!p)
+		return;
+	cb_fit_free(p->fit);
+	free(p);
+}
+
+/* Where a picture of this size goes in the net's. */
+static int place(struct cb_prep *p, const struct cb_picture *pic, struct cb_err *err)
+{
+	const struct cb_model *m = p->m;
+	struct cb_input at = { .width = m->w, .height = m->h };
+
+	if (p->fit && p->pic_w == pic->width && p->pic_h == pic->height)
 		return 0;
-	cb_fit_free(m->fit);
-	m->fit = NULL;
-	m->in_w = m->w;
-	m->in_h = m->h;
+	cb_fit_free(p->fit);
+	p->fit = NULL;
 	if (m->o->resize == CB_RESIZE_LETTERBOX) {
 		if ((uint64_t)m->w * pic->height < (uint64_t)m->h * pic->width)
-			m->in_h = (uint32_t)((uint64_t)pic->height * m->w / pic->width);
+			at.height = (uint32_t)((uint64_t)pic->height * m->w / pic->width);
 		else
-			m->in_w = (uint32_t)((uint64_t)pic->width * m->h / pic->height);
+			at.width = (uint32_t)((uint64_t)pic->width * m->h / pic->height);
 	}
-	m->in_w += !m->in_w;
-	m->in_h += !m->in_h;
-	m->in_x = (m->w - m->in_w) / 2;
-	m->in_y = (m->h - m->in_h) / 2;
-	m->pic_w = pic->width;
-	m->pic_h = pic->height;
-	return cb_fit_new(&m->fit, m->in_w, m->in_h, CB_FIT_FLOAT_PLANES, err);
+	at.width += !at.width;
+	at.height += !at.height;
+	at.x = (m->w - at.width) / 2;
+	at.y = (m->h - at.height) / 2;
+	p->at = at;
+	p->pic_w = pic->width;
+	p->pic_h = pic->height;
+	return cb_fit_new(&p->fit, at.width, at.height, CB_FIT_FLOAT_PLANES, err);
 }
 
-static int fill(struct cb_model *m, const struct cb_picture *pic, float *in, struct cb_err *err)
+int cb_prep_run(struct cb_prep *p, const struct cb_picture *pic, struct cb_input *ret, struct cb_err *err)
 {
-	size_t plane = (size_t)m->w * m->h;
+	size_t plane = (size_t)p->m->w * p->m->h;
+	float *in = ret->planes;
 
-	if (m->in_w != m->w || m->in_h != m->h)
+	if (place(p, pic, err) < 0)
+		return -1;
+	*ret = p->at;
+	ret->planes = in;
+	if (p->at.width != p->m->w || p->at.height != p->m->h)
 		for (size_t i = 0; i < 3 * plane; i++)
 			in[i] = 0.5f;
-	return cb_fit_run(m->fit, pic, in + (size_t)m->in_y * m->w + m->in_x, m->w, plane, err);
+	return cb_fit_run(p->fit, pic, in + (size_t)p->at.y * p->m->w + p->at.x, p->m->w, plane, err);
 }
+
+/* --- inputs to objects ------------------------------------------------------------------------- */
 
 /* A coordinate of the net's picture on the real one, 1/10000, kept to what fits. */
 static int32_t unscale(float v, uint32_t size, uint32_t in, uint32_t off)
@@ -303,15 +376,14 @@ int cb_objects_suppress(struct cb_object *o, int n, int32_t nms)
 	return kept;
 }
 
-int cb_model_run(struct cb_model *m, const struct cb_picture *pic, struct cb_object ret[static CB_OBJECTS_MAX],
+int cb_model_run(struct cb_model *m, const struct cb_input *in, struct cb_object ret[static CB_OBJECTS_MAX],
 		 struct cb_err *err)
 {
 	float least = (float)(m->o->threshold - 1) / CB_UNIT;
 	int n, kept = 0;
 
-	if (place(m, pic, err) < 0 ||
-	    fill(m, pic, m->dk ? cb_darknet_input(m->dk) : cb_net_input(m->net), err) < 0)
-		return -1;
+	memcpy(m->dk ? cb_darknet_input(m->dk) : cb_net_input(m->net), in->planes,
+	       (size_t)m->w * m->h * 3 * sizeof *in->planes);
 	/* all boxes: rounding comes before suppression */
 	if (m->dk) {
 		n = cb_darknet_run(m->dk, least < 0 ? 0 : least, m->box, CANDIDATES, err);
@@ -331,10 +403,10 @@ int cb_model_run(struct cb_model *m, const struct cb_picture *pic, struct cb_obj
 		o.score = (int32_t)floor((double)b->score * CB_UNIT + 0.5);
 		if (!(b->score >= 0 && b->score <= 1) || o.score < m->o->threshold || !o.score)
 			continue;
-		o.box.x = unscale(b->x, m->w, m->in_w, m->in_x);
-		o.box.y = unscale(b->y, m->h, m->in_h, m->in_y);
-		o.box.w = unscale(b->x + b->w, m->w, m->in_w, m->in_x) - o.box.x;
-		o.box.h = unscale(b->y + b->h, m->h, m->in_h, m->in_y) - o.box.y;
+		o.box.x = unscale(b->x, m->w, in->width, in->x);
+		o.box.y = unscale(b->y, m->h, in->height, in->y);
+		o.box.w = unscale(b->x + b->w, m->w, in->width, in->x) - o.box.x;
+		o.box.h = unscale(b->y + b->h, m->h, in->height, in->y) - o.box.y;
 		m->object[kept++] = o;
 	}
 	n = cb_objects_suppress(m->object, kept, m->o->nms);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Objects in a picture by a darknet model: names, input picture, boxes on the picture's own
- * coordinates, suppression in integers. */
+ * coordinates, suppression in integers.
+ *
+ * In two steps, so that they can run in two threads: a cb_prep makes a cb_input of a decoded
+ * picture, whose planes belong to the decoder; a cb_model finds objects in the cb_input. */
 #ifndef CB_DETECT_OBJECTS_H
 #define CB_DETECT_OBJECTS_H
 
@@ -24,13 +27,12 @@ struct cb_model_opts {
 	const char *cfg, *weights, *names;	/* weights, names: NULL for the cfg's name with
 						 * .weights and .names, or in the one file */
 	const char *classes;	/* names between commas, NULL: all */
-	int threads;
 	enum cb_isa isa;
 	enum cb_resize resize;
 	int32_t threshold, nms;		/* 1/10000; nms 0: no suppression */
 	const struct cb_region *region;	/* an object counts where its centre is inside */
 	int regions;
-	enum cb_backend backend;	/* with darknet, threads and isa say nothing */
+	enum cb_backend backend;	/* with darknet, isa says nothing */
 	/* as of struct cb_darknet_opts */
 	void (*say)(void *ctx, bool warning, const char *text);
 	void *say_ctx;
@@ -49,8 +51,27 @@ struct cb_model;
 int cb_model_open(struct cb_model **ret, const struct cb_model_opts *opts, struct cb_err *err);
 void cb_model_free(struct cb_model *m);
 
+/* Another one, for another thread: it has activations of its own and shares everything else.
+ * It does not outlive `of`. Either is for one thread at a time. */
+int cb_model_share(struct cb_model **ret, struct cb_model *of, struct cb_err *err);
+
+/* A picture made ready for a model. */
+struct cb_input {
+	float *planes;			/* as cb_net_input wants them */
+	uint32_t width, height, x, y;	/* the picture in them; the rest are bars */
+};
+int cb_input_init(struct cb_input *in, const struct cb_model *m, struct cb_err *err);
+void cb_input_release(struct cb_input *in);
+
+/* Makes inputs; one a stream, one thread at a time. The model must live as long. */
+struct cb_prep;
+int cb_prep_new(struct cb_prep **ret, const struct cb_model *m, struct cb_err *err);
+/* Errors as cb_fit_run. */
+int cb_prep_run(struct cb_prep *p, const struct cb_picture *pic, struct cb_input *ret, struct cb_err *err);
+void cb_prep_free(struct cb_prep *p);
+
 /* The objects of a picture, best first; how many, or -1. */
-int cb_model_run(struct cb_model *m, const struct cb_picture *pic, struct cb_object ret[static CB_OBJECTS_MAX],
+int cb_model_run(struct cb_model *m, const struct cb_input *in, struct cb_object ret[static CB_OBJECTS_MAX],
 		 struct cb_err *err);
 
 const char *cb_model_class(const struct cb_model *m, int class_id);

@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct cb_detect_opts o = { .tool = "cb-detect", .version = "0", .stream = -1 };
 	struct cb_detect *d = NULL;
+	struct cb_crew *crew = NULL;
 	struct cb_writer tee;
 	struct cb_sink sink = { .tee = &tee };
 	struct cb_err err;
@@ -27,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 				   .fps_num = 1 + p[0] / 16, .fps_den = 1 };
 	cb_writer_init(&tee, -1);
 	tee.tolerant = tee.broken = true;	/* nobody reads it */
-	if (cb_detect_open(&d, &o, &err) < 0)
+	if (cb_detect_crew(&crew, &o, 1, &err) < 0 || cb_detect_open(&d, &o, crew, &err) < 0)
 		abort();
 	cb_detect_sink(d, &sink);
 	for (size_t i = 1; n - i >= 4;) {
@@ -48,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	}
 	cb_detect_finish(d, &err);
 	cb_detect_free(d);
+	cb_crew_free(crew);
 	cb_writer_release(&tee);
 	return 0;
 }
