@@ -88,7 +88,7 @@ def darknet_lacks(model):
     return None
 
 
-SCALE = re.compile(r"^scale_x_y\s*=\s*(?!1(\.0*)?\s*$).*\n", re.M)
+SCALE = re.compile(r"^[ \t]*scale_x_y[ \t]*=(.*)\n", re.M)
 
 
 def beside(o, s, model, known, options, mine):
@@ -98,11 +98,11 @@ def beside(o, s, model, known, options, mine):
     if why:
         return {"skipped": why}
     with open(model, encoding="utf-8") as f:
-        plain, cut = SCALE.subn("", f.read())
-    if not cut:
+        cfg = f.read()
+    if all(float(v) == 1 for v in SCALE.findall(cfg)):
         return {**measure(s, model, known, backend), "cb_AP": mine["AP"]}
     with tempfile.NamedTemporaryFile("w", suffix=".cfg") as f:
-        f.write(plain)
+        f.write(SCALE.sub("", cfg))
         f.flush()
         files = ["--weights", stem(model) + ".weights", "--names", stem(model) + ".names"]
         return {**measure(s, f.name, known, files + backend), "without": "scale_x_y",

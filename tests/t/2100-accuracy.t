@@ -115,7 +115,7 @@ exits 65 ap score true.json true.json
 # --- no worse than they were ---
 models=$CB_SHARED/data/models
 if [ ! -d "$models" ] || [ ! -d "$CB_SHARED/data/coco" ]; then
-	skip "no $models: the models' figures are not guarded" 6
+	skip "no $models: the models' figures are not guarded" 13
 	done_testing
 	exit
 fi
@@ -129,6 +129,20 @@ exits 0 ap faces -m "$models/yoloface-500k-v2.cfg" --least recall=0.97 --least r
 note "$(cat out)"
 exits 1 ap faces -m "$models/yoloface-500k-v2.cfg" --least AP=0.5
 ok 'and worse is told' 'grep -q "^ap.py: yoloface-500k-v2.cfg on faces: AP is 0[.0-9]*, less than 0.5$" err'
+exits 1 ap faces -m "$models/yoloface-500k-v2.cfg" -m "$models/yoloface-50k.cfg" --within 1.0
+ok 'so is what is worse than the first' \
+	'grep -q "^ap.py: yoloface-50k.cfg on faces: AP .* is more than 1.0 points below yoloface-500k-v2.cfg" err'
+# the same but for the arithmetic, with scale_x_y too, and what libdarknet cannot run is named
+if [ -x "$CB_BUILD/libexec/cb/cb-darknet" ]; then
+	exits 0 ap faces --beside darknet --within 0.1 --json -m "$models/yoloface-500k-v1.cfg" -m "$models/yoloface-500k-v2.cfg"
+	ok 'as many faces as libdarknet finds' 'jq -es ".[0] | .darknet.AP > 0.3 and .darknet.recall == .recall and
+		.darknet.without == null and .model_sha256 == .darknet.model_sha256" out >/dev/null'
+	ok 'what it cannot run' 'jq -es ".[1].darknet.skipped == \"no [scale_channels]\"" out >/dev/null'
+	exits 0 ap coco --first 10 --beside darknet --within 0.1 --json -m "$models/mobilenetv2-yolo-fastest-voc-v1.cfg"
+	ok 'without scale_x_y' 'is out ".darknet.without == \"scale_x_y\" and .darknet.AP > 0.1"'
+else
+	skip 'no cb-darknet (Debian package darknet)' 5
+fi
 if [ -z "${CB_INT8_MODELS:-}" ]; then
 	skip 'no quantised models (CB_INT8_MODELS="FLOAT:INT8 ...")'
 fi
