@@ -32,6 +32,7 @@ cb-query_LIBS  := cli store wire crypto base
 cb-store_LIBS  := cli store wire crypto base
 cb-detect_LIBS := cli detect nn media wire crypto base
 cb-draw_LIBS   := cli draw media wire crypto base
+cb-model_LIBS  := cli detect nn media wire crypto base
 cb-alert_LIBS  := cli alert conf wire crypto base
 
 # programs that tools start, in libexec/: each in a process of its own for what it brings along
@@ -39,7 +40,7 @@ HELPERS := $(if $(WITH_DARKNET),cb-darknet)
 cb-darknet_LIBS := nn crypto base
 
 # what a layer needs from elsewhere (sbom/deps.tsv says the same to check-needed)
-crypto_PKGS := nettle
+crypto_PKGS := nettle libsodium
 conf_PKGS   := yaml-0.1
 store_PKGS  := lmdb
 media_PKGS  := libavformat libavcodec libswscale libavutil
@@ -54,7 +55,8 @@ cb_warn := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes
 # where a tool finds its helpers, seen from itself: the same wherever both are installed
 libexec_rel := $(or $(shell realpath -m --relative-to='$(BINDIR)' '$(LIBEXECDIR)' 2>/dev/null),../libexec/cb)
 cb_cflags := -std=gnu17 -D_GNU_SOURCE -Ilib -DCB_VERSION='"$(VERSION)"' \
-	-DCB_LIBEXEC_REL='"$(libexec_rel)"' -ffile-prefix-map=$(CURDIR)=. -pthread $(cb_warn) $(if $(WERROR),-Werror)
+	-DCB_LIBEXEC_REL='"$(libexec_rel)"' -DCB_SHAREDIR='"$(SHAREDIR)"' \
+	-ffile-prefix-map=$(CURDIR)=. -pthread $(cb_warn) $(if $(WERROR),-Werror)
 cb_ldflags := -pthread -Wl,--as-needed
 
 include scripts/hardening.mk
@@ -129,6 +131,7 @@ install: all sbom-build
 	$(if $(HELPERS),install -m 755 $(HELPERS:%=$(O)/libexec/cb/%) $(DESTDIR)$(LIBEXECDIR))
 	$(foreach s,1 5 7,$(if $(wildcard man/*.$(s)),install -m 644 $(wildcard man/*.$(s)) $(DESTDIR)$(MANDIR)/man$(s);))
 	install -m 644 schema/cb-event.schema.json $(O)/sbom/cb.cdx.json $(DESTDIR)$(SHAREDIR)
+	install -m 644 models/SHA256SUMS $(DESTDIR)$(SHAREDIR)/models.sha256
 	for t in $(TOOLS); do \
 		install -m 644 completions/$$t.bash $(DESTDIR)$(BASHDIR)/$$t && \
 		install -m 644 completions/_$$t $(DESTDIR)$(ZSHDIR)/_$$t && \
@@ -139,7 +142,8 @@ uninstall:
 		$(foreach s,1 5 7,$(patsubst man/%,$(DESTDIR)$(MANDIR)/man$(s)/%,$(wildcard man/*.$(s)))) \
 		$(TOOLS:%=$(DESTDIR)$(BASHDIR)/%) $(TOOLS:%=$(DESTDIR)$(ZSHDIR)/_%) \
 		$(TOOLS:%=$(DESTDIR)$(FISHDIR)/%.fish) \
-		$(DESTDIR)$(SHAREDIR)/cb-event.schema.json $(DESTDIR)$(SHAREDIR)/cb.cdx.json
+		$(DESTDIR)$(SHAREDIR)/cb-event.schema.json $(DESTDIR)$(SHAREDIR)/cb.cdx.json \
+		$(DESTDIR)$(SHAREDIR)/models.sha256
 	$(if $(DESTDIR),for d in $(into:/%=%); do (cd $(DESTDIR) && rmdir -p $$d 2>/dev/null) || :; done, \
 		rmdir $(SHAREDIR) $(LIBEXECDIR) 2>/dev/null || :)
 

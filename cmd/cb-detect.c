@@ -15,7 +15,7 @@
 
 enum {
 	O_WEIGHTS = CB_OPT_BASE, O_NAMES, O_EVERY, O_FPS, O_KEYFRAMES, O_THREADS, O_THRESHOLD, O_NMS,
-	O_CLASSES, O_REGION, O_ISA, O_RESIZE, O_STREAM, O_BACKEND, O_TEE,
+	O_CLASSES, O_REGION, O_ISA, O_RESIZE, O_STREAM, O_BACKEND, O_SIGNED, O_MODELS, O_KEY, O_TEE,
 };
 
 struct opts {
@@ -25,7 +25,7 @@ struct opts {
 };
 
 static const struct argp_option options[] = {
-	{ "model", 'm', "FILE", 0, "Detect objects with this darknet model (.cfg)", 1 },
+	{ "model", 'm', "FILE", 0, "Detect objects with this model (.cfg or .cbm)", 1 },
 	{ "weights", O_WEIGHTS, "FILE", 0, "Its weights (the cfg's name with .weights)", 1 },
 	{ "names", O_NAMES, "FILE", 0, "Its class names (the cfg's name with .names)", 1 },
 	{ "threshold", O_THRESHOLD, "N", 0, "Least score of an object, 0 to 1 (0.25)", 1 },
@@ -35,6 +35,9 @@ static const struct argp_option options[] = {
 	{ "threads", O_THREADS, "N", 0, "Cores to use (1)", 2 },
 	{ "isa", O_ISA, "TYPE", 0, "Use no more than sse41, avx2 or avx512 (auto)", 1 },
 	{ "backend", O_BACKEND, "TYPE", 0, "What runs the model: cb or darknet (cb)", 1 },
+	{ "require-signed", O_SIGNED, NULL, 0, "Refuse a model that is not in the list", 1 },
+	{ "models", O_MODELS, "FILE", 0, "The list of models that may be used", 1 },
+	{ "key", O_KEY, "FILE", 0, "The list must be signed with this minisign key", 1 },
 	{ "every", O_EVERY, "N", 0, "Analyse every Nth picture (1)", 2 },
 	{ "fps", O_FPS, "N", 0, "Analyse at most N pictures a second of media time", 2 },
 	{ "keyframes", O_KEYFRAMES, NULL, 0, "Analyse keyframes only, and decode nothing else", 2 },
@@ -120,6 +123,15 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 	case O_STREAM:
 		o->d.stream = (int)cb_cli_u64(st, "stream", arg, 0, CB_STREAMS_MAX - 1);
 		return 0;
+	case O_SIGNED:
+		m->listed = true;
+		return 0;
+	case O_MODELS:
+		m->list = arg;
+		return 0;
+	case O_KEY:
+		m->list_key = arg;
+		return 0;
 	case O_TEE:
 		o->tee = true;
 		return 0;
@@ -131,6 +143,10 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 			argp_error(st, "options for objects need a model (-m)");
 		if (o->engine_options && m->backend != CB_BACKEND_CB)
 			argp_error(st, "--threads and --isa are for --backend cb");
+		if (m->listed && m->backend != CB_BACKEND_CB)
+			argp_error(st, "--require-signed is for --backend cb");
+		if ((m->list || m->list_key) && !m->listed)
+			argp_error(st, "--models and --key go with --require-signed");
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;

@@ -21,6 +21,8 @@ _cb_detect() {
 	--threads) :; return ;;
 	--isa) :; return ;;
 	--backend) :; return ;;
+	--models) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--key) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--every) :; return ;;
 	--fps) :; return ;;
 	--region) :; return ;;
@@ -28,7 +30,7 @@ _cb_detect() {
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--model= --weights= --names= --threshold= --nms= --classes= --resize= --threads= --isa= --backend= --every= --fps= --keyframes --region= --stream= --tee --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--model= --weights= --names= --threshold= --nms= --classes= --resize= --threads= --isa= --backend= --require-signed --models= --key= --every= --fps= --keyframes --region= --stream= --tee --quiet --verbose --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

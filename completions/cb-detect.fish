@@ -1,5 +1,5 @@
 # fish completion for cb-detect; made by scripts/gen-completion, do not edit
-complete -c cb-detect -l model -s m -r -F -d 'Detect objects with this darknet model (.cfg)'
+complete -c cb-detect -l model -s m -r -F -d 'Detect objects with this model (.cfg or .cbm)'
 complete -c cb-detect -l weights -r -F -d 'Its weights (the cfg\'s name with .weights)'
 complete -c cb-detect -l names -r -F -d 'Its class names (the cfg\'s name with .names)'
 complete -c cb-detect -l threshold -x -d 'Least score of an object, 0 to 1 (0.25)'
@@ -9,6 +9,9 @@ complete -c cb-detect -l resize -x -d 'Fit pictures: stretch or letterbox (stret
 complete -c cb-detect -l threads -x -d 'Cores to use (1)'
 complete -c cb-detect -l isa -x -d 'Use no more than sse41, avx2 or avx512 (auto)'
 complete -c cb-detect -l backend -x -d 'What runs the model: cb or darknet (cb)'
+complete -c cb-detect -l require-signed -d 'Refuse a model that is not in the list'
+complete -c cb-detect -l models -r -F -d 'The list of models that may be used'
+complete -c cb-detect -l key -r -F -d 'The list must be signed with this minisign key'
 complete -c cb-detect -l every -x -d 'Analyse every Nth picture (1)'
 complete -c cb-detect -l fps -x -d 'Analyse at most N pictures a second of media time'
 complete -c cb-detect -l keyframes -d 'Analyse keyframes only, and decode nothing else'

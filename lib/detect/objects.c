@@ -9,8 +9,10 @@
 
 #include "base/io.h"
 #include "base/num.h"
+#include "detect/known.h"
 #include "media/fit.h"
 #include "nn/darknet.h"
+#include "nn/pack.h"
 
 #define NAMES_BYTES (1u << 20)
 #define NAME_MAX_BYTES 100
@@ -25,6 +27,7 @@ struct cb_model {
 	char **name;
 	bool *wanted;		/* NULL: every class */
 	int classes;
+	bool in_memory;		/* all files were read before, names too */
 	char digest[CB_SHA256_HEX], names_digest[CB_SHA256_HEX];
 	uint32_t w, h;		/* of the net */
 	struct cb_box *box;
@@ -49,7 +52,7 @@ static int load_names(struct cb_model *m, char **ret_path, size_t *ret_len, stru
 	const char *packed = m->dk ? cb_darknet_names(m->dk, ret_len) : cb_net_names(m->net, ret_len);
 	uint8_t *text;
 
-	if (packed && m->o->names)
+	if (packed && m->o->names && !m->in_memory)
 		return cb_err_set(err, CB_E_USAGE, "%s: a model in one file has its own names", m->o->cfg);
 	*ret_path = packed ? strdup(m->o->cfg) : m->o->names ? strdup(m->o->names) :
 		cb_net_sibling(m->o->cfg, ".names");
@@ -145,6 +148,32 @@ static int candidates(struct cb_model *m, struct cb_err *err)
 	return m->box && m->object ? 0 : cb_err_nomem(err);
 }
 
+/* Is it one that may be used? */
+static int check_listed(const struct cb_model_opts *o, const struct cb_pack *pack, struct cb_err *err)
+{
+	struct cb_known *known = NULL;
+	char digest[CB_PACK_DIGEST];
+	int r;
+
+	if (cb_known_open(&known, o->list, o->list_key, err) < 0)
+		return -1;
+	cb_pack_digest(pack, digest);
+	r = cb_known_check(known, digest, err);
+	cb_known_free(known);
+	return r < 0 ? cb_err_prefix(err, "%s", o->cfg) : 0;
+}
+
+/* A model that is in memory is hashed there. */
+static void hash_pack(struct cb_sha256 *h, const struct cb_pack *p)
+{
+	if (p->file) {
+		hash(h, p->file, p->file_bytes);
+	} else {
+		hash(h, p->cfg.p, p->cfg.n);
+		hash(h, p->body.p, p->body.n);
+	}
+}
+
 int cb_model_open(struct cb_model **ret, const struct cb_model_opts *o, struct cb_err *err)
 {
 	struct cb_sha256 h;
@@ -152,6 +181,7 @@ int cb_model_open(struct cb_model **ret, const struct cb_model_opts *o, struct c
 	struct cb_net_opts no = { .threads = 1, .isa = o->isa, .seen = hash, .ctx = &h };
 	struct cb_darknet_opts dko = { .seen = hash, .ctx = &h, .say = o->say, .say_ctx = o->say_ctx,
 				       .prints = o->prints };
+	struct cb_pack own = { 0 };
 	struct cb_model *m;
 	uint8_t digest[CB_SHA256_LEN];
 	uint32_t channels;
@@ -162,8 +192,21 @@ int cb_model_open(struct cb_model **ret, const struct cb_model_opts *o, struct c
 		return cb_err_nomem(err);
 	m->o = o;
 	cb_sha256_init(&h);
+	no.pack = o->pack;
+	/* verified first, then used: the same bytes */
+	if (o->listed && !no.pack) {
+		if (cb_pack_read_model(&own, o->cfg, o->weights, o->names, err) < 0)
+			goto out;
+		no.pack = &own;
+	}
+	if (o->listed && check_listed(o, no.pack, err) < 0)
+		goto out;
+	if (no.pack) {
+		m->in_memory = true;
+		hash_pack(&h, no.pack);
+	}
 	if (o->backend == CB_BACKEND_DARKNET ? cb_darknet_open(&m->dk, o->cfg, o->weights, &dko, err) < 0 :
-					       cb_net_open(&m->net, o->cfg, o->weights, &no, err) < 0)
+	    cb_net_open(&m->net, o->cfg, no.pack ? NULL : o->weights, &no, err) < 0)
 		goto out;
 	cb_sha256_final(&h, digest);
 	cb_hex(m->digest, digest, sizeof digest);
@@ -187,6 +230,7 @@ int cb_model_open(struct cb_model **ret, const struct cb_model_opts *o, struct c
 	m = NULL;
 	r = 0;
 out:
+	cb_pack_release(&own);
 	cb_model_free(m);
 	return r;
 }
@@ -418,6 +462,11 @@ int cb_model_run(struct cb_model *m, const struct cb_input *in, struct cb_object
 			ret[kept++] = m->object[i];
 	}
 	return kept;
+}
+
+struct cb_net *cb_model_net(struct cb_model *m)
+{
+	return m->net;
 }
 
 const char *cb_model_class(const struct cb_model *m, int class_id)

@@ -26,6 +26,9 @@ enum cb_resize { CB_RESIZE_STRETCH, CB_RESIZE_LETTERBOX };
 struct cb_model_opts {
 	const char *cfg, *weights, *names;	/* weights, names: NULL for the cfg's name with
 						 * .weights and .names, or in the one file */
+	const struct cb_pack *pack;	/* the model in memory, or NULL; cfg then only names it */
+	bool listed;		/* (of backend cb) only one that cb_known_check finds in the list, of this file and */
+	const char *list, *list_key;	/* signed with this key; each or both NULL: known.h */
 	const char *classes;	/* names between commas, NULL: all */
 	enum cb_isa isa;
 	enum cb_resize resize;
@@ -46,8 +49,10 @@ struct cb_object {
 };
 
 struct cb_model;
-/* In a thread that lasts as long as the model (nn/darknet.h). Errors: CB_E_NOINPUT and CB_E_DATA naming file and place, CB_E_USAGE for a class that is
- * not in the names, and those of nn/darknet.h. opts and what it points to must live as long as the model. */
+/* In a thread that lasts as long as the model (nn/darknet.h). Errors: CB_E_NOINPUT and CB_E_DATA
+ * naming file and place, CB_E_USAGE for a class that is not in the names, CB_E_NO for a model that
+ * is not listed and a list that is not signed, and those of nn/darknet.h. opts and what it points
+ * to must live as long as the model. */
 int cb_model_open(struct cb_model **ret, const struct cb_model_opts *opts, struct cb_err *err);
 void cb_model_free(struct cb_model *m);
 
@@ -74,6 +79,8 @@ void cb_prep_free(struct cb_prep *p);
 int cb_model_run(struct cb_model *m, const struct cb_input *in, struct cb_object ret[static CB_OBJECTS_MAX],
 		 struct cb_err *err);
 
+/* The net itself, for those who look at it or run it alone. */
+struct cb_net *cb_model_net(struct cb_model *m);
 const char *cb_model_class(const struct cb_model *m, int class_id);
 const char *cb_model_isa(const struct cb_model *m);
 /* What runs it, as "NAME VERSION". */

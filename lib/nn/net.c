@@ -108,11 +108,11 @@ static int load_pack(struct cb_nn_plan *n, const struct cb_pack *p, const struct
 	struct cb_nn_weights f = { .fd = -1 };
 
 	if (load_cfg(n, p->cfg.p, p->cfg.n, o, err))
-		return cb_err_prefix(err, "model.cfg");
+		return p->file ? cb_err_prefix(err, "model.cfg") : -1;
 	if (p->kind != CB_PACK_FLOAT)
 		return cb_err_set(err, CB_E_DATA, "model.int8: weights of 8 bits are not supported");
 	if (cb_nn_weights_memory(&f, p->body.p, p->body.n, &n->g, err) || cb_nn_plan(n, &f, err))
-		return cb_err_prefix(err, "model.weights");
+		return cb_err_prefix(err, p->file ? "model.weights" : "weights");
 	n->names = malloc(p->name_list.n + 1);
 	if (!n->names)
 		return cb_err_nomem(err);
@@ -281,6 +281,23 @@ void cb_net_step(const struct cb_net *n, int step, struct cb_net_step *ret)
 	const struct cb_nn_step *s = &n->plan->step[step];
 
 	*ret = (struct cb_net_step){ s->layer, n->plan->g.layer[s->layer].name, s->impl };
+}
+
+void cb_net_layer(const struct cb_net *n, int layer, struct cb_net_layer *ret)
+{
+	const struct cb_nn_layer *l = &n->plan->g.layer[layer];
+	uint64_t fan_in = l->type == CB_NN_CONV ? (uint64_t)l->ic / l->groups * l->size * l->size :
+			  l->type == CB_NN_CONNECTED ? (uint64_t)l->ic * l->ih * l->iw : 0;
+
+	*ret = (struct cb_net_layer){ .type = l->name, .c = l->c, .h = l->h, .w = l->w,
+				      .weights = l->weights, .macs = fan_in * l->c * l->h * l->w };
+	for (int i = 0; i < n->plan->nsteps; i++) {
+		const struct cb_nn_step *s = &n->plan->step[i];
+
+		/* one primitive and helpers of our own: the primitive */
+		if (s->layer == layer && (!ret->impl || s->op == CB_NN_OP_PRIM))
+			ret->impl = s->impl;
+	}
 }
 
 const char *cb_net_isa(const struct cb_net *n)

@@ -103,6 +103,16 @@ int cb_net_boxes(const struct cb_net *n, float threshold, float nms, struct cb_b
 int cb_net_layers(const struct cb_net *n);
 int64_t cb_net_layer_output(const struct cb_net *n, int layer, float *ret, size_t max);
 
+/* A layer: its type ("[convolutional]"), its output's shape, numbers in the weights file, multiply-adds
+ * of a run where it is a convolution or connected, and the name of the code that does most of
+ * it, NULL where that was folded into another layer. */
+struct cb_net_layer {
+	const char *type, *impl;
+	uint32_t c, h, w;
+	uint64_t weights, macs;
+};
+void cb_net_layer(const struct cb_net *n, int layer, struct cb_net_layer *ret);
+
 /* What a run consists of: number of steps, and of a step the layer ("[convolutional]"), its
  * number and the name of the code that does it ("jit:avx2", "c" for our own). */
 struct cb_net_step {

@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "crypto/hash.h"
+#include "nn/nn.h"
 #include "wire/json.h"
 
 #define BLOCK 512u
@@ -364,37 +365,88 @@ out:
 	return rc;
 }
 
-static int read_part(struct cb_pack *p, int i, struct cb_pack_part *part, const char *path,
-		     size_t max, char hex[static CB_SHA256_HEX], struct cb_err *err)
+static void hex_of(char hex[static CB_SHA256_HEX], struct cb_pack_part part)
 {
 	uint8_t digest[CB_SHA256_LEN];
 
-	if (cb_file_read(path, max, &p->own[i], &part->n, err) < 0)
-		return cb_err_prefix(err, "%s", path);
-	part->p = p->own[i];
-	cb_sha256(digest, part->p, part->n);
+	cb_sha256(digest, part.p, part.n);
 	cb_hex(hex, digest, sizeof(digest));
-	return 0;
 }
 
-int cb_pack_read_darknet(struct cb_pack *ret, const char *cfg, const char *weights,
-			 const char *names, struct cb_err *err)
+void cb_pack_digest(const struct cb_pack *p, char ret[static CB_PACK_DIGEST])
 {
-	struct cb_pack p = { .kind = CB_PACK_FLOAT, .isa = "any" };
+	const struct cb_pack_part *part[] = { &p->cfg, &p->body, &p->name_list };
+	char text[3 * (CB_SHA256_HEX + 3) + 1] = "";
+
+	if (p->file) {
+		hex_of(ret, (struct cb_pack_part){ p->file, p->file_bytes });
+		return;
+	}
+	for (int i = 0; i < 3; i++) {
+		hex_of(ret, *part[i]);
+		strcat(strcat(text, ret), "  -\n");
+	}
+	hex_of(ret, (struct cb_pack_part){ (const uint8_t *)text, strlen(text) });
+}
+
+/* One of the files beside a cfg. */
+static int read_beside(struct cb_pack *p, int i, struct cb_pack_part *ret, const char *path,
+		       const char *cfg, const char *ext, size_t max, struct cb_err *err)
+{
+	char *beside = path ? NULL : cb_net_sibling(cfg, ext);
+	int rc;
+
+	if (!path)
+		path = beside;
+	if (!path)
+		return cb_err_nomem(err);
+	rc = cb_file_read(path, max, &p->own[i], &ret->n, err);
+	if (rc < 0)
+		cb_err_prefix(err, "%s", path);
+	ret->p = p->own[i];
+	free(beside);
+	return rc;
+}
+
+int cb_pack_read_model(struct cb_pack *ret, const char *cfg, const char *weights,
+		       const char *names, struct cb_err *err)
+{
 	struct cb_pack_source source;
 	struct cb_buf meta = { 0 };
+	struct cb_pack p = { 0 };
 	size_t n;
 
-	if (read_part(&p, 0, &p.cfg, cfg, CB_PACK_CFG_MAX, source.cfg, err) < 0 ||
-	    read_part(&p, 1, &p.body, weights, CB_PACK_BYTES_MAX, source.weights, err) < 0 ||
-	    read_part(&p, 2, &p.name_list, names, CB_PACK_NAMES_MAX, source.names, err) < 0)
+	if (cb_pack_read(&p, cfg, CB_PACK_CFG_MAX, err) < 0)
+		return cb_err_prefix(err, "%s", cfg);
+	if (p.kind) {
+		if (weights || names) {
+			cb_err_set(err, CB_E_USAGE, "%s: a model in one file has its own %s", cfg,
+				   weights ? "weights" : "names");
+			goto bad;
+		}
+		*ret = p;
+		return 0;
+	}
+	if (memchr(p.file, 0, p.file_bytes)) {
+		cb_err_set(err, CB_E_DATA, "%s: neither a model in one file nor a cfg", cfg);
+		goto bad;
+	}
+	p.kind = CB_PACK_FLOAT;
+	strcpy(p.isa, "any");
+	p.cfg = (struct cb_pack_part){ p.file, p.file_bytes };
+	p.file = NULL;
+	if (read_beside(&p, 1, &p.body, weights, cfg, ".weights", CB_PACK_BYTES_MAX, err) < 0 ||
+	    read_beside(&p, 2, &p.name_list, names, cfg, ".names", CB_PACK_NAMES_MAX, err) < 0)
 		goto bad;
 	n = cb_pack_count_names(p.name_list.p, p.name_list.n);
 	if (n > CB_PACK_CLASSES_MAX) {
-		cb_err_set(err, CB_E_DATA, "%s: more than %d names", names, CB_PACK_CLASSES_MAX);
+		cb_err_set(err, CB_E_DATA, "%s: more than %d names", cfg, CB_PACK_CLASSES_MAX);
 		goto bad;
 	}
 	p.names = (uint32_t)n;
+	hex_of(source.cfg, p.cfg);
+	hex_of(source.weights, p.body);
+	hex_of(source.names, p.name_list);
 	if (cb_pack_meta(&meta, &p, &source, NULL, err) < 0)
 		goto bad;
 	p.own[3] = meta.data;
@@ -458,8 +510,8 @@ out:
 	if (close(fd) < 0 && !rc)
 		rc = cb_err_sys(err, CB_E_IO, errno, "close");
 	/* without force even one that came in the meantime stays, where the file system can say so */
-	if (!rc && renameat2(AT_FDCWD, tmp, AT_FDCWD, path, force ? 0 : RENAME_NOREPLACE) < 0 &&
-	    (force || errno != EINVAL || rename(tmp, path) < 0))
+	if (!rc && (force || renameat2(AT_FDCWD, tmp, AT_FDCWD, path, RENAME_NOREPLACE) < 0) &&
+	    ((!force && errno != EINVAL) || rename(tmp, path) < 0))
 		rc = cb_err_sys(err, CB_E_CANTCREAT, errno, "rename");
 	if (rc)
 		unlink(tmp);
@@ -494,4 +546,33 @@ int cb_pack_write(const char *path, const struct cb_pack *p, bool force, struct 
 	if (total > CB_PACK_BYTES_MAX)
 		return cb_err_set(err, CB_E_DATA, "larger than %zu bytes", CB_PACK_BYTES_MAX);
 	return cb_pack_write_file(path, part, n, force, err);
+}
+
+static int write_beside(const char *cfg, const char *ext, const struct cb_pack_part *part, bool force,
+			struct cb_err *err)
+{
+	char *path = cb_net_sibling(cfg, ext);
+	int rc;
+
+	if (!path)
+		return cb_err_nomem(err);
+	rc = cb_pack_write_file(path, part, 1, force, err);
+	if (rc)
+		cb_err_prefix(err, "%s", path);
+	free(path);
+	return rc;
+}
+
+int cb_pack_convert(const char *path, const struct cb_pack *p, bool force, struct cb_err *err)
+{
+	size_t n = strlen(path);
+
+	if (n < 4 || strcmp(path + n - 4, ".cfg"))
+		return cb_pack_write(path, p, force, err) < 0 ? cb_err_prefix(err, "%s", path) : 0;
+	if (p->kind != CB_PACK_FLOAT)
+		return cb_err_set(err, CB_E_DATA, "%s: darknet has no weights of 8 bits", path);
+	if (write_beside(path, ".weights", &p->body, force, err) < 0 ||
+	    write_beside(path, ".names", &p->name_list, force, err) < 0)
+		return -1;
+	return write_beside(path, ".cfg", &p->cfg, force, err);
 }

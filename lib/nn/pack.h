@@ -60,11 +60,19 @@ int cb_pack_parse(struct cb_pack *ret, const uint8_t *file, size_t n, struct cb_
  * caller to make sense of: then ret is left empty but for own[0], file and file_bytes. The
  * path is not in the messages. It may be a pipe. */
 int cb_pack_read(struct cb_pack *ret, const char *path, size_t max, struct cb_err *err);
-/* Read a darknet model's three files as a float pack, model.json made of them. Errors name the
- * file. What the files hold is not looked at but for the names' number. */
-int cb_pack_read_darknet(struct cb_pack *ret, const char *cfg, const char *weights,
-			 const char *names, struct cb_err *err);
+/* Read a model as a whole: one file, or darknet's three as a float pack, model.json made of
+ * them; weights and names NULL for the cfg's name with .weights and .names. A model in one file
+ * with others beside it is CB_E_USAGE. Errors name the file. What the files hold is not looked
+ * at but for the names' number. */
+int cb_pack_read_model(struct cb_pack *ret, const char *cfg, const char *weights,
+		       const char *names, struct cb_err *err);
 void cb_pack_release(struct cb_pack *p);
+
+/* The digest by which a model is known, in hexadecimal: the file's SHA-256; of darknet's three
+ * files the SHA-256 of the text that sha256sum prints of them, one after another on its standard
+ * input, cfg, weights, names: three lines of a digest and "  -". */
+#define CB_PACK_DIGEST 65
+void cb_pack_digest(const struct cb_pack *p, char ret[static CB_PACK_DIGEST]);
 
 /* How many names are in the text: lines, but for blanks at the end. */
 size_t cb_pack_count_names(const uint8_t *text, size_t n);
@@ -85,5 +93,9 @@ int cb_pack_write_file(const char *path, const struct cb_pack_part *part, int n,
 		       struct cb_err *err);
 /* Write p as an archive, after the checks that the reader makes. */
 int cb_pack_write(const char *path, const struct cb_pack *p, bool force, struct cb_err *err);
+/* Write p as path says: X.cfg as darknet's three files X.cfg, X.weights and X.names, byte for
+ * byte what is in the parts, the cfg last; anything else as an archive. Errors name the file;
+ * of an int8 pack darknet's files are CB_E_DATA. */
+int cb_pack_convert(const char *path, const struct cb_pack *p, bool force, struct cb_err *err);
 
 #endif

@@ -24,6 +24,7 @@ else
 	cp small.cbf whole.cbf
 fi
 ok "a frame stream to work on" '[ -s whole.cbf ] && [ -s events.ndjson ]'
+cp "$CB_SRC/tests/fuzz/corpus/nn_pack/float.cbm" model.cbm
 if [ -x "$CB_BUILD/bin/cb-record" ]; then
 	cb-record store <whole.cbf >/dev/null
 fi
@@ -49,6 +50,7 @@ about() {
 	cb-query) args='store segments' reads=nothing takes=nowhere ;;
 	cb-store) args="put store$stores" reads=events takes='check nowhere' ;;
 	cb-detect) ;;
+	cb-model) args='info model.cbm' reads=nothing takes='info nowhere' ;;
 	cb-draw) shows=binary ;;
 	cb-alert) args=--config=rules.yml reads=events ;;
 	*) ok "$1: 0100-conformance.t knows how to run it" false; exit 99 ;;
@@ -112,7 +114,8 @@ for t in $TOOLS; do
 	cp out help
 	ok "$t --help: on stdout alone" '[ -s out ] && [ ! -s err ]'
 	ok "$t --help: 80 columns" '! grep -nE "^.{81,}" out'
-	ok "$t --help: one screen of 24 lines" '[ "$(wc -l <out)" -le 24 ]'
+	ok "$t --help: one screen of 24 lines, cb-detect 40" \
+		'[ "$(wc -l <out)" -le "$([ "$t" = cb-detect ] && echo 40 || echo 24)" ]'
 	ok "$t: every option has a text" '! "$t" --dump-options | awk -F "\t" "NF != 4 || \$4 == \"\"" | grep .'
 	exits 0 "$t" -h
 	same_file help out "$t -h is --help"
