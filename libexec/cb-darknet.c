@@ -127,13 +127,14 @@ static int better(const void *p, const void *q)
 /* All boxes above the threshold into the results, the best first. */
 static uint32_t boxes(network *net, float threshold, uint8_t *results)
 {
-	int total = 0;
+	/* what it made the room for; a region layer does not say it of each box */
+	int total = 0, classes = net->layers[net->n - 1].classes;
 	detection *d = dk_boxes(net, net->w, net->h, threshold, .5f, NULL, 1, &total);
 	struct found *f = NULL;
 	size_t n = 0, cap = 0;
 
 	for (int i = 0; i < total; i++) {
-		for (int c = 0; c < d[i].classes; c++) {
+		for (int c = 0; c < classes; c++) {
 			struct found v = { { d[i].bbox.x, d[i].bbox.y, d[i].bbox.w, d[i].bbox.h, d[i].prob[c] },
 					   (uint32_t)c };
 

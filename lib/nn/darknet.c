@@ -154,10 +154,8 @@ static int layer(const struct cb_nn_graph *g, int at, struct cb_buf *b, struct c
 	case CB_NN_REORG:
 		r = cb_buf_printf(b, "[reorg]\nstride=%u\n", l->stride_x);
 		break;
-	case CB_NN_SOFTMAX:
-		r = cb_buf_printf(b, "[softmax]\ngroups=%u\ntemperature=%.9g\n", l->groups,
-				  (double)l->temperature);
-		break;
+	case CB_NN_SOFTMAX:	/* it has one, which tells the next layer that nothing comes in */
+		return fail(err, l, "in front of other layers");
 	case CB_NN_PASS:
 		if (!at)	/* it would look at the layer before */
 			return fail(err, l, "as the first layer");
@@ -573,11 +571,7 @@ static int load(struct cb_darknet *d, struct cb_err *err)
 		const uint8_t *s = d->shared + d->input_bytes + (size_t)i * CB_DK_SHAPE_BYTES;
 		const struct cb_nn_layer *l = &d->g.layer[i];
 		uint32_t v[4] = { cb_le32(s), cb_le32(s + 4), cb_le32(s + 8), cb_le32(s + 12) };
-		/* softmax and the like have no shape there, only a length */
-		bool flat = !v[1] && !v[2] && !v[3];
-
-		if (v[0] == (uint64_t)l->c * l->h * l->w &&
-		    (flat || (v[1] == l->w && v[2] == l->h && v[3] == l->c)))
+		if (v[0] == (uint64_t)l->c * l->h * l->w && v[1] == l->w && v[2] == l->h && v[3] == l->c)
 			continue;
 		end(d);
 		return cb_err_set(err, CB_E_DATA, "line %u: %s: libdarknet makes %ux%ux%u of it (%u values), "

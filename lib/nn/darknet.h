@@ -13,7 +13,7 @@
  *
  * What it does otherwise than newer darknets: it ignores scale_x_y (said, see `say`). Refused by
  * name is what it lacks (layers, activations and options that are younger than it) or has and
- * cannot be used: batchnorm (it crashes), strides of convolutions of size 1 (it forgets them),
+ * cannot be used: batchnorm (it crashes), softmax in front of other layers (they see no input), strides of convolutions of size 1 (it forgets them),
  * and a last layer that detects nothing (it takes the number of classes from there). */
 #ifndef CB_NN_DARKNET_H
 #define CB_NN_DARKNET_H

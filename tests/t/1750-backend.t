@@ -229,5 +229,128 @@ ok 'a missing library is named' 'one_line && grep -q "/nonexistent/libdarknet.so
 wrap "exec $real libm.so.6"
 detect 69
 ok 'so is another one' 'one_line && grep -q "libm.so.6: no load_network in it" err'
+
+# one that prints and ends, in the ways that libraries have
+cat >so.c <<'C'
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+void *load_network(char *cfg, char *weights, int clear)
+{
+	char *how = getenv("HOW");
+	(void)cfg; (void)weights; (void)clear;
+	puts("{\"a line\":\"on stdout\"}");
+	fputs("Couldn't open file\n", stderr);
+	fflush(NULL);
+	if (*how == 'e')
+		exit(0);
+	if (*how == 'a')
+		abort();
+	if (*how == 's')
+		raise(SIGSEGV);
+	return NULL;
+}
+void set_batch_network(void) {}
+void network_predict(void) {}
+void get_network_boxes(void) {}
+void free_detections(void) {}
+C
+ok 'a library of our own' '${CC:-cc} -fPIC -shared -o so.so so.c'
+while read -r how code says; do
+	wrap "HOW=$how exec $real $T/so.so"
+	detect "$code"
+	ok "a library that does $how" 'one_line && grep -q "backend darknet: $says" err && [ ! -s det.nd ]'
+done <<'E'
+exit 69 the helper ended with exit status 0$
+abort 69 the helper was ended by signal 6$
+segv 69 the helper was ended by signal 11$
+null 65 libdarknet makes another network of the cfg$
+E
 unset CB_LIBEXEC
+
+# a model in one file
+exits 0 sh -c 'cb-detect -m "$CB_SRC/tests/fuzz/corpus/nn_pack/float.cbm" --threshold 0.01 --backend darknet <clip.cbf >cbm.nd'
+exits 0 sh -c 'cb-detect -m "$CB_SRC/tests/fuzz/corpus/nn_pack/float.cbm" --threshold 0.01 <clip.cbf >cbm.own'
+seen cbm.nd >got
+seen cbm.own >own
+same_file own got 'a model in one file: the same boxes'
+
+# what it cannot do, or does otherwise
+sed '/^\[yolo\]/i [batchnorm]' m.cfg >b.cfg
+exits 65 cb-detect -m b.cfg --backend darknet
+ok 'a layer that it has not is named, with its line' 'one_line && grep -q "^cb-detect: b.cfg: line 11: \[batchnorm\]: not in Debian.s libdarknet$" err'
+sed 's/^num=1/&\nscale_x_y=1.1/' m.cfg >x.cfg
+exits 0 sh -c 'cb-detect -m x.cfg --weights m.weights --names m.names --backend darknet <clip.cbf >x.nd'
+ok 'what it ignores is warned of' 'one_line && grep -q "warning: x.cfg: line 11: \[yolo\]: scale_x_y=1.1 is ignored by libdarknet$" err'
+exits 0 sh -c 'cb-detect -q -m x.cfg --weights m.weights --names m.names --backend darknet <clip.cbf >x.nd'
+ok 'but not with -q' '[ ! -s err ]'
+head -c 100 m.weights >short.weights
+exits 65 cb-detect -m m.cfg --weights short.weights --backend darknet
+ok 'weights are checked before it sees them' 'grep -q "^cb-detect: short.weights: layer 0 \[convolutional\]: .* bytes missing$" err'
+exits 66 cb-detect -m nothing.cfg --backend darknet
+exits 66 cb-detect -m m.cfg --weights nothing.weights --backend darknet
+
+# every kind of layer that it has, in random networks that end in a detector
+cat >same.py <<'P'
+"""same.py A B: the same boxes in both, but for a unit in the third place."""
+import json, sys
+a, b = ([e["data"]["objects"] for e in map(json.loads, open(f)) if e["type"] == "cb.detection"] for f in sys.argv[1:])
+many = 0
+assert len(a) == len(b) > 0
+for p, q in zip(a, b):
+    many += len(p)
+    for o in p:
+        near = [r for r in q if r["class_id"] == o["class_id"] and
+                all(abs(x - y) < 0.001 for x, y in zip(r["box"] + [r["score"]], o["box"] + [o["score"]]))]
+        assert near or o["score"] < 0.012 or len(p) == 256, o
+        if near:
+            q.remove(near[0])
+    assert all(o["score"] < 0.012 for o in q) or len(p) == 256, q
+assert many, "no box at all"
+print(many)
+P
+cat >finish.py <<'P'
+"""finish.py NET BYTES: random weights for a detector behind it; names."""
+import random, re, struct, sys
+random.seed(1)
+n = int(sys.argv[2]) // 4
+open(sys.argv[1] + ".weights", "ab").write(struct.pack("<%df" % n, *[random.uniform(-.3, .3) for _ in range(n)]))
+for c in re.findall(r"^classes=(\d+)", open(sys.argv[1] + ".cfg").read(), re.M)[-1:]:
+    open(sys.argv[1] + ".names", "w").write("".join("%d\n" % i for i in range(int(c))))
+P
+ffmpeg -v error -i clip.mp4 -frames:v 2 two.mkv
+exits 0 sh -c 'cb-ingest --camera=front two.mkv >two.cbf'
+mkdir nets
+exits 0 "$CB_BUILD/aid/nn-conform" gen nets
+for kind in convolutional groups bottleneck maxpool avgpool route shortcut upsample reorg crop activation \
+	rare-activations yolo region; do
+	n=nets/$kind-1
+	missing=0
+	if ! grep -q -e '^\[yolo\]' -e '^\[region\]' $n.cfg; then
+		printf '[convolutional]\nfilters=6\nactivation=linear\n[yolo]\nnum=1\nclasses=1\nanchors=30,30\n' >>$n.cfg
+		missing=$(cb-detect -m $n.cfg --names m.names 2>&1 </dev/null | sed -n 's/.* \([0-9]*\) bytes missing$/\1/p')
+	fi
+	$py finish.py $n "$missing"
+	exits 0 sh -c "cb-detect -m $n.cfg --threshold 0.01 <two.cbf >own.nd"
+	exits 0 sh -c "cb-detect -m $n.cfg --threshold 0.01 --backend darknet <two.cbf >dk.nd"
+	ok "$kind: the same boxes" '$py same.py own.nd dk.nd >many 2>&1'
+	note "$(tail -n 1 many)"
+done
+
+models=$CB_SHARED/data/models
+if [ -d "$models" ]; then
+	dog=/usr/share/darknet/data/dog.jpg
+	exits 0 ffmpeg -v error -nostdin -i $dog -c:v mjpeg -q:v 2 -y dog.mkv
+	exits 0 sh -c 'cb-ingest --camera=front dog.mkv >dog.cbf'
+	for m in yolo-fastest-1.1 yoloface-500k-v1; do
+		exits 0 sh -c "cb-detect -m $models/$m.cfg --threshold 0.01 <dog.cbf >own.nd"
+		exits 0 sh -c "cb-detect -m $models/$m.cfg --threshold 0.01 --backend darknet <dog.cbf >dk.nd"
+		ok "$m: the same boxes of a photograph" '[ ! -s err ] && $py same.py own.nd dk.nd >many 2>&1'
+		note "$(tail -n 1 many)"
+	done
+	exits 65 cb-detect -m "$models/yoloface-500k-v2.cfg" --backend darknet
+	ok 'squeeze and excite is not in it' 'one_line && grep -q "line 517: \[scale_channels\]: not in" err'
+else
+	skip "no $models" 9
+fi
 done_testing
