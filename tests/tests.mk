@@ -42,7 +42,8 @@ $(O)/aid/%.so: tests/%.c $(O)/flags
 # lib/nn beside a plain reference and Debian's libdarknet (tests/t/2000-nn.t); the latter is
 # for a program of its own, without sanitizers, and only where the package is there
 AIDS += $(O)/aid/nn-conform $(if $(wildcard /usr/lib/darknet/include/darknet.h),$(O)/aid/nn-darknet)
-$(O)/aid/nn-conform: $(O)/obj/tests/nn/conform.o $(O)/obj/tests/nn/kinds.o $(O)/obj/tests/nn/ref.o \
+$(O)/aid/nn-conform: $(O)/obj/tests/nn/conform.o $(O)/obj/tests/nn/kinds.o $(O)/obj/tests/nn/shapes.o \
+		$(O)/obj/tests/nn/ref.o \
 		$(O)/lib/libnn.a $(O)/lib/libwire.a \
 		$(O)/lib/libcrypto.a $(O)/lib/libbase.a
 	$(call say,LD,$@)

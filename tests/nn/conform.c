@@ -5,6 +5,8 @@
  *                                        and DIR/jobs, lines for nn-darknet
  *   nn-conform kinds                     what kinds there are
  *   nn-conform check DIR KIND ISA        run those of a kind, compare every layer
+ *   nn-conform gen-shapes DIR | shapes | check-shape DIR KIND ISA
+ *                                        the same for networks built as public ones are
  *   nn-conform input W H C FILE          a random picture
  *   nn-conform boxes FILE                random sets of boxes for nn-darknet boxes
  *   nn-conform suppress FILE FILE        suppress those, compare with what libdarknet left
@@ -92,7 +94,7 @@ static int write_weights(const char *path, const struct cb_nn_graph *g, int vers
 	return ferror(f) | fclose(f) ? die(path, "cannot write") : 0;
 }
 
-static int gen(const char *dir)
+static int gen(const char *dir, const struct kind *list, int kinds_n, int each)
 {
 	char base[512], path[600];
 	FILE *jobs, *f;
@@ -101,8 +103,8 @@ static int gen(const char *dir)
 	jobs = fopen(path, "w");
 	if (!jobs)
 		return die(path, "cannot create");
-	for (int k = 0; k < nkinds; k++) {
-		for (int i = 0; i < EACH; i++) {
+	for (int k = 0; k < kinds_n; k++) {
+		for (int i = 0; i < each; i++) {
 			struct cb_err err = CB_ERR_INIT;
 			struct cb_nn_graph g;
 
@@ -110,8 +112,8 @@ static int gen(const char *dir)
 			for (int r = 0; r < 8; r++)
 				rnd();
 			cfg_len = 0;
-			kinds[k].make(i);
-			snprintf(base, sizeof(base), "%s/%s-%d", dir, kinds[k].name, i);
+			list[k].make(i);
+			snprintf(base, sizeof(base), "%s/%s-%d", dir, list[k].name, i);
 			if (cb_nn_graph_parse(&g, cfg, cfg_len, 0, 0, &err))
 				return die(base, err.msg);
 			snprintf(path, sizeof(path), "%s.cfg", base);
@@ -124,12 +126,19 @@ static int gen(const char *dir)
 			snprintf(path, sizeof(path), "%s.in", base);
 			if (write_input(path, (size_t)g.c * g.h * g.w))
 				return 1;
-			if (kinds[k].darknet)
+			if (list[k].darknet)
 				fprintf(jobs, "%s.cfg %s.weights %s.in %s.dk\n", base, base, base, base);
 			cb_nn_graph_release(&g);
 		}
 	}
 	return fclose(jobs) ? die("jobs", "cannot write") : 0;
+}
+
+static int list_kinds(const struct kind *list, int n, int each)
+{
+	for (int i = 0; i < n; i++)
+		printf("%s %d\n", list[i].name, list[i].darknet ? each : 0);
+	return 0;
 }
 
 /* --- comparing --------------------------------------------------------------------------------- */
@@ -426,13 +435,13 @@ static enum cb_isa isa_of(const char *s)
 		!strcmp(s, "avx512") ? CB_ISA_AVX512 : CB_ISA_AUTO;
 }
 
-static int check(const char *dir, const char *kind, const char *isa)
+static int check(const char *dir, const char *kind, const char *isa, int each)
 {
 	char path[4][512];
 	struct sums s = { 0 };
 	int rc = 0;
 
-	for (int i = 0; i < EACH; i++) {
+	for (int i = 0; i < each; i++) {
 		static const char *const ext[] = { "cfg", "weights", "in", "dk" };
 
 		for (int k = 0; k < 4; k++)
@@ -445,14 +454,17 @@ static int check(const char *dir, const char *kind, const char *isa)
 int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "gen"))
-		return gen(argv[2]);
-	if (argc == 2 && !strcmp(argv[1], "kinds")) {
-		for (int i = 0; i < nkinds; i++)
-			printf("%s %d\n", kinds[i].name, kinds[i].darknet ? EACH : 0);
-		return 0;
-	}
+		return gen(argv[2], kinds, nkinds, EACH);
+	if (argc == 3 && !strcmp(argv[1], "gen-shapes"))
+		return gen(argv[2], shapes, nshapes, EACH_SHAPE);
+	if (argc == 2 && !strcmp(argv[1], "kinds"))
+		return list_kinds(kinds, nkinds, EACH);
+	if (argc == 2 && !strcmp(argv[1], "shapes"))
+		return list_kinds(shapes, nshapes, EACH_SHAPE);
 	if (argc == 5 && !strcmp(argv[1], "check"))
-		return check(argv[2], argv[3], argv[4]);
+		return check(argv[2], argv[3], argv[4], EACH);
+	if (argc == 5 && !strcmp(argv[1], "check-shape"))
+		return check(argv[2], argv[3], argv[4], EACH_SHAPE);
 	if (argc == 6 && !strcmp(argv[1], "input")) {
 		state = 99;
 		return write_input(argv[5], (size_t)(atoi(argv[2]) * atoi(argv[3]) * atoi(argv[4])));
@@ -467,6 +479,7 @@ int main(int argc, char **argv)
 
 		return summary(strrchr(argv[2], '/') ? strrchr(argv[2], '/') + 1 : argv[2], &s, rc);
 	}
-	return die("usage", "gen DIR | kinds | check DIR KIND ISA | input W H C FILE | "
+	return die("usage", "gen DIR | gen-shapes DIR | kinds | shapes | check DIR KIND ISA | "
+		   "check-shape DIR KIND ISA | input W H C FILE | "
 		   "boxes FILE | suppress FILE FILE | model CFG WEIGHTS INPUT ISA [DARKNET]");
 }

@@ -24,8 +24,7 @@ float gauss(void) { return (unit() + unit() + unit() + unit() - 2) * 1.7f; }
 char cfg[65536];
 size_t cfg_len;
 
-__attribute__((format(printf, 1, 2)))
-static void put(const char *fmt, ...)
+void put(const char *fmt, ...)
 {
 	va_list ap;
 

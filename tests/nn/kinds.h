@@ -17,15 +17,18 @@ float gauss(void);		/* about as much above as below 0 */
 /* What was made: make appends. */
 extern char cfg[65536];
 extern size_t cfg_len;
-
-#define EACH 12		/* networks a kind */
+__attribute__((format(printf, 1, 2)))
+void put(const char *fmt, ...);
 
 struct kind {
 	const char *name;
 	void (*make)(int i);	/* number i of EACH */
-	bool darknet;		/* libdarknet has it; else it is of AlexeyAB's kind */
+	bool darknet;		/* libdarknet has it */
 };
-extern const struct kind kinds[];
-extern const int nkinds;
+/* Layer by layer, EACH networks of a kind; and what public networks are like, EACH_SHAPE of one. */
+#define EACH 12
+#define EACH_SHAPE 3
+extern const struct kind kinds[], shapes[];
+extern const int nkinds, nshapes;
 
 #endif
