@@ -161,13 +161,22 @@ void cb_nn_shortcut(const struct cb_nn_view *dst, const struct cb_nn_view *from,
 	uint32_t stride = from->w / dst->w, sample = dst->w / from->w;
 	uint32_t c = from->c < dst->c ? from->c : dst->c;
 	uint32_t h = from->h < dst->h ? from->h : dst->h;
-	uint32_t w = from->w < dst->w ? from->w : dst->w;
+	uint32_t w = from->w < dst->w ? from->w : dst->w, k = 0;
 
 	if (!stride)
 		stride = 1;
 	if (!sample)
 		sample = 1;
-	for (uint32_t k = 0; k < c; k++) {
+	if (stride == 1 && sample == 1 && dst->b == from->b) {
+		/* whole blocks lie together in both */
+		uint32_t blocks = c / dst->b;
+		size_t n = (size_t)blocks * dst->b * h * w;
+
+		for (size_t i = 0; i < n; i++)
+			dst->p[i] = alpha * dst->p[i] + beta * from->p[i];
+		k = blocks * dst->b;
+	}
+	for (; k < c; k++) {
 		for (uint32_t y = 0; y < h; y++) {
 			for (uint32_t x = 0; x < w; x++) {
 				size_t d = (size_t)y * sample * dst->w + (size_t)x * sample;

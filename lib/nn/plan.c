@@ -389,7 +389,7 @@ static int plan_layer(struct cb_nn_planner *p, int i)
 	case CB_NN_AVGPOOL: return plan_plain(p, i, src, CB_NN_OP_AVGPOOL, b);
 	case CB_NN_UPSAMPLE: return plan_plain(p, i, src, CB_NN_OP_UPSAMPLE, b);
 	case CB_NN_ACTIVATION: return plan_plain(p, i, src, CB_NN_OP_ACT, b);
-	case CB_NN_REORG: return plan_plain(p, i, src, CB_NN_OP_REORG, 1);
+	case CB_NN_REORG: return plan_plain(p, i, src, CB_NN_OP_REORG, new_b);
 	case CB_NN_REORG3D: return plan_plain(p, i, src, CB_NN_OP_REORG3D, new_b);
 	case CB_NN_SOFTMAX:
 		src = cb_nn_in_layout(p, i, src, 1);
