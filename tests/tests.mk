@@ -14,7 +14,7 @@ all_layers := alert draw detect track nn store media conf wire crypto cli base
 unit_order ?= $(foreach l,$(filter-out cli,$(all_layers)),$(filter $(l),$(LIBS)))
 UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-AIDS := $(O)/aid/mkstream $(O)/aid/faultio.so $(O)/aid/fakev4l2.so $(O)/aid/cb-skel
+AIDS := $(O)/aid/mkstream $(O)/aid/faultio.so $(O)/aid/countcalls.so $(O)/aid/fakev4l2.so $(O)/aid/cb-skel
 comma := ,
 blank := $() $()
 TOOL_TABLE := $(foreach t,$(TOOLS) $(HELPERS),$(t):$(subst $(blank),$(comma),$(strip $($(t)_LIBS))))
@@ -46,6 +46,11 @@ $(O)/aid/nn-conform: $(O)/obj/tests/nn/conform.o $(O)/obj/tests/nn/kinds.o $(O)/
 		$(O)/obj/tests/nn/ref.o \
 		$(O)/lib/libnn.a $(O)/lib/libwire.a \
 		$(O)/lib/libcrypto.a $(O)/lib/libbase.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(link) $(call extern,nn crypto) $(LDLIBS)
+AIDS += $(O)/aid/nn-steady
+$(O)/aid/nn-steady: $(O)/obj/tests/nn/steady.o $(O)/lib/libnn.a $(O)/lib/libwire.a $(O)/lib/libcrypto.a \
+		$(O)/lib/libbase.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(link) $(call extern,nn crypto) $(LDLIBS)
 $(O)/aid/nn-darknet: tests/nn/darknet.c $(O)/flags

@@ -13,15 +13,27 @@
 #include "nn/plan.h"
 
 /* Debian's oneDNN runs on OpenMP, whose number of threads belongs to the calling thread. It is
- * in the process with oneDNN; asking for it by name spares us a dependency. */
-static int threads_swap(int want)
-{
-	void (*set)(int) = (void (*)(int))(uintptr_t)dlsym(RTLD_DEFAULT, "omp_set_num_threads");
-	int (*get)(void) = (int (*)(void))(uintptr_t)dlsym(RTLD_DEFAULT, "omp_get_max_threads");
-	int had = get ? get() : 1;
+ * in the process with oneDNN; asking for it by name spares us a dependency. Asking takes the
+ * linker's lock: once a net is enough. */
+struct omp {
+	void (*set)(int);
+	int (*get)(void);
+};
 
-	if (set && had != want)
-		set(want);
+static struct omp omp_find(void)
+{
+	return (struct omp){
+		(void (*)(int))(uintptr_t)dlsym(RTLD_DEFAULT, "omp_set_num_threads"),
+		(int (*)(void))(uintptr_t)dlsym(RTLD_DEFAULT, "omp_get_max_threads"),
+	};
+}
+
+static int threads_swap(const struct omp *o, int want)
+{
+	int had = o->get ? o->get() : 1;
+
+	if (o->set && had != want)
+		o->set(want);
 	return had;
 }
 
@@ -68,6 +80,7 @@ static void isa_limit(enum cb_isa isa)
 struct cb_net {
 	struct cb_nn_plan *plan;	/* shared */
 	struct cb_nn_runner run;
+	struct omp omp;
 	int threads;
 	struct cb_nn_found *found;	/* room for boxes before suppression */
 	size_t found_cap;
@@ -176,7 +189,8 @@ out:
 }
 
 /* A runner for a plan, whose user it becomes. */
-static struct cb_net *net_new(struct cb_nn_plan *plan, int threads, struct cb_err *err)
+static struct cb_net *net_new(struct cb_nn_plan *plan, const struct omp *omp, int threads,
+			      struct cb_err *err)
 {
 	struct cb_net *n = calloc(1, sizeof(*n));
 	uint64_t room = 0;
@@ -187,6 +201,7 @@ static struct cb_net *net_new(struct cb_nn_plan *plan, int threads, struct cb_er
 		return NULL;
 	}
 	n->plan = plan;
+	n->omp = *omp;
 	n->threads = threads;
 	for (int i = 0; i < plan->g.n; i++) {
 		const struct cb_nn_layer *l = &plan->g.layer[i];
@@ -207,6 +222,7 @@ int cb_net_open(struct cb_net **ret, const char *cfg, const char *weights,
 		const struct cb_net_opts *o, struct cb_err *err)
 {
 	static const struct cb_net_opts none;
+	const struct omp omp = omp_find();
 	struct cb_nn_plan *plan;
 	struct cb_net *n = NULL;
 	int had, threads;
@@ -221,13 +237,13 @@ int cb_net_open(struct cb_net **ret, const char *cfg, const char *weights,
 		return cb_err_nomem(err);
 	plan->keep = o->keep;
 	plan->users = 1;
-	had = threads_swap(threads);
+	had = threads_swap(&omp, threads);
 	isa_limit(o->isa);
 	if (load(plan, cfg, weights, o, err))
 		let_go(plan);
 	else
-		n = net_new(plan, threads, err);
-	threads_swap(had);
+		n = net_new(plan, &omp, threads, err);
+	threads_swap(&omp, had);
 	if (!n)
 		return -1;
 	*ret = n;
@@ -239,7 +255,7 @@ int cb_net_share(struct cb_net **ret, struct cb_net *of, struct cb_err *err)
 	struct cb_net *n;
 
 	__atomic_add_fetch(&of->plan->users, 1, __ATOMIC_RELAXED);
-	n = net_new(of->plan, of->threads, err);
+	n = net_new(of->plan, &of->omp, of->threads, err);
 	if (!n)
 		return -1;
 	*ret = n;
@@ -334,10 +350,10 @@ float *cb_net_input(struct cb_net *n)
 
 int cb_net_run(struct cb_net *n, struct cb_err *err)
 {
-	int had = threads_swap(n->threads), rc;
+	int had = threads_swap(&n->omp, n->threads), rc;
 
 	rc = cb_nn_run(&n->run, err);
-	threads_swap(had);
+	threads_swap(&n->omp, had);
 	return rc;
 }
 

@@ -32,6 +32,8 @@ static void check(const struct cb_nn_graph *g)
 		for (int k = 0; k < l->nfrom; k++)
 			if (l->from[k] < 0 || l->from[k] >= i)
 				abort();
+		if (l->share >= i || (l->share >= 0 && (l->weights || !g->layer[l->share].weights)))
+			abort();
 		weights += l->weights;
 	}
 	if (weights != g->weights || weights > CB_NN_BYTES_MAX / sizeof(float))
@@ -47,9 +49,15 @@ static bool small(const struct cb_nn_graph *g)
 		uint64_t n = (uint64_t)l->c * l->h * l->w;
 
 		values += n;
-		work += l->weights * l->h * l->w;
-		if (l->type == CB_NN_MAXPOOL)
+		work += n * (1 + (uint64_t)l->nfrom);
+		if (l->type == CB_NN_CONV)
+			work += n * (l->ic / l->groups) * l->size * l->size;
+		else if (l->type == CB_NN_CONNECTED)
+			work += l->weights;
+		else if (l->size)	/* pools and blurs */
 			work += n * l->size * l->size;
+		if (l->type == CB_NN_MAXDEPTH)
+			work += (uint64_t)l->ic * l->h * l->w;
 	}
 	return g->n < 100 && values < VALUES_MAX && work < WORK_MAX && g->weights < WEIGHTS_MAX;
 }

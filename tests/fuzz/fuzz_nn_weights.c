@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzz target: any bytes as the .weights of a small detector. What is loaded is run: whatever
+/* Fuzz target: any bytes as the .weights of two small detectors. What is loaded is run: whatever
  * its numbers are, infinities and NaN too, a box is made of numbers. */
 #include <math.h>
 #include <stdio.h>
@@ -12,11 +12,22 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char cfg[] =
+static const char plain[] =
 	"[net]\nwidth=16\nheight=16\nchannels=3\n"
 	"[convolutional]\nbatch_normalize=1\nfilters=4\nsize=3\nstride=4\npad=1\nactivation=leaky\n"
 	"[convolutional]\nfilters=14\nsize=1\nstride=1\npad=1\nactivation=linear\n"
 	"[yolo]\nmask=0,1\nanchors=4,4, 8,8\nclasses=2\nnum=2\n";
+/* everything else that has weights, and what uses them twice */
+static const char others[] =
+	"[net]\nwidth=16\nheight=16\nchannels=3\n"
+	"[batchnorm]\n"
+	"[convolutional]\nfilters=3\nsize=3\nstride=4\npad=1\nactivation=mish\n"
+	"[convolutional]\nbatch_normalize=1\nfilters=3\nsize=3\npad=1\nactivation=normalize_channels\n"
+	"[convolutional]\nshare_index=2\nfilters=3\nsize=3\npad=1\nactivation=hard_mish\n"
+	"[shortcut]\nfrom=1,2\nweights_type=per_channel\nweights_normalization=softmax\n"
+	"[shortcut]\nfrom=-1\nweights_type=per_feature\nweights_normalization=relu\n"
+	"[convolutional]\nfilters=22\nsize=1\nactivation=linear\n"
+	"[Gaussian_yolo]\nmask=0,1\nanchors=4,4, 8,8\nclasses=2\nnum=2\n";
 
 static int file(char name[static 32], const void *p, size_t n)
 {
@@ -28,10 +39,10 @@ static int file(char name[static 32], const void *p, size_t n)
 	return fd;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void run(const char *cfg, size_t len, const uint8_t *data, size_t size)
 {
 	char cfg_name[32], weights_name[32];
-	int c = file(cfg_name, cfg, sizeof(cfg) - 1), w = file(weights_name, data, size);
+	int c = file(cfg_name, cfg, len), w = file(weights_name, data, size);
 	struct cb_err err = CB_ERR_INIT;
 	struct cb_net *net = NULL;
 	struct cb_box box[64];
@@ -53,5 +64,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cb_net_free(net);
 	close(c);
 	close(w);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	run(plain, sizeof(plain) - 1, data, size);
+	run(others, sizeof(others) - 1, data, size);
 	return 0;
 }
