@@ -11,7 +11,7 @@ plates (lines "file x y w h TEXT"), or all: those that have classes which the mo
 in $CB_SHARED/data, by default ../shared/data; --data DIR names another folder for a single set.
 What is measured is what cb-detect prints, with the options that users have: pictures go to it as
 a stream of JPEG packets, a clip through cb-ingest. MODEL is whatever its -m takes; the classes
-that it knows are read from the .names beside it (or those of the first model; else all count).
+that it knows are those in it, or in the .names beside it (or of the first model; else all count).
 
 Of each model and set, from 0 to 1:
 AP, AP50, AP75      COCO's definition (metric.py), over the classes that the model knows and that
@@ -41,6 +41,7 @@ import json
 import os
 import re
 import sys
+import tarfile
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -64,9 +65,20 @@ def folder(o, name):
     return path
 
 
+def member(model, name):
+    """The text of a member of a model in one file (cb-model(5), a tar archive), or None."""
+    if not os.path.isfile(model) or not tarfile.is_tarfile(model):
+        return None
+    with tarfile.open(model) as tar:
+        return tar.extractfile(name).read().decode() if name in tar.getnames() else None
+
+
 def known_classes(model, others):
-    """Those in the .names of a model, or of the first of the others that has one."""
+    """Those that a model names, or the first of the others that has names."""
     for m in [model, *others]:
+        names = member(m, "model.names")
+        if names:
+            return {sets.class_name(n) for n in names.splitlines()}
         for path in (stem(m) + ".names", os.path.splitext(m)[0] + ".names"):
             if os.path.exists(path):
                 return {sets.class_name(n) for n in sets.lines(path)}
@@ -75,9 +87,9 @@ def known_classes(model, others):
 
 def darknet_lacks(model):
     """Why libdarknet of 2018 would compute something else, or None."""
-    if not model.endswith(".cfg"):
-        return "no .cfg"
-    text = "\n".join(sets.lines(model))
+    text = member(model, "model.cfg") or "\n".join(sets.lines(model))
+    if member(model, "model.int8"):
+        return "weights in 8 bits"
     for name in re.findall(r"^\[(\w+)\]", text, re.M):
         if name in ("scale_channels", "sam", "implicit_add", "implicit_mul"):
             return f"no [{name}]"
@@ -97,8 +109,12 @@ def beside(o, s, model, known, options, mine):
     why = darknet_lacks(model)
     if why:
         return {"skipped": why}
-    with open(model, encoding="utf-8") as f:
-        cfg = f.read()
+    cfg = member(model, "model.cfg")
+    if cfg is None:
+        with open(model, encoding="utf-8") as f:
+            cfg = f.read()
+    elif not all(float(v) == 1 for v in SCALE.findall(cfg)):
+        return {"skipped": "ignores scale_x_y"}
     if all(float(v) == 1 for v in SCALE.findall(cfg)):
         return {**measure(s, model, known, backend), "cb_AP": mine["AP"]}
     with tempfile.NamedTemporaryFile("w", suffix=".cfg") as f:

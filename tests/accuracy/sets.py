@@ -104,7 +104,10 @@ def coco(folder, first=None):
     for i, path in enumerate(paths):
         label = os.path.join(folder, "labels", os.path.splitext(os.path.basename(path))[0] + ".txt")
         for line in lines(label) if os.path.exists(label) else []:
-            c, x, y, w, h = numbers(line.split()[:5], label, 5)
+            c, *place = numbers(line.split(), label, 5)
+            if len(place) != 4:
+                raise Problem(f"{label}: not a class and four numbers: {line}")
+            x, y, w, h = place
             if not 0 <= c < len(COCO):
                 raise Problem(f"{label}: no class of COCO: {line}")
             s.box(COCO[int(c)], x - w / 2, y - h / 2, w, h, i)
