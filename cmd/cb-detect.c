@@ -10,18 +10,20 @@
 #include "base/stop.h"
 #include "cli/cli.h"
 #include "detect/detect.h"
+#include "detect/health.h"
 #include "wire/event.h"
 #include "wire/frame.h"
 
 enum {
 	O_WEIGHTS = CB_OPT_BASE, O_NAMES, O_EVERY, O_FPS, O_KEYFRAMES, O_THREADS, O_THRESHOLD, O_NMS,
-	O_CLASSES, O_REGION, O_ISA, O_RESIZE, O_STREAM, O_BACKEND, O_SIGNED, O_MODELS, O_KEY, O_TEE,
+	O_CLASSES, O_REGION, O_ISA, O_RESIZE, O_STREAM, O_BACKEND, O_SIGNED, O_MODELS, O_KEY, O_NO_HEALTH,
+	O_FROZEN, O_TEE,
 };
 
 struct opts {
 	struct cb_detect_opts d;
 	int threads;
-	bool tee, picked, object_options, engine_options;
+	bool tee, picked, object_options, engine_options, frozen;
 };
 
 static const struct argp_option options[] = {
@@ -43,6 +45,8 @@ static const struct argp_option options[] = {
 	{ "keyframes", O_KEYFRAMES, NULL, 0, "Analyse keyframes only, and decode nothing else", 2 },
 	{ "region", O_REGION, "LIST", 0, "Watch X,Y,W,H or X,Y,X,Y,X,Y... (repeatable)", 2 },
 	{ "stream", O_STREAM, "N", 0, "Analyse this elementary stream (the first video)", 2 },
+	{ "no-health", O_NO_HEALTH, NULL, 0, "Do not watch the camera (cb.camera events)", 2 },
+	{ "frozen", O_FROZEN, "DURATION", 0, "Without a new picture for so long it is frozen, 0: never (30s)", 2 },
 	{ "tee", O_TEE, NULL, 0, "Write the frame stream with the events in it", 3 },
 	{ 0 },
 };
@@ -67,7 +71,8 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 	struct cb_err err = CB_ERR_INIT;
 
 	if (key >= O_WEIGHTS && key < O_TEE && key != O_EVERY && key != O_FPS && key != O_KEYFRAMES &&
-	    key != O_REGION && key != O_STREAM && key != O_THREADS)
+	    key != O_REGION && key != O_STREAM && key != O_THREADS && key != O_NO_HEALTH &&
+	    key != O_FROZEN)
 		o->object_options = true;
 	o->engine_options |= key == O_THREADS || key == O_ISA;
 	switch (key) {
@@ -132,6 +137,15 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 	case O_KEY:
 		m->list_key = arg;
 		return 0;
+	case O_NO_HEALTH:
+		o->d.health = false;
+		return 0;
+	case O_FROZEN:
+		o->d.frozen_us = cb_cli_duration_ns(st, "frozen", arg) / 1000;
+		if (o->d.frozen_us && (o->d.frozen_us < 1000000 || o->d.frozen_us > INT64_C(86400000000)))
+			argp_error(st, "--frozen: '%s' is not 0 and not 1s to 24h", arg);
+		o->frozen = true;
+		return 0;
 	case O_TEE:
 		o->tee = true;
 		return 0;
@@ -147,6 +161,8 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 			argp_error(st, "--require-signed is for --backend cb");
 		if ((m->list || m->list_key) && !m->listed)
 			argp_error(st, "--models and --key go with --require-signed");
+		if (o->frozen && !o->d.health)
+			argp_error(st, "--frozen has no use with --no-health");
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -209,6 +225,7 @@ static int run(struct cb_detect *d, struct cb_reader *in, bool *ret_whole, uint1
 int main(int argc, char **argv)
 {
 	struct opts o = { .d = { .tool = "cb-detect", .version = CB_VERSION, .stream = -1,
+				 .health = true, .frozen_us = CB_HEALTH_FROZEN_US,
 				 .pick = { .mode = CB_PICK_EVERY, .every = 1 },
 				 .objects = { .threshold = 2500, .nms = 4500, .say = say } }, .threads = 1 };
 	struct cb_err err = CB_ERR_INIT, close_err = CB_ERR_INIT;

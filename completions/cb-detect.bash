@@ -27,10 +27,11 @@ _cb_detect() {
 	--fps) :; return ;;
 	--region) :; return ;;
 	--stream) :; return ;;
+	--frozen) :; return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--model= --weights= --names= --threshold= --nms= --classes= --resize= --threads= --isa= --backend= --require-signed --models= --key= --every= --fps= --keyframes --region= --stream= --tee --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--model= --weights= --names= --threshold= --nms= --classes= --resize= --threads= --isa= --backend= --require-signed --models= --key= --every= --fps= --keyframes --region= --stream= --no-health --frozen= --tee --quiet --verbose --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

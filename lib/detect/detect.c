@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -13,10 +14,12 @@
 #include "base/stop.h"
 #include "base/time.h"
 #include "crypto/hash.h"
+#include "detect/health.h"
 #include "detect/ident.h"
 #include "detect/spool.h"
 #include "media/decode.h"
 #include "media/fit.h"
+#include "media/luma.h"
 
 #define TABLE 256		/* packets whose pictures may still come */
 #define RUN_EVERY_US 60000000
@@ -78,6 +81,8 @@ struct cb_detect {
 	/* the small picture */
 	struct cb_fit *fit;
 	struct cb_motion *motion;
+	struct cb_health *health;
+	uint8_t lines[CB_HEALTH_LINES * CB_HEALTH_LINE_MAX];
 	uint32_t pic_w, pic_h, w, h;
 	uint8_t *gray;
 
@@ -140,9 +145,11 @@ static void forget_picture(struct cb_detect *d)
 {
 	cb_fit_free(d->fit);
 	cb_motion_free(d->motion);
+	cb_health_free(d->health);
 	free(d->gray);
 	d->fit = NULL;
 	d->motion = NULL;
+	d->health = NULL;
 	d->gray = NULL;
 	d->pic_w = d->pic_h = 0;
 }
@@ -200,11 +207,11 @@ static int emit_run(struct cb_detect *d, int64_t wall_ns, struct cb_err *err)
 }
 
 /* Envelope, stream, pts: what all events of a picture begin with. */
-static void begin(struct cb_detect *d, struct cb_jw *w, const char *type, const struct entry *e)
+static void begin_nth(struct cb_detect *d, struct cb_jw *w, const char *type, const struct entry *e, uint32_t n)
 {
 	char id[CB_EVENT_ID_LEN];
 
-	cb_event_id(id, type, d->camera, e->digest, e->pts, d->id.run, e->pictures);
+	cb_event_id(id, type, d->camera, e->digest, e->pts, d->id.run, n);
 	cb_event_begin(w, &d->line, d->o->tool, type, d->camera, e->wall_ns, id);
 	cb_jw_ki64(w, "stream", d->stream);
 	if (e->pts == CB_NOPTS) {
@@ -213,6 +220,11 @@ static void begin(struct cb_detect *d, struct cb_jw *w, const char *type, const 
 	} else {
 		cb_jw_ki64(w, "pts", e->pts);
 	}
+}
+
+static void begin(struct cb_detect *d, struct cb_jw *w, const char *type, const struct entry *e)
+{
+	begin_nth(d, w, type, e, e->pictures);
 }
 
 static void unit(struct cb_jw *w, int32_t v)
@@ -298,14 +310,65 @@ static int emit_detection(struct cb_detect *d, const struct shot *s, struct cb_e
 	return cb_event_end(&w, err) < 0 ? -1 : cb_sink_event(d->sink, &d->line, err);
 }
 
-static int emit_end_of_motion(struct cb_detect *d, struct cb_err *err)
+/* A number of 1/10000, which may be more than one. */
+static void key_number(struct cb_jw *w, const char *key, int64_t v)
+{
+	cb_jw_key(w, key);
+	cb_jw_fixed(w, (double)v / CB_UNIT, 4);
+}
+
+static int emit_health(struct cb_detect *d, const struct entry *e, const struct cb_health_result *r,
+		       struct cb_err *err)
+{
+	static const char *const ends[] = { "over", "accepted", "stream" };
+	char hex[CB_SHA256_HEX], type[32];
+	struct cb_jw w;
+
+	cb_hex(hex, e->digest, sizeof e->digest);
+	for (int i = 0; i < r->n; i++) {
+		const struct cb_health_change *c = &r->change[i];
+
+		snprintf(type, sizeof type, "cb.camera.%s", cb_condition_name(c->condition));
+		/* one that ended and one that began may stand at one picture */
+		begin_nth(d, &w, type, e, e->pictures * 2 + c->start);
+		cb_jw_kstr(&w, "packet", hex);
+		cb_jw_kstr(&w, "run", d->id.run);
+		cb_jw_kstr(&w, "state", c->start ? "start" : "end");
+		if (cb_condition_topic(c->condition))
+			cb_jw_kstr(&w, "onvif", cb_condition_topic(c->condition));
+		cb_jw_ki64(&w, "since_us", e->wall_ns / 1000 - c->ago_us);
+		key_number(&w, "value", c->value);
+		key_number(&w, "threshold", c->threshold);
+		if (c->shifted) {
+			cb_jw_key(&w, "shift");
+			cb_jw_arr(&w);
+			unit(&w, c->dx);
+			unit(&w, c->dy);
+			cb_jw_arr_end(&w);
+		}
+		if (!c->start) {
+			cb_jw_ki64(&w, "duration_us", c->duration_us);
+			cb_jw_kstr(&w, "reason", ends[c->end]);
+		}
+		if (end(d, &w, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* What was going on when the stream, or its pictures of one size, ended. */
+static int emit_ends(struct cb_detect *d, struct cb_err *err)
 {
 	struct cb_motion_result m = { 0 };
+	struct cb_health_result h = { 0 };
 
-	if (!d->motion)
-		return 0;
-	cb_motion_finish(d->motion, &m);
-	return m.ended ? emit_motion(d, "cb.motion.end", &d->last, m.peak, m.duration_us, err) : 0;
+	if (d->motion)
+		cb_motion_finish(d->motion, &m);
+	if (m.ended && emit_motion(d, "cb.motion.end", &d->last, m.peak, m.duration_us, err) < 0)
+		return -1;
+	if (d->health)
+		cb_health_finish(d->health, &h);
+	return emit_health(d, &d->last, &h, err);
 }
 
 /* Write what can be written. */
@@ -364,7 +427,7 @@ static int resize(struct cb_detect *d, const struct cb_picture *pic, struct cb_e
 
 	if (d->motion && d->pic_w == pic->width && d->pic_h == pic->height)
 		return 0;
-	if (emit_end_of_motion(d, err) < 0)
+	if (emit_ends(d, err) < 0)
 		return -1;
 	forget_picture(d);
 	cb_motion_size(pic->width, pic->height, &d->w, &d->h);
@@ -376,7 +439,9 @@ static int resize(struct cb_detect *d, const struct cb_picture *pic, struct cb_e
 	}
 	cb_regions_mask(d->o->region, d->o->regions, d->w, d->h, mask);
 	if (cb_fit_new(&d->fit, d->w, d->h, CB_FIT_GRAY, err) < 0 ||
-	    cb_motion_new(&d->motion, d->w, d->h, mask, err) < 0)
+	    cb_motion_new(&d->motion, d->w, d->h, mask, err) < 0 ||
+	    (d->o->health && cb_health_new(&d->health, d->w, d->h, pic->width, pic->height,
+					   d->o->frozen_us, err) < 0))
 		goto out;
 	d->pic_w = pic->width;
 	d->pic_h = pic->height;
@@ -401,9 +466,23 @@ static int have_room(struct cb_detect *d, struct cb_err *err)
 	return d->open < d->shots && !(d->live && cb_crew_wait_ns(d->crew) > BEHIND_NS);
 }
 
+static void look_after(struct cb_detect *d, const struct cb_picture *pic, int64_t t_us,
+		       struct cb_health_result *ret)
+{
+	bool lines = cb_health_due(d->health, t_us);
+	uint32_t x, y, n = 0;
+
+	for (int i = 0; lines && i < CB_HEALTH_LINES; i++) {
+		n = cb_health_line(d->health, i, &x, &y);
+		lines = n && cb_luma_line(pic, x, y, n, d->lines + (size_t)i * n);
+	}
+	cb_health_run(d->health, d->gray, lines ? d->lines : NULL, t_us, ret);
+}
+
 static int analyse(struct cb_detect *d, const struct cb_picture *pic, struct entry *e, struct cb_err *err)
 {
 	struct cb_err odd = CB_ERR_INIT;
+	struct cb_health_result h = { 0 };
 	struct cb_motion_result *m;
 	struct shot *s;
 	int r = have_room(d, err);
@@ -431,6 +510,8 @@ static int analyse(struct cb_detect *d, const struct cb_picture *pic, struct ent
 	/* what a decoder made up for lost data moves, but nothing in the scene does */
 	if (!pic->corrupt)
 		cb_motion_run(d->motion, d->gray, e->t_us, m);
+	if (!pic->corrupt && d->health)
+		look_after(d, pic, e->t_us, &h);
 	d->stats.analysed++;
 	d->stats.moving += m->score > 0;
 	d->last = *e;
@@ -439,6 +520,8 @@ static int analyse(struct cb_detect *d, const struct cb_picture *pic, struct ent
 	if (m->scene && emit_motion(d, "cb.scene.change", e, m->scene_score, -1, err) < 0)
 		return -1;
 	if (m->started && emit_motion(d, "cb.motion.start", e, m->score, -1, err) < 0)
+		return -1;
+	if (emit_health(d, e, &h, err) < 0)
 		return -1;
 	s->e = *e;
 	s->width = pic->width;
@@ -722,7 +805,7 @@ int cb_detect_finish(struct cb_detect *d, struct cb_err *err)
 	cb_crew_enter(d->crew);
 	r = drain(d, err);
 	cb_crew_leave(d->crew);
-	if (r < 0 || emit_end_of_motion(d, err) < 0)
+	if (r < 0 || emit_ends(d, err) < 0)
 		return -1;
 	if (emit_run(d, d->last.number ? d->last.wall_ns : d->start_ns, err) < 0 ||
 	    settle_to(d, 0, 0, err) < 0)

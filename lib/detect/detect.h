@@ -37,6 +37,8 @@ struct cb_detect_opts {
 	int stream;			/* elementary stream, or -1: the first that is video */
 	struct cb_region region[CB_REGIONS_MAX];
 	int regions;
+	bool health;			/* watch the camera as well (detect/health.h): */
+	int64_t frozen_us;
 };
 
 struct cb_detect_stats {

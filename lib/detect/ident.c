@@ -28,6 +28,8 @@ int cb_ident_config(struct cb_buf *out, const struct cb_detect_opts *o, const st
 		break;
 	}
 	r |= cb_buf_printf(out, "motion %d\n", CB_MOTION_SIDE);
+	if (o->health)
+		r |= cb_buf_printf(out, "health 1 %lld\n", (long long)o->frozen_us);
 	for (int i = 0; i < o->regions; i++) {
 		r |= cb_buf_str(out, "region ");
 		r |= cb_region_text(&o->region[i], out);
