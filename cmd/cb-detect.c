@@ -157,8 +157,6 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 			argp_error(st, "options for objects need a model (-m)");
 		if (o->engine_options && m->backend != CB_BACKEND_CB)
 			argp_error(st, "--threads and --isa are for --backend cb");
-		if (m->listed && m->backend != CB_BACKEND_CB)
-			argp_error(st, "--require-signed is for --backend cb");
 		if ((m->list || m->list_key) && !m->listed)
 			argp_error(st, "--models and --key go with --require-signed");
 		if (o->frozen && !o->d.health)

@@ -182,6 +182,7 @@ int cb_model_open(struct cb_model **ret, const struct cb_model_opts *o, struct c
 	struct cb_darknet_opts dko = { .seen = hash, .ctx = &h, .say = o->say, .say_ctx = o->say_ctx,
 				       .prints = o->prints };
 	struct cb_pack own = { 0 };
+	const char *weights;
 	struct cb_model *m;
 	uint8_t digest[CB_SHA256_LEN];
 	uint32_t channels;
@@ -205,8 +206,10 @@ int cb_model_open(struct cb_model **ret, const struct cb_model_opts *o, struct c
 		m->in_memory = true;
 		hash_pack(&h, no.pack);
 	}
-	if (o->backend == CB_BACKEND_DARKNET ? cb_darknet_open(&m->dk, o->cfg, o->weights, &dko, err) < 0 :
-	    cb_net_open(&m->net, o->cfg, no.pack ? NULL : o->weights, &no, err) < 0)
+	dko.pack = no.pack;
+	weights = no.pack ? NULL : o->weights;
+	if (o->backend == CB_BACKEND_DARKNET ? cb_darknet_open(&m->dk, o->cfg, weights, &dko, err) < 0 :
+					       cb_net_open(&m->net, o->cfg, weights, &no, err) < 0)
 		goto out;
 	cb_sha256_final(&h, digest);
 	cb_hex(m->digest, digest, sizeof digest);

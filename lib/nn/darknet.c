@@ -640,9 +640,9 @@ static int read_model(struct cb_darknet *d, const struct cb_pack *p, const char 
 		return cb_err_set(err, CB_E_DATA, "%s: weights of 8 bits: not in Debian's libdarknet", cfg);
 	if (p->kind) {
 		if (read_cfg(d, p->cfg.p, p->cfg.n, cfg_fd, err) < 0)
-			return cb_err_prefix(err, "%s: model.cfg", cfg);
+			return cb_err_prefix(err, p->file ? "%s: model.cfg" : "%s", cfg);
 		if (copy_weights(d, p, NULL, weights_fd, err) < 0)
-			return cb_err_prefix(err, "%s: model.weights", cfg);
+			return cb_err_prefix(err, p->file ? "%s: model.weights" : "%s: weights", cfg);
 		d->names = malloc(p->name_list.n + 1);
 		if (!d->names)
 			return cb_err_nomem(err);

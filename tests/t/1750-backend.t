@@ -109,6 +109,11 @@ detect 0
 ok 'it has its descriptors and no other, and no environment of ours' \
 	'[ "$(cat fds)" = "0 1 2 3 4 5 6" ] && [ "$(tr "\n" " " <env)" = "LC_ALL PATH " ] && [ "$(cat std)" = "/dev/null /dev/null /dev/null" ]'
 
+rm fds
+: >empty
+exits 1 sh -c 'cb-detect -m m.cfg --require-signed --models empty --backend darknet <clip.cbf'
+ok 'for a model that is not listed it is not started' 'one_line && [ ! -e fds ]'
+
 # wrong from the start: no event at all
 while read -r code what; do
 	echo "$what" >how
@@ -219,6 +224,10 @@ mv det.nd first.nd
 detect 0 -v
 same_file first.nd det.nd 'the same bytes again, also with -v'
 ok 'with -v its prints are there' 'grep -q "^cb-detect: darknet: Loading weights" err'
+
+cb-model digest m.cfg >list
+exits 0 sh -c 'cb-detect -m m.cfg --threshold 0.01 --require-signed --models list --backend darknet <clip.cbf >listed.nd'
+same_file first.nd listed.nd 'a listed model is the one that was read'
 
 # a library that is not there, or another
 mkdir wrap
