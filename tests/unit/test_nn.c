@@ -111,14 +111,24 @@ static void test_cfg(void)
 		{ NET "[convolutional]\nfilters=0\n", "line 6: [convolutional]: filters=0" },
 		{ NET "[convolutional]\nfilters=-8\n", "filters=-8" },
 		{ NET "[convolutional]\nfilters=8\nsize=3\ngroups=2\n", "line 8: [convolutional]: groups=2" },
-		{ NET "[convolutional]\nfilters=8\nactivation=stair\n", "activation=stair is not supported" },
+		{ NET "[convolutional]\nfilters=8\nactivation=softer\n", "activation=softer is not supported" },
+		{ NET "[activation]\nactivation=normalize_channels\n", "activation=normalize_channels is not supported" },
 		{ NET "[convolutional]\nfilters=8\nxnor=1\n", "line 7: [convolutional]: xnor=1 is not supported" },
 		{ NET "[convolutional]\nfilters=8\nsize=64\nstride=1\nsize=1\nactivation=linear\n" CONV, NULL },
 		{ NET "[convolutional]\nfilters 8\n", "line 6: [convolutional]: not key=value" },
 		{ NET "[convolutional]\n=8\n", "not key=value" },
 		{ NET "[convolutional\nfilters=8\n", "line 5: [...]: not a section name" },
-		{ NET "[crop]\n", "line 5: [crop]: no such layer type" },
+		{ NET "[local]\n", "line 5: [local]: no such layer type" },
 		{ NET "[gru]\noutput=8\n", "[gru]" },
+		{ NET "[crop]\ncrop_width=65\n", "crop_width=65" },
+		{ NET CONV "[convolutional]\nfilters=8\nsize=3\nshare_index=0\n", "no convolution of this size" },
+		{ NET CONV "[convolutional]\nfilters=8\nshare_index=1\n", "share_index=1: no such layer" },
+		{ NET CONV "[dropout]\n[convolutional]\nfilters=8\nshare_index=1\n", "no convolution of this" },
+		{ NET CONV "[convolutional]\nfilters=8\nsize=3\npad=1\nantialiasing=3\n", "antialiasing=3" },
+		{ NET CONV "[maxpool]\nsize=2\nstride=2\nantialiasing=1\n[route]\nlayers=1\n", "antialiasing" },
+		{ NET CONV "[maxpool]\nsize=64\nstride=1\npadding=0\nantialiasing=2\n", "1x1 is too small" },
+		{ NET CONV "[maxpool]\nmaxpool_depth=1\nout_channels=9\n", "out_channels=9" },
+		{ NET CONV "[convolutional]\nfilters=4\n[sam]\nfrom=0\n", "cannot scale" },
 		{ NET CONV "[route]\nlayers=-2\n", "line 11: [route]: layers=-2: no such layer" },
 		{ NET CONV "[route]\nlayers=1\n", "no such layer" },
 		{ NET CONV "[route]\nlayers=\n", "empty" },
@@ -128,7 +138,13 @@ static void test_cfg(void)
 		{ NET CONV "[route]\nlayers=0\ngroups=3\n", "groups=3 does not divide" },
 		{ NET CONV "[route]\nlayers=0\ngroups=2\ngroup_id=2\n", "group_id=2" },
 		{ NET CONV "[shortcut]\nfrom=5\n", "no such layer" },
-		{ NET CONV "[shortcut]\nfrom=-1\nweights_type=per_feature\n", "weights_type=per_feature" },
+		{ NET CONV "[shortcut]\nfrom=-1\nweights_type=per_pixel\n", "weights_type=per_pixel" },
+		{ NET CONV "[shortcut]\nfrom=-1\nweights_normalization=tanh\n", "weights_normalization=tanh" },
+		{ NET CONV "[shortcut]\nfrom=-1\nweights_type=per_channel\nalpha=.5\n", "alpha and beta" },
+		{ NET CONV "[maxpool]\nsize=2\nstride=2\n[shortcut]\nfrom=0\nweights_type=per_feature\n",
+		  "weights need layers of one size" },
+		{ NET CONV "[Gaussian_yolo]\nclasses=2\nnum=1\n", "8 channels come in, 11 are needed" },
+		{ NET CONV "[Gaussian_yolo]\nclasses=2\nnum=1\nyolo_point=top\n", "yolo_point=top" },
 		{ NET CONV "[maxpool]\nsize=65\n", "size=65" },
 		{ NET CONV "[maxpool]\nsize=2\nstride=2\npadding=9\n", "padding=9" },
 		{ NET CONV "[upsample]\nstride=-2\n", "stride=-2" },
@@ -268,6 +284,52 @@ static void test_weights(void)
 	free(more);
 	free(w);
 	cb_nn_graph_release(&g);
+}
+
+static void count_seen(void *ctx, const void *p, size_t n)
+{
+	(void)p;
+	*(size_t *)ctx += n;
+}
+
+/* Weights that two layers use are read twice and told once; layers behind a blur have the
+ * numbers that their cfg means. */
+static void test_shared_weights(void)
+{
+	static const char text[] = NET
+		"[convolutional]\nfilters=3\nsize=3\npad=1\nstride=2\nantialiasing=1\nactivation=linear\n"
+		"[convolutional]\nfilters=3\nsize=3\npad=1\nbatch_normalize=1\nactivation=linear\n"
+		"[convolutional]\nfilters=3\nsize=3\npad=1\nshare_index=1\nactivation=linear\n"
+		"[convolutional]\nfilters=5\nsize=1\nactivation=linear\n[route]\nlayers=1,-2\n";
+	size_t told = 0, floats = 84 + 93 + 20;
+	struct cb_net_opts o = { .threads = 1, .keep = true, .seen = count_seen, .ctx = &told };
+	struct cb_err err = CB_ERR_INIT;
+	struct cb_net *net = NULL;
+	struct cb_nn_graph g;
+	float *w = calloc(floats + 5, sizeof(*w)), out[6 * 32 * 32];
+	bool same = true;
+
+	OK(cb_nn_graph_parse(&g, text, sizeof(text) - 1, 0, 0, &err) == 0);
+	OK_INT(g.n, 6);
+	OK_INT(g.weights, floats);
+	OK(g.layer[3].share == 2 && g.layer[3].bn && g.layer[5].from[0] == 2 && g.layer[5].from[1] == 3);
+	OK(g.layer[0].w == 64 && g.layer[1].w == 32);
+	cb_nn_graph_release(&g);
+	w[1] = 2.8e-45f;	/* version 0.2 */
+	for (size_t i = 5; i < floats + 5; i++)
+		w[i] = unit() + .5f;
+	save(cfg_path, text, sizeof(text) - 1);
+	save(w_path, w, (floats + 5) * sizeof(*w));
+	if (OK(cb_net_open(&net, cfg_path, w_path, &o, &err) == 0)) {
+		OK_INT(told, sizeof(text) - 1 + (floats + 5) * sizeof(*w));
+		OK(cb_net_run(net, &err) == 0);
+		OK(cb_net_layer_output(net, 5, out, sizeof(out) / sizeof(out[0])) == 6 * 32 * 32);
+		for (int i = 0; i < 6 * 32 * 32; i++)
+			same &= isfinite(out[i]) && out[i] != 0;
+		OK(same);
+	}
+	cb_net_free(net);
+	free(w);
 }
 
 /* --- damage ---------------------------------------------------------------------------------------- */
@@ -676,6 +738,7 @@ int main(void)
 	test_share();
 	test_cfg();
 	test_weights();
+	test_shared_weights();
 	test_boxes();
 	test_damaged();
 	unlink(cfg_path);
