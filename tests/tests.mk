@@ -48,8 +48,10 @@ $(O)/aid/nn-conform: $(O)/obj/tests/nn/conform.o $(O)/obj/tests/nn/kinds.o $(O)/
 		$(O)/lib/libcrypto.a $(O)/lib/libbase.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(link) $(call extern,nn crypto) $(LDLIBS)
-AIDS += $(O)/aid/nn-steady
-$(O)/aid/nn-steady: $(O)/obj/tests/nn/steady.o $(O)/lib/libnn.a $(O)/lib/libwire.a $(O)/lib/libcrypto.a \
+# what a run asks of the system; models damaged at random (2220-model-mutate.t, make robustness)
+nn_aids := $(O)/aid/nn-steady $(O)/aid/nn-mutate
+AIDS += $(nn_aids)
+$(nn_aids): $(O)/aid/nn-%: $(O)/obj/tests/nn/%.o $(O)/lib/libnn.a $(O)/lib/libwire.a $(O)/lib/libcrypto.a \
 		$(O)/lib/libbase.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(link) $(call extern,nn crypto) $(LDLIBS)
@@ -127,6 +129,11 @@ demo:
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)scripts/demo $(O)
 
+# 10 000 damaged models; a case that went wrong is named: nn-mutate -c CASE runs it again
+ROBUST_CASES ?= 10000
+robustness: $(O)/aid/nn-mutate
+	$(Q)$(O)/aid/nn-mutate -n $(ROBUST_CASES) tests/fuzz/corpus/nn_cfg/* tests/fuzz/corpus/nn_pack/*
+
 bench:
 	$(Q)scripts/deps bench
 	$(Q)$(MAKE) --no-print-directory all
@@ -168,6 +175,7 @@ help:
 	@echo 'make demo          record, analyse and alert on a real clip; results under demo/'
 	@echo 'make check         every test (installs what is missing: scripts/deps)'
 	@echo 'make install       into DESTDIR and PREFIX ($(PREFIX)); make uninstall takes it away'
+	@echo 'make robustness    load $(ROBUST_CASES) damaged models; ROBUST_CASES=N for another number'
 	@echo 'make bench         measurements, beside other programs on this machine'
 	@echo 'make accuracy      how well models detect, on pictures with known boxes; BESIDE=darknet'
 	@echo 'make fuzz          fuzz every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) each; FUZZ=name for one'
@@ -182,4 +190,4 @@ help:
 	@echo 'variables: O=DIR PREFIX= DESTDIR= CC= CFLAGS= V=1 WERROR=1 JOBS=N'
 	@echo '           SANITIZE=address,undefined (with O=build-asan)'
 
-.PHONY: check-all check-tests check-scripts fuzz-run sbom-build
+.PHONY: check-all check-tests check-scripts fuzz-run robustness sbom-build

@@ -129,7 +129,8 @@ static int load_pack(struct cb_nn_plan *n, const struct cb_pack *p, const struct
 	n->names = malloc(p->name_list.n + 1);
 	if (!n->names)
 		return cb_err_nomem(err);
-	memcpy(n->names, p->name_list.p, p->name_list.n);
+	if (p->name_list.n)
+		memcpy(n->names, p->name_list.p, p->name_list.n);
 	n->names[p->name_list.n] = 0;
 	n->names_len = p->name_list.n;
 	return 0;
