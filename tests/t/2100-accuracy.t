@@ -53,7 +53,12 @@ for set in coco:person mot:body faces:Face plates:License_Plate; do
 	exits 0 ap "$set" --data "$set" -m m.cfg --json
 	ok "$set: everything is found" 'is out ".AP > 0.999999 and .AP50 > 0.999999 and .boxes > 10 and .pictures == 10"'
 done
-ok 'a plate at the usual threshold' 'is out ".recall + .false >= 0 and .false == 0"'
+ok 'and nothing else' 'is out ".false == 0 and .\"recall_at_0.1\" == 1"'
+# a model in one file brings its names
+mkdir one
+exits 0 cb-model convert -q m.cfg -o one/m.cbm
+exits 0 ap plates --data plates -m one/m.cbm --json
+ok 'and finds the same' 'is out ".AP > 0.999999 and .classes == {plate: 1}"'
 exits 65 ap mot --data mot -m m.cfg
 ok 'a model with other classes' 'grep -q "^ap.py: m.cfg: knows none of the classes of mot$" err'
 sed -i 's/^\([0-9]*\),1,[^,]*/\1,1,-500/' mot/gt/gt.txt
