@@ -32,6 +32,7 @@
 
 #define LIBRARY "/usr/lib/darknet/libdarknet.so"
 #define LIBRARY_BYTES (64u << 20)
+#define DATA_BYTES ((rlim_t)6 << 30)
 
 static network *(*dk_load)(char *, char *, int);
 static void (*dk_batch)(network *, int);
@@ -167,7 +168,7 @@ int main(int argc, char **argv)
 {
 	static char cfg[] = "/proc/self/fd/4", weights[] = "/proc/self/fd/5";
 	uint8_t msg[CB_DK_MESSAGE_MAX], digest[CB_SHA256_LEN], *shared, *results;
-	const struct rlimit none = { 0, 0 };
+	const struct rlimit none = { 0, 0 }, data = { DATA_BYTES, DATA_BYTES };
 	uint32_t inputs, layers;
 	struct stat st;
 	network *net;
@@ -177,7 +178,11 @@ int main(int argc, char **argv)
 		return CB_E_USAGE;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* it has nothing to write to files, and more memory than was foreseen is a mistake */
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	setrlimit(RLIMIT_CORE, &none);
+	setrlimit(RLIMIT_FSIZE, &none);
+	setrlimit(RLIMIT_DATA, &data);
 	get(msg, CB_DK_LOAD, CB_DK_LOAD_BYTES);
 	inputs = cb_le32(msg + 12);
 	layers = cb_le32(msg + 16);

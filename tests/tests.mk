@@ -187,7 +187,7 @@ help:
 	@echo
 	@echo 'one check: make check-unit, check-tools [T=tests/t/X.t], check-layers, check-headers,'
 	@echo '           check-scripts, check-man, check-completions, check-needed, check-sbom'
-	@echo 'variables: O=DIR PREFIX= DESTDIR= CC= CFLAGS= V=1 WERROR=1 JOBS=N'
+	@echo 'variables: O=DIR PREFIX= DESTDIR= CC= CFLAGS= V=1 WERROR=1 JOBS=N WITH_DARKNET=1 (or empty)'
 	@echo '           SANITIZE=address,undefined (with O=build-asan)'
 
 .PHONY: check-all check-tests check-scripts fuzz-run robustness sbom-build

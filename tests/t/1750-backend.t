@@ -190,6 +190,18 @@ exec 9>&-
 ok 'it goes with a killed cb-detect' 'wait_for "[ ! -e /proc/${h% } ] || grep -q \"^State:.Z\" /proc/${h% }/status"'
 wait "$pid" 2>/dev/null
 
+# asked to stop, it ends as ever
+cb-detect -m m.cfg --backend darknet --tee <in >tee.cbf 2>err &
+pid=$!
+exec 9>in
+cat clip.cbf >&9
+ok 'a stream that has not ended' 'wait_for "[ -s tee.cbf ] && catches $pid"'
+kill "$pid"
+st=0
+wait "$pid" || st=$?
+exec 9>&-
+ok 'asked to stop: exit 0, a whole stream' '[ "$st" -eq 0 ] && [ ! -s err ] && cb-frame check tee.cbf >out 2>&1'
+
 # nothing there
 CB_LIBEXEC=$T/nowhere
 exits 69 sh -c 'cb-detect -m m.cfg --backend darknet <clip.cbf'
