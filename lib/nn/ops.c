@@ -217,29 +217,53 @@ void cb_nn_avgpool(const struct cb_nn_view *dst, const struct cb_nn_view *src)
 	cb_nn_pad(dst);
 }
 
+/* n pixels of w <= 8 channels, b apart. */
+static void affine_row(float *restrict d, const float *restrict f, size_t n, uint32_t b, uint32_t w,
+		       const float *k, const float *add, bool more)
+{
+	float by[8] = { 0 }, plus[8] = { 0 };
+
+	for (uint32_t j = 0; j < w; j++) {
+		by[j] = k[j];
+		plus[j] = add ? add[j] : 0;
+	}
+	if (b == 1)
+		for (size_t i = 0; i < n; i++)
+			d[i] = (more ? d[i] : plus[0]) + by[0] * f[i];
+	else if (w == 8 && more)
+		for (size_t i = 0; i < n; i++)
+			for (uint32_t j = 0; j < 8; j++)
+				d[i * b + j] += by[j] * f[i * b + j];
+	else if (w == 8)
+		for (size_t i = 0; i < n; i++)
+			for (uint32_t j = 0; j < 8; j++)
+				d[i * b + j] = plus[j] + by[j] * f[i * b + j];
+	else
+		for (size_t i = 0; i < n; i++)
+			for (uint32_t j = 0; j < w; j++)
+				d[i * b + j] = (more ? d[i * b + j] : plus[j]) + by[j] * f[i * b + j];
+}
+
 void cb_nn_affine(const struct cb_nn_view *dst, const struct cb_nn_view *src, const float *k,
 		  const float *add, bool more)
 {
-	static const float zeros[16];
-	uint32_t n = src->c < dst->c ? src->c : dst->c;
+	uint32_t n = src->c < dst->c ? src->c : dst->c, run;
 	size_t hw = (size_t)dst->h * dst->w;
 
-	for (uint32_t c = 0; c < n; c += 8) {
-		const float *f = src->p + cb_nn_at(src, c, 0), *plus = add ? add + c : zeros;
+	for (uint32_t c = 0; c < n; c += run) {
+		const float *f = src->p + cb_nn_at(src, c, 0);
 		float *d = dst->p + cb_nn_at(dst, c, 0);
 
-		if (dst->b % 8 || src->b % 8 || n - c < 8) {
-			for (uint32_t m = c; m < n && m < c + 8; m++)
-				for (size_t i = 0; i < hw; i++) {
-					float *to = &dst->p[cb_nn_at(dst, m, i)];
-
-					*to = (more ? *to : 0) + k[m] * src->p[cb_nn_at(src, m, i)] + plus[m - c];
-				}
-			continue;
+		run = 1;
+		if (src->b == dst->b && src->b > 1) {
+			run = src->b - c % src->b < 8 ? src->b - c % src->b : 8;
+			run = n - c < run ? n - c : run;
 		}
-		for (size_t i = 0; i < hw; i++, f += src->b, d += dst->b)
-			for (uint32_t j = 0; j < 8; j++)
-				d[j] = (more ? d[j] : 0) + k[c + j] * f[j] + plus[j];
+		if (src->b == dst->b)
+			affine_row(d, f, hw, src->b, run, k + c, add ? add + c : NULL, more);
+		else
+			for (size_t i = 0; i < hw; i++, d += dst->b, f += src->b)
+				*d = (more ? *d : add ? add[c] : 0) + k[c] * *f;
 	}
 	cb_nn_pad(dst);
 }
@@ -326,14 +350,15 @@ void cb_nn_pool(const struct cb_nn_view *dst, const struct cb_nn_view *src,
 
 void cb_nn_maxdepth(const struct cb_nn_view *dst, const struct cb_nn_view *src)
 {
-	for (uint32_t c = 0; c < src->c; c++) {
-		for (size_t i = 0; i < (size_t)src->h * src->w; i++) {
-			float *to = &dst->p[cb_nn_at(dst, c % dst->c, i)];
-			float v = src->p[cb_nn_at(src, c, i)];
+	size_t hw = (size_t)src->h * src->w;
 
-			if (c < dst->c || v > *to)
-				*to = v;
-		}
+	for (uint32_t c = 0; c < src->c; c++) {
+		const float *f = src->p + cb_nn_at(src, c, 0);
+		float *d = dst->p + cb_nn_at(dst, c % dst->c, 0);
+
+		for (size_t i = 0; i < hw; i++, f += src->b, d += dst->b)
+			if (c < dst->c || *f > *d)
+				*d = *f;
 	}
 	cb_nn_pad(dst);
 }
@@ -413,14 +438,25 @@ void cb_nn_reorg(const struct cb_nn_view *dst, const struct cb_nn_view *src, uin
 		uint32_t part = k / oc;
 
 		for (uint32_t j = 0; j < src->h; j++) {
-			for (uint32_t i = 0; i < src->w; i++) {
-				size_t to = i + (size_t)src->w * (j + (size_t)src->h * k);
-				size_t x = (size_t)i * stride + part % stride;
-				size_t y = (size_t)j * stride + part / stride;
-				size_t at = x + w2 * (y + (size_t)h2 * (k % oc));
+			size_t to = (size_t)src->w * (j + (size_t)src->h * k);
+			size_t y = (size_t)j * stride + part / stride;
+			size_t at = part % stride + w2 * (y + (size_t)h2 * (k % oc));
+			/* channel and pixel of both: a channel ends within the row at times */
+			uint32_t tc = (uint32_t)(to / dhw), fc = (uint32_t)(at / hw);
+			size_t tp = to % dhw, fp = at % hw;
 
-				dst->p[cb_nn_at(dst, (uint32_t)(to / dhw), to % dhw)] =
-					src->p[cb_nn_at(src, (uint32_t)(at / hw), at % hw)];
+			for (uint32_t i = 0; i < src->w;) {
+				float *d = dst->p + cb_nn_at(dst, tc, 0);
+				const float *f = src->p + cb_nn_at(src, fc, 0);
+
+				for (; i < src->w && tp < dhw && fp < hw; i++, tp++, fp += stride)
+					d[tp * dst->b] = f[fp * src->b];
+				if (tp == dhw) {
+					tp = 0;
+					tc++;
+				}
+				for (; fp >= hw; fp -= hw)
+					fc++;
 			}
 		}
 	}
@@ -443,7 +479,7 @@ void cb_nn_reorg3d(const struct cb_nn_view *dst, const struct cb_nn_view *src, u
 			float *to = dst->p + cb_nn_at(dst, k, (size_t)y * dst->w);
 
 			for (uint32_t x = 0; x < dst->w; x++, from += (size_t)stride * src->b, to += dst->b) {
-				if (whole)
+				if (run > 1)
 					memcpy(to, from, run * sizeof(*to));
 				else
 					*to = *from;
@@ -456,13 +492,19 @@ void cb_nn_reorg3d(const struct cb_nn_view *dst, const struct cb_nn_view *src, u
 void cb_nn_sam(const struct cb_nn_view *dst, const struct cb_nn_view *a,
 	       const struct cb_nn_view *b, enum cb_nn_act act)
 {
-	size_t hw = (size_t)dst->h * dst->w;
+	size_t hw = (size_t)dst->h * dst->w, n = cb_nn_view_floats(dst->c, dst->h, dst->w, dst->b);
+	bool flat = a->b == dst->b && b->b == dst->b;
 
-	for (uint32_t c = 0; c < dst->c; c++)
+	for (size_t i = 0; i < n && flat; i++)
+		dst->p[i] = a->p[i] * b->p[i];
+	for (uint32_t c = 0; c < dst->c && !flat; c++) {
+		const float *x = a->p + cb_nn_at(a, c, 0), *y = b->p + cb_nn_at(b, c, 0);
+		float *d = dst->p + cb_nn_at(dst, c, 0);
+
 		for (size_t i = 0; i < hw; i++)
-			dst->p[cb_nn_at(dst, c, i)] = cb_nn_act_value(act,
-				a->p[cb_nn_at(a, c, i)] * b->p[cb_nn_at(b, c, i)]);
-	cb_nn_pad(dst);
+			d[i * dst->b] = x[i * a->b] * y[i * b->b];
+	}
+	cb_nn_act(dst, dst, act);
 }
 
 void cb_nn_softmax(float *dst, const float *src, size_t n, float temperature)
