@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Checks metric.py: cases worked out by hand, and random ones beside a second implementation that
+"""Checks metric.py and what ap.py refuses: cases worked out by hand, and random ones beside a second implementation that
 follows the definition by brute force. Prints "ok WHAT" or "not ok WHAT: ..."; exit 1 if any failed."""
+import argparse
 import os
 import random
 import sys
 from fractions import Fraction as F
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import ap  # noqa: E402
 import metric  # noqa: E402
 
 failed = 0
@@ -201,6 +203,20 @@ def at_random(cases):
     same("and there is something to compare", between > compared / 4, True)
 
 
+def guards():
+    """--within: a second model may be better than the first; libdarknet's figure may not differ."""
+    first = {"model": "f", "set": "s", "AP": .5}
+    for aside, within, bad in ((.495, 1, 0), (.485, 1, 1), (.8, 1, 0), (None, 1, 0)):
+        same(f"AP {aside} beside 0.5, {within} allowed", ap.guard(
+            argparse.Namespace(least=[], within=within, beside=None), {**first, "AP": aside}, first), bad)
+    for mine, other, bad in ((.5005, .5, 0), (.502, .5, 1), (.498, .5, 1), (None, None, 0)):
+        same(f"AP {mine}, libdarknet's {other}, 0.1 allowed", ap.guard(
+            argparse.Namespace(least=[], within=.1, beside="darknet"),
+            {**first, "AP": .9, "darknet": {"AP": other, "cb_AP": mine}}, first), bad)
+    same("less than nothing is less", ap.guard(argparse.Namespace(least=["AP=0.1"], within=None), {**first, "AP": None}, first), 1)
+
+
 by_hand()
+guards()
 at_random(int(sys.argv[1]) if len(sys.argv) > 1 else 150)
 sys.exit(failed > 0)
