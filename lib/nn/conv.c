@@ -78,12 +78,13 @@ out:
 	return rc;
 }
 
-/* The shortcut that the convolution i can add itself, or -1. */
-static int fusible(struct cb_nn_planner *p, int i)
+int cb_nn_fusible(struct cb_nn_planner *p, int i)
 {
 	const struct cb_nn_graph *g = &p->n->g;
 	int j = i + 1;
 
+	if (p->n->apart)
+		return -1;
 	while (j < g->n && g->layer[j].type == CB_NN_PASS && p->uses[j - 1] == 1)
 		j++;
 	if (j >= g->n || g->layer[j].type != CB_NN_SHORTCUT || p->uses[j - 1] != 1 ||
@@ -177,13 +178,17 @@ int cb_nn_plan_conv(struct cb_nn_planner *p, int i, int src)
 		return cb_nn_failed(p, i, "no such convolution", dnnl_unimplemented);
 	}
 	/* the general method adds wrong values where there are few channels (SSE4.1) */
-	join = rank == 2 && act == l->act ? fusible(p, i) : -1;
+	join = rank == 2 && act == l->act ? cb_nn_fusible(p, i) : -1;
 	if (join >= 0) {
 		uint32_t sb = cb_nn_block_of(cb_nn_query_md(pd, dnnl_query_src_md));
 		uint32_t db = cb_nn_block_of(cb_nn_query_md(pd, dnnl_query_dst_md));
 		dnnl_primitive_desc_t with = NULL;
 
-		from = n->out[n->g.layer[join].from[0]];
+		from = cb_nn_as_floats(p, i, n->out[n->g.layer[join].from[0]]);
+		if (from < 0) {
+			dnnl_primitive_desc_destroy(pd);
+			return -1;
+		}
 		if (cb_nn_same_layout(&n->tensor[from].v, db))
 			with = conv_pd(p, l, sb, db, act, true, n->g.layer[join].act);
 		if (rank_pd(with) < rank) {

@@ -122,10 +122,20 @@ static int load_pack(struct cb_nn_plan *n, const struct cb_pack *p, const struct
 
 	if (load_cfg(n, p->cfg.p, p->cfg.n, o, err))
 		return p->file ? cb_err_prefix(err, "model.cfg") : -1;
-	if (p->kind != CB_PACK_FLOAT)
-		return cb_err_set(err, CB_E_DATA, "model.int8: weights of 8 bits are not supported");
-	if (cb_nn_weights_memory(&f, p->body.p, p->body.n, &n->g, err) || cb_nn_plan(n, &f, err))
+	if (p->kind == CB_PACK_INT8) {
+		struct cb_nn_quant q;
+		int bad;
+
+		if (cb_nn_quant_parse(&q, p->body.p, p->body.n, &n->g, err))
+			return cb_err_prefix(err, "model.int8");
+		f.q = &q;
+		bad = cb_nn_plan(n, &f, err);
+		cb_nn_quant_release(&q);
+		if (bad)
+			return cb_err_prefix(err, "model.int8");
+	} else if (cb_nn_weights_memory(&f, p->body.p, p->body.n, &n->g, err) || cb_nn_plan(n, &f, err)) {
 		return cb_err_prefix(err, p->file ? "model.weights" : "weights");
+	}
 	n->names = malloc(p->name_list.n + 1);
 	if (!n->names)
 		return cb_err_nomem(err);
@@ -237,6 +247,7 @@ int cb_net_open(struct cb_net **ret, const char *cfg, const char *weights,
 	if (!plan)
 		return cb_err_nomem(err);
 	plan->keep = o->keep;
+	plan->apart = o->apart;
 	plan->users = 1;
 	had = threads_swap(&omp, threads);
 	isa_limit(o->isa);
@@ -349,13 +360,18 @@ float *cb_net_input(struct cb_net *n)
 	return cb_nn_view_of(&n->run, n->plan->input).p;
 }
 
-int cb_net_run(struct cb_net *n, struct cb_err *err)
+int cb_net_run_timed(struct cb_net *n, int64_t *took_ns, struct cb_err *err)
 {
 	int had = threads_swap(&n->omp, n->threads), rc;
 
-	rc = cb_nn_run(&n->run, err);
+	rc = cb_nn_run(&n->run, took_ns, err);
 	threads_swap(&n->omp, had);
 	return rc;
+}
+
+int cb_net_run(struct cb_net *n, struct cb_err *err)
+{
+	return cb_net_run_timed(n, NULL, err);
 }
 
 int cb_net_boxes(const struct cb_net *n, float threshold, float nms, struct cb_box *ret, int max)
@@ -392,6 +408,14 @@ int64_t cb_net_layer_output(const struct cb_net *n, int layer, float *ret, size_
 	if (p->out[layer] < 0 || (!p->keep && p->tensor[p->out[layer]].last != INT32_MAX))
 		return -1;
 	v = cb_nn_view_of(&n->run, p->out[layer]);
+	if (p->tensor[p->out[layer]].u8) {
+		const struct cb_nn_q q = p->tensor[p->out[layer]].q;
+		const uint8_t *from = (const uint8_t *)v.p;
+
+		for (size_t i = 0; i < floats && i < max; i++)
+			ret[i] = q.scale * (float)(from[i % hw * l->c + i / hw] - q.zero);
+		return (int64_t)floats;
+	}
 	if (!cb_nn_is_detector(l->type))
 		for (size_t i = 0; i < floats && i < max; i++)
 			ret[i] = v.p[cb_nn_at(&v, (uint32_t)(i / hw), i % hw)];

@@ -43,6 +43,7 @@ struct cb_net_opts {
 	enum cb_isa isa;	/* never use more than this; process-wide, the first net decides */
 	uint32_t width, height;	/* override the cfg's input size, 0: as it says */
 	bool keep;		/* for tests: keep every layer's output (more memory) */
+	bool apart;		/* fold no layer into another, so that each has an output */
 	/* told every byte that was read: the cfg's and then the weights', in their order, or
 	 * those of a model in one file */
 	void (*seen)(void *ctx, const void *p, size_t n);
@@ -93,6 +94,8 @@ const char *cb_nn_library_version(void);	/* "oneDNN 2.6.3" */
 /* Where the input picture goes: 3*h*w floats, planar, filled by the caller before a run. */
 float *cb_net_input(struct cb_net *n);
 int cb_net_run(struct cb_net *n, struct cb_err *err);
+/* The same; took_ns has room for cb_net_steps and is told how long each took. */
+int cb_net_run_timed(struct cb_net *n, int64_t *took_ns, struct cb_err *err);
 
 /* The boxes that one picture can give before suppression are kept up to this many, best first. */
 #define CB_NET_BOXES_MAX 8192

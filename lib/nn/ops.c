@@ -521,3 +521,39 @@ void cb_nn_softmax(float *dst, const float *src, size_t n, float temperature)
 	for (size_t i = 0; i < n; i++)
 		dst[i] /= sum;
 }
+
+void cb_nn_bytes_copy(uint8_t *dst, uint32_t dst_c, struct cb_nn_q dst_q, const uint8_t *src,
+		      uint32_t src_c, struct cb_nn_q src_q, uint32_t n, size_t pixels)
+{
+	bool same = dst_q.scale == src_q.scale && dst_q.zero == src_q.zero;
+	uint8_t table[256];
+
+	for (int i = 0; i < 256 && !same; i++) {
+		float v = rintf((float)(i - src_q.zero) * src_q.scale / dst_q.scale) + (float)dst_q.zero;
+
+		table[i] = v < 0 ? 0 : v > 255 ? 255 : (uint8_t)v;
+	}
+	for (size_t i = 0; i < pixels; i++, dst += dst_c, src += src_c) {
+		if (same)
+			memcpy(dst, src, n);
+		else
+			for (uint32_t k = 0; k < n; k++)
+				dst[k] = table[src[k]];
+	}
+}
+
+void cb_nn_bytes_upsample(uint8_t *dst, const uint8_t *src, uint32_t c, uint32_t h, uint32_t w,
+			  uint32_t stride)
+{
+	size_t row = (size_t)w * stride * c;
+
+	for (uint32_t y = 0; y < h; y++, dst += row * stride) {
+		uint8_t *to = dst;
+
+		for (uint32_t x = 0; x < w; x++, src += c)
+			for (uint32_t k = 0; k < stride; k++, to += c)
+				memcpy(to, src, c);
+		for (uint32_t k = 1; k < stride; k++)
+			memcpy(dst + k * row, dst, row);
+	}
+}

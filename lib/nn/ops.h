@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "nn/graph.h"
+#include "nn/quant.h"
 
 struct cb_nn_view {
 	uint32_t c, h, w, b;
@@ -69,6 +70,12 @@ void cb_nn_sam(const struct cb_nn_view *dst, const struct cb_nn_view *a,
 /* Darknet's [reorg], which mixes places and channels, and [reorg3d]: pixels to channels. */
 void cb_nn_reorg(const struct cb_nn_view *dst, const struct cb_nn_view *src, uint32_t stride);
 void cb_nn_reorg3d(const struct cb_nn_view *dst, const struct cb_nn_view *src, uint32_t stride);
+/* Bytes, channels last: n of the src_c channels of each pixel to n of dst_c, from one way of
+ * storing to the other. */
+void cb_nn_bytes_copy(uint8_t *dst, uint32_t dst_c, struct cb_nn_q dst_q, const uint8_t *src,
+		      uint32_t src_c, struct cb_nn_q src_q, uint32_t n, size_t pixels);
+void cb_nn_bytes_upsample(uint8_t *dst, const uint8_t *src, uint32_t c, uint32_t h, uint32_t w,
+			  uint32_t stride);
 /* Softmax over n planar values. */
 void cb_nn_softmax(float *dst, const float *src, size_t n, float temperature);
 

@@ -369,10 +369,29 @@ static int plan_layer(struct cb_nn_planner *p, int i)
 	struct cb_nn_plan *n = p->n;
 	int src = i ? n->out[i - 1] : n->input;
 	const struct cb_nn_layer *l = &n->g.layer[i];
-	uint32_t b = n->tensor[src].v.b;
-	/* of what comes out with other channels than went in */
-	uint32_t new_b = cb_nn_is_block(b) && l->c % b == 0 ? b : 1;
+	uint32_t b, new_b;
 
+	if (p->q) {
+		int done = cb_nn_plan_bytes(p, i, src);
+
+		if (done != -2)
+			return done;
+		/* in floats, then, what it reads */
+		if (l->type != CB_NN_PASS && l->type != CB_NN_ROUTE)
+			src = cb_nn_as_floats(p, i, src);
+		for (int k = 0; k < l->nfrom && src >= 0; k++) {
+			int t = cb_nn_as_floats(p, i, n->out[l->from[k]]);
+
+			if (t < 0)
+				return -1;
+			n->out[l->from[k]] = t;
+		}
+		if (src < 0)
+			return -1;
+	}
+	b = n->tensor[src].v.b;
+	/* of what comes out with other channels than went in */
+	new_b = cb_nn_is_block(b) && l->c % b == 0 ? b : 1;
 	switch (l->type) {
 	case CB_NN_CONV: return cb_nn_plan_conv(p, i, src);
 	case CB_NN_CONNECTED: return cb_nn_plan_connected(p, i, src);
@@ -412,7 +431,8 @@ int cb_nn_plan(struct cb_nn_plan *n, struct cb_nn_weights *f, struct cb_err *err
 
 	n->out = malloc((size_t)g->n * sizeof(*n->out));
 	p.uses = calloc((size_t)g->n, sizeof(*p.uses));
-	if (!n->out || !p.uses) {
+	p.wants = calloc((size_t)g->n, sizeof(*p.wants));
+	if (!n->out || !p.uses || !p.wants) {
 		cb_err_nomem(err);
 		goto out;
 	}
@@ -430,14 +450,23 @@ int cb_nn_plan(struct cb_nn_plan *n, struct cb_nn_weights *f, struct cb_err *err
 	n->input = cb_nn_tensor_new(&p, g->c, g->h, g->w, 1);
 	if (n->input < 0)
 		goto out;
+	if (f->q && cb_nn_has_vnni()) {
+		p.q = f->q;
+		n->tensor[n->input].q = cb_nn_q_of(0, 1);
+		cb_nn_wants(&p);
+	}
 	n->tensor[n->input].first = 0;
 	n->tensor[n->input].last = LAST;
 	for (int i = 0; i < g->n; i++) {
 		if (cb_nn_room(&p))
 			goto out;
+		int first = i;
+
 		i = plan_layer(&p, i);
 		if (i < 0)
 			goto out;
+		for (; p.q && first <= i; first++)
+			cb_nn_range(&p, first);
 	}
 	/* what is looked at after the run */
 	for (int i = 0; i < g->n; i++)
@@ -457,6 +486,7 @@ int cb_nn_plan(struct cb_nn_plan *n, struct cb_nn_weights *f, struct cb_err *err
 out:
 	dnnl_stream_destroy(p.stream);
 	free(p.uses);
+	free(p.wants);
 	return rc;
 }
 

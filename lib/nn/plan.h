@@ -10,13 +10,17 @@
 
 #include "nn/graph.h"
 #include "nn/ops.h"
+#include "nn/quant.h"
 #include "nn/weights.h"
 
-#define CB_NN_ARGS_MAX 6
+#define CB_NN_ARGS_MAX 6	/* of a primitive */
 #define CB_NN_FOLDED (-1)
 
 struct cb_nn_tensor {
 	struct cb_nn_view v;	/* its p is NULL: see cb_nn_view_of */
+	bool u8;		/* bytes, channels last; else floats */
+	struct cb_nn_q q;	/* what the bytes mean, or would */
+	int twin;		/* the same values as floats or bytes, or -1 */
 	size_t bytes;
 	int first, last;	/* steps that write and read it */
 	int parent;		/* part of another tensor, at poff; or -1 */
@@ -42,6 +46,8 @@ enum cb_nn_op {
 	CB_NN_OP_REORG,
 	CB_NN_OP_REORG3D,
 	CB_NN_OP_SOFTMAX,
+	CB_NN_OP_BYTES_COPY,	/* as COPY, of bytes; q may differ */
+	CB_NN_OP_BYTES_UPSAMPLE,
 };
 
 struct cb_nn_arg {
@@ -71,7 +77,7 @@ struct cb_nn_step {
 struct cb_nn_plan {
 	struct cb_nn_graph g;
 	unsigned users;			/* runners; atomic */
-	bool keep;
+	bool keep, apart;		/* apart: no layer is folded into another */
 	dnnl_engine_t engine;
 	int input;			/* tensor of the picture */
 	int *out;			/* tensor of each layer's output, or CB_NN_FOLDED */
@@ -94,7 +100,8 @@ struct cb_nn_runner {
 	void *scratch;
 };
 
-/* Make the steps and lay out the arena; reads the weights. n has its graph and engine. With
+/* Make the steps and lay out the arena; reads the weights. n has its graph and engine. Weights
+ * in 8 bits are used as such where the processor multiplies bytes (VNNI), else as floats. With
  * n->keep no tensor's room is used again, so that every layer's output can be looked at. */
 int cb_nn_plan(struct cb_nn_plan *n, struct cb_nn_weights *f, struct cb_err *err);
 /* All that it holds, graph and engine too. */
@@ -102,8 +109,8 @@ void cb_nn_plan_release(struct cb_nn_plan *n);
 
 int cb_nn_runner_init(struct cb_nn_runner *ret, const struct cb_nn_plan *n, struct cb_err *err);
 void cb_nn_runner_release(struct cb_nn_runner *r);
-/* Run all steps. */
-int cb_nn_run(const struct cb_nn_runner *r, struct cb_err *err);
+/* Run all steps. took_ns: what each took, or NULL. */
+int cb_nn_run(const struct cb_nn_runner *r, int64_t *took_ns, struct cb_err *err);
 /* A tensor where this runner has it. */
 struct cb_nn_view cb_nn_view_of(const struct cb_nn_runner *r, int tensor);
 

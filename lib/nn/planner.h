@@ -12,6 +12,8 @@ struct cb_nn_planner {
 	struct cb_nn_weights *f;
 	dnnl_stream_t stream;	/* for work on weights */
 	int *uses;		/* how many layers read each layer's output */
+	const struct cb_nn_quant *q;	/* what to do in 8 bits, or NULL */
+	bool *wants;		/* does who reads this layer's output take bytes? */
 	struct cb_err *err;
 };
 
@@ -32,6 +34,21 @@ struct cb_nn_step *cb_nn_plain(struct cb_nn_planner *p, enum cb_nn_op op, int la
 			       int src, int src2);
 /* The tensor in blocks of b: itself, or a copy made by a step. */
 int cb_nn_in_layout(struct cb_nn_planner *p, int layer, int tensor, uint32_t b);
+
+/* --- 8 bits (bytes.c) */
+int cb_nn_tensor_bytes(struct cb_nn_planner *p, uint32_t c, uint32_t h, uint32_t w, struct cb_nn_q q);
+/* The tensor as floats, or as bytes: itself, its twin, or a new twin made by a step. -2: it
+ * has no range for bytes. */
+int cb_nn_as_floats(struct cb_nn_planner *p, int layer, int tensor);
+int cb_nn_as_bytes(struct cb_nn_planner *p, int layer, int tensor);
+/* Does the processor multiply bytes without overflow (VNNI)? */
+bool cb_nn_has_vnni(void);
+/* Fill p->wants. */
+void cb_nn_wants(struct cb_nn_planner *p);
+/* Plan layer i in bytes; its last layer, or -2 where that cannot be. */
+int cb_nn_plan_bytes(struct cb_nn_planner *p, int i, int src);
+/* The range of layer i for its tensor. */
+void cb_nn_range(struct cb_nn_planner *p, int i);
 
 /* --- layouts: b as in ops.h */
 dnnl_format_tag_t cb_nn_tag(uint32_t b);
@@ -61,11 +78,14 @@ struct cb_nn_step *cb_nn_prim(struct cb_nn_planner *p, int layer, dnnl_primitive
 void cb_nn_arg_tensor(struct cb_nn_planner *p, struct cb_nn_step *s, int what,
 		      const dnnl_memory_desc_t *md, int tensor);
 void cb_nn_arg_const(struct cb_nn_step *s, int what, const dnnl_memory_desc_t *md, void *c);
+dnnl_status_t cb_nn_append_act(dnnl_post_ops_t ops, enum cb_nn_act a);
 /* Run a reorder now (weights). */
 int cb_nn_reorder_now(struct cb_nn_planner *p, int layer, const dnnl_memory_desc_t *from, void *src,
 		      const dnnl_memory_desc_t *to, void *dst);
 
 /* --- layers: the last layer that is done with it */
+/* The shortcut that the convolution i can add itself, or -1. */
+int cb_nn_fusible(struct cb_nn_planner *p, int i);
 int cb_nn_plan_conv(struct cb_nn_planner *p, int i, int src);
 int cb_nn_plan_connected(struct cb_nn_planner *p, int i, int src);
 

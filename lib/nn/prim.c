@@ -61,7 +61,7 @@ int cb_nn_tensor_new(struct cb_nn_planner *p, uint32_t c, uint32_t h, uint32_t w
 	t[n->ntensors] = (struct cb_nn_tensor){
 		.v = { c, h, w, b, NULL },
 		.bytes = cb_nn_view_floats(c, h, w, b) * sizeof(float),
-		.first = LAST, .last = -1, .parent = -1,
+		.first = LAST, .last = -1, .parent = -1, .twin = -1,
 	};
 	return n->ntensors++;
 }
@@ -232,7 +232,7 @@ int cb_nn_act_ops(enum cb_nn_act a, struct cb_nn_eltwise ret[static 2])
 	return -1;
 }
 
-static dnnl_status_t add_act(dnnl_post_ops_t ops, enum cb_nn_act a)
+dnnl_status_t cb_nn_append_act(dnnl_post_ops_t ops, enum cb_nn_act a)
 {
 	struct cb_nn_eltwise e[2];
 	int k = cb_nn_act_ops(a, e);
@@ -259,11 +259,11 @@ dnnl_status_t cb_nn_attr(dnnl_primitive_attr_t *ret, enum cb_nn_act act,
 	if (!s)
 		s = dnnl_post_ops_create(&ops);
 	if (!s)
-		s = add_act(ops, act);
+		s = cb_nn_append_act(ops, act);
 	if (!s && add)
 		s = dnnl_post_ops_append_binary(ops, dnnl_binary_add, add);
 	if (!s && add)
-		s = add_act(ops, act2);
+		s = cb_nn_append_act(ops, act2);
 	if (!s)
 		s = dnnl_primitive_attr_set_post_ops(attr, ops);
 	dnnl_post_ops_destroy(ops);

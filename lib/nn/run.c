@@ -8,6 +8,8 @@
 #include <xmmintrin.h>
 #endif
 
+#include "base/time.h"
+
 #define BEYOND 256	/* some kernels read a vector beyond the last value */
 
 void *cb_nn_alloc(size_t bytes)
@@ -104,6 +106,16 @@ static void run_plain(const struct cb_nn_runner *r, const struct cb_nn_step *s)
 	case CB_NN_OP_SAM: cb_nn_sam(d, a, b, s->act); break;
 	case CB_NN_OP_REORG3D: cb_nn_reorg3d(d, a, l->stride_x); break;
 	case CB_NN_OP_REORG: cb_nn_reorg(d, a, l->stride_x); break;
+	case CB_NN_OP_BYTES_COPY: {
+		const struct cb_nn_tensor *t = r->plan->tensor;
+
+		cb_nn_bytes_copy((uint8_t *)d->p + s->d, d->c, t[s->dst].q, (uint8_t *)a->p + s->s, a->c,
+				 t[s->src].q, s->n, (size_t)d->h * d->w);
+		break;
+	}
+	case CB_NN_OP_BYTES_UPSAMPLE:
+		cb_nn_bytes_upsample((uint8_t *)d->p, (uint8_t *)a->p, a->c, a->h, a->w, l->stride_x);
+		break;
 	case CB_NN_OP_SOFTMAX: {
 		size_t each = (size_t)d->c * d->h * d->w / l->groups;
 
@@ -137,14 +149,21 @@ static void denormals_back(unsigned had)
 #endif
 }
 
-static int run_steps(const struct cb_nn_runner *r, struct cb_err *err)
+static int run_steps(const struct cb_nn_runner *r, int64_t *took_ns, struct cb_err *err)
 {
 	const struct cb_nn_plan *n = r->plan;
+	int64_t t = took_ns ? cb_now_mono_ns() : 0;
 
 	for (int i = 0; i < n->nsteps; i++) {
 		const struct cb_nn_step *s = &n->step[i];
 		dnnl_status_t st;
 
+		if (took_ns && i) {
+			int64_t now = cb_now_mono_ns();
+
+			took_ns[i - 1] = now - t;
+			t = now;
+		}
 		if (s->op != CB_NN_OP_PRIM) {
 			run_plain(r, s);
 			continue;
@@ -154,13 +173,15 @@ static int run_steps(const struct cb_nn_runner *r, struct cb_err *err)
 			return cb_err_set(err, CB_E_BUG, "layer %d %s: oneDNN status %d", s->layer,
 					  n->g.layer[s->layer].name, (int)st);
 	}
+	if (took_ns && n->nsteps)
+		took_ns[n->nsteps - 1] = cb_now_mono_ns() - t;
 	return 0;
 }
 
-int cb_nn_run(const struct cb_nn_runner *r, struct cb_err *err)
+int cb_nn_run(const struct cb_nn_runner *r, int64_t *took_ns, struct cb_err *err)
 {
 	unsigned had = denormals_off();
-	int rc = run_steps(r, err);
+	int rc = run_steps(r, took_ns, err);
 
 	denormals_back(had);
 	return rc;

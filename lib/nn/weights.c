@@ -152,6 +152,17 @@ static int fold(float *k, float *bias, float scale, float mean, float var, uint3
 	return 0;
 }
 
+/* Where a layer's floats are: of a model in 8 bits each by itself. */
+static struct cb_nn_weights *source(struct cb_nn_weights *f, const struct cb_nn_graph *g, int layer,
+				    struct cb_nn_weights *own)
+{
+	if (!f->q)
+		return f;
+	*own = (struct cb_nn_weights){ .fd = -1, .mem = f->q->layer[layer].raw,
+				       .size = g->layer[layer].weights * sizeof(float) };
+	return own;
+}
+
 static int read_layer(struct cb_nn_weights *f, const struct cb_nn_graph *g, int layer,
 		      float *w, float *bias, struct cb_err *err)
 {
@@ -196,9 +207,15 @@ out:
 int cb_nn_weights_layer(struct cb_nn_weights *f, const struct cb_nn_graph *g, int layer,
 			float *w, float *bias, struct cb_err *err)
 {
-	struct cb_nn_weights again = *f;
+	struct cb_nn_weights again = *f, own;
 	int rc;
 
+	if (f->q && f->q->layer[layer].int8) {
+		cb_nn_quant_floats(f->q, g, layer, w, bias);
+		return 0;
+	}
+	if (f->q)
+		return read_layer(source(f, g, layer, &own), g, layer, w, bias, err);
 	again.seen = NULL;
 	again.at = f->first;
 	for (int i = 0; i < layer; i++)
@@ -224,10 +241,12 @@ int cb_nn_weights_affine(struct cb_nn_weights *f, const struct cb_nn_graph *g, i
 {
 	const struct cb_nn_layer *l = &g->layer[layer];
 	float *bn = malloc(3 * sizeof(*bn) * l->c);
+	struct cb_nn_weights own;
 	int rc = -1;
 
 	if (!bn)
 		return cb_err_nomem(err);
+	f = source(f, g, layer, &own);
 	if (read_all(f, add, sizeof(*add) * l->c, err) ||
 	    read_all(f, bn, 3 * sizeof(*bn) * l->c, err))
 		goto out;
@@ -266,8 +285,10 @@ int cb_nn_weights_mix(struct cb_nn_weights *f, const struct cb_nn_graph *g, int 
 {
 	const struct cb_nn_layer *l = &g->layer[layer];
 	uint32_t n = l->mix == CB_NN_MIX_CHANNEL ? l->c : 1;
+	struct cb_nn_weights own;
 	int rc = 0;
 
+	f = source(f, g, layer, &own);
 	for (int i = 0; i <= l->nfrom && !rc; i++) {
 		rc = read_all(f, k + i * each, sizeof(*k) * n, err);
 		if (!rc)

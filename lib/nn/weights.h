@@ -5,11 +5,13 @@
 #define CB_NN_WEIGHTS_H
 
 #include "nn/graph.h"
+#include "nn/quant.h"
 
 struct cb_nn_weights {
 	int fd;
 	const uint8_t *mem;	/* the file's bytes where they are in memory: not copied, not seen */
 	uint64_t size, first, at;	/* bytes of the file, of its header, read so far */
+	const struct cb_nn_quant *q;	/* or weights in 8 bits: then nothing else is set but fd -1 */
 	void (*seen)(void *ctx, const void *p, size_t n);	/* told what is read, or NULL */
 	void *ctx;
 };

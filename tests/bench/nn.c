@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Time of one network run: nn CFG WEIGHTS [RUNS [ISA [THREADS]]] prints the median and the
  * best in ms, the time to open and the memory. ISA: auto, sse41, avx2, avx512. CB_BENCH_STEPS=1 adds what
- * the run consists of. */
+ * the run consists of, with the least time of each step. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +37,7 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[4], isas[i]))
 			o.isa = (enum cb_isa)i;
 	t0 = cb_now_mono_ns();
-	if (cb_net_open(&n, argv[1], argv[2], &o, &err)) {
+	if (cb_net_open(&n, argv[1], argv[2][0] ? argv[2] : NULL, &o, &err)) {
 		fprintf(stderr, "nn: %s\n", err.msg);
 		return err.code;
 	}
@@ -66,11 +66,25 @@ int main(int argc, char **argv)
 	printf("%.2f ms median, %.2f best of %d, open %.1f ms, %.1f MB resident, %s, %d steps, "
 	       "%d boxes\n", ms[runs / 2], ms[0], runs, open_ms, (double)ru.ru_maxrss / 1024,
 	       cb_net_isa(n), cb_net_steps(n), boxes);
-	for (int i = 0; getenv("CB_BENCH_STEPS") && i < cb_net_steps(n); i++) {
-		struct cb_net_step s;
+	if (getenv("CB_BENCH_STEPS")) {
+		int k = cb_net_steps(n);
+		int64_t *took = calloc((size_t)k + 1, sizeof(*took)), *best = calloc((size_t)k + 1, sizeof(*best));
 
-		cb_net_step(n, i, &s);
-		printf("%d\t%s\t%s\n", s.layer, s.type, s.impl);
+		for (int r = 0; took && best && r < runs; r++) {
+			if (cb_net_run_timed(n, took, &err))
+				return err.code;
+			for (int i = 0; i < k; i++)
+				if (!r || took[i] < best[i])
+					best[i] = took[i];
+		}
+		for (int i = 0; took && best && i < k; i++) {
+			struct cb_net_step s;
+
+			cb_net_step(n, i, &s);
+			printf("%d\t%s\t%s\t%.1f us\n", s.layer, s.type, s.impl, (double)best[i] / 1e3);
+		}
+		free(took);
+		free(best);
 	}
 	free(ms);
 	cb_net_free(n);
