@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/depthwise.h"
+
 bool cb_nn_has_vnni(void)
 {
 	dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
@@ -288,6 +290,19 @@ static int plan_conv(struct cb_nn_planner *p, int i, int src)
 	c.dst = p->wants[c.last] && out->hi > out->lo ?
 		cb_nn_tensor_bytes(p, l->c, l->h, l->w, cb_nn_q_of(out->lo, out->hi)) :
 		cb_nn_tensor_new(p, l->c, l->h, l->w, l->c);
+	if (c.dst >= 0 && n->tensor[c.dst].u8 && c.last == i && n->threads == 1 && cb_nn_depthwise_fits(l)) {
+		struct cb_nn_depthwise *d = cb_nn_constant(p, cb_nn_depthwise_bytes(l));
+
+		if (!d)
+			return -1;
+		cb_nn_depthwise_init(d, l, q, n->tensor[c.src].q, n->tensor[c.dst].q);
+		s = cb_nn_plain(p, CB_NN_OP_DEPTHWISE, i, c.dst, c.src, -1);
+		if (!s)
+			return -1;
+		s->constant = d;
+		n->out[i] = c.dst;
+		return i;
+	}
 	b = c.dst < 0 ? NULL : cb_nn_constant(p, (l->c + 63) / 64 * 64 * sizeof(float));
 	if (!b)
 		return -1;

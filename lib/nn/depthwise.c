@@ -79,6 +79,7 @@ bool cb_nn_depthwise_fits(const struct cb_nn_layer *l)
 	return l->type == CB_NN_CONV && l->groups == l->ic && l->c == l->ic && l->dilation == 1 &&
 		(l->size == 3 || l->size == 5) && l->stride_x == l->stride_y && l->stride_x <= 2 &&
 		l->pad == l->size / 2 && l->iw >= l->size && l->ih >= l->size &&
+		l->c >= 32 /* of fewer oneDNN makes more */ &&
 		(l->act == CB_NN_LINEAR || l->act == CB_NN_LEAKY || l->act == CB_NN_RELU ||
 		 l->act == CB_NN_RELIE);
 }

@@ -246,6 +246,7 @@ int cb_net_open(struct cb_net **ret, const char *cfg, const char *weights,
 	plan = calloc(1, sizeof(*plan));
 	if (!plan)
 		return cb_err_nomem(err);
+	plan->threads = threads;
 	plan->keep = o->keep;
 	plan->apart = o->apart;
 	plan->users = 1;

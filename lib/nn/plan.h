@@ -48,6 +48,7 @@ enum cb_nn_op {
 	CB_NN_OP_SOFTMAX,
 	CB_NN_OP_BYTES_COPY,	/* as COPY, of bytes; q may differ */
 	CB_NN_OP_BYTES_UPSAMPLE,
+	CB_NN_OP_DEPTHWISE,
 };
 
 struct cb_nn_arg {
@@ -70,6 +71,7 @@ struct cb_nn_step {
 	uint32_t d, s, n;
 	enum cb_nn_act act;
 	float alpha, beta;
+	const void *constant;
 	const float *k, *add;	/* affine: constants of a value for each channel */
 	bool more;
 };
@@ -77,6 +79,7 @@ struct cb_nn_step {
 struct cb_nn_plan {
 	struct cb_nn_graph g;
 	unsigned users;			/* runners; atomic */
+	int threads;			/* that each run uses */
 	bool keep, apart;		/* apart: no layer is folded into another */
 	dnnl_engine_t engine;
 	int input;			/* tensor of the picture */

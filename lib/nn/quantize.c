@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -824,7 +823,6 @@ static int choose(struct cb_quantizer *q, struct cb_err *err)
 		q->error = measure(q, q->int8, MEASURED, err);
 		if (q->error < 0)
 			goto out;
-		if (getenv("DBG")) fprintf(stderr, "%d %g\n", float_, q->error);
 		if (q->error <= q->o.loss)
 			break;
 		while (float_ < q->results && !q->result[float_].int8)

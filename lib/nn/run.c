@@ -9,6 +9,7 @@
 #endif
 
 #include "base/time.h"
+#include "nn/depthwise.h"
 
 #define BEYOND 256	/* some kernels read a vector beyond the last value */
 
@@ -113,6 +114,9 @@ static void run_plain(const struct cb_nn_runner *r, const struct cb_nn_step *s)
 				 t[s->src].q, s->n, (size_t)d->h * d->w);
 		break;
 	}
+	case CB_NN_OP_DEPTHWISE:
+		cb_nn_depthwise_run(s->constant, (uint8_t *)d->p, (const uint8_t *)a->p);
+		break;
 	case CB_NN_OP_BYTES_UPSAMPLE:
 		cb_nn_bytes_upsample((uint8_t *)d->p, (uint8_t *)a->p, a->c, a->h, a->w, l->stride_x);
 		break;
