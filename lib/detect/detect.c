@@ -25,6 +25,7 @@
 #define RUN_EVERY_US 60000000
 #define BEHIND_NS (CB_NS_PER_S / 2)		/* then analysis is left out */
 #define FAR_BEHIND_NS (3 * CB_NS_PER_S)		/* then decoding, up to the next keyframe */
+#define HOLD_LIVE 32		/* packets that may have to be decoded at once */
 #define TAINT_US 10000000	/* after damage, where no keyframe comes to end it */
 #define AHEAD 6			/* pictures made ready beyond those looked at */
 #define HELD_BYTES (8u << 20)	/* of frames behind a picture that is looked at */
@@ -675,7 +676,7 @@ static int on_packet(struct cb_detect *d, const struct cb_packet *p, struct cb_e
 			     .chosen = chosen };
 	if (chosen)
 		cb_sha256(e->digest, p->data, p->len);
-	if (cb_decoder_send(d->dec, p, &why) < 0) {
+	if ((chosen ? cb_decoder_send(d->dec, p, &why) : cb_decoder_put_off(d->dec, p, &why)) < 0) {
 		if (why.code == CB_E_OS || why.code == CB_E_BUG) {
 			if (err)
 				*err = why;
@@ -691,6 +692,23 @@ static int on_packet(struct cb_detect *d, const struct cb_packet *p, struct cb_e
 		d->taint_us = t_us;
 	/* keyframes alone follow nothing: have each picture now, not some keyframes later */
 	return d->o->pick.mode == CB_PICK_KEYFRAMES ? drain(d, err) : 0;
+}
+
+/* What the decoder may leave out: nothing that shows in what is analysed. */
+static void decode_less(struct cb_detect *d, const struct cb_stream *s)
+{
+	struct cb_decoder_policy policy = { .hold = d->live ? HOLD_LIVE : CB_DECODER_HOLD, .prompt = d->live };
+	uint32_t w, h;
+
+	/* sharpness is measured at full resolution */
+	if (!d->o->health)
+		cb_motion_size(s->width, s->height, &policy.width, &policy.height);
+	if (!d->o->health && d->model) {
+		cb_model_input(d->model, s->width, s->height, &w, &h);
+		policy.width = w > policy.width ? w : policy.width;
+		policy.height = h > policy.height ? h : policy.height;
+	}
+	cb_decoder_policy(d->dec, &policy);
 }
 
 static int on_stream(struct cb_detect *d, const struct cb_frame *f, struct cb_err *err)
@@ -727,6 +745,8 @@ static int on_stream(struct cb_detect *d, const struct cb_frame *f, struct cb_er
 			return -1;
 		}
 		d->failed = true;
+	} else {
+		decode_less(d, &s);
 	}
 	return 0;
 }

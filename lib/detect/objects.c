@@ -278,6 +278,21 @@ void cb_model_free(struct cb_model *m)
 
 /* --- pictures to inputs ------------------------------------------------------------------------ */
 
+void cb_model_input(const struct cb_model *m, uint32_t width, uint32_t height, uint32_t *ret_w,
+		    uint32_t *ret_h)
+{
+	uint32_t w = m->w, h = m->h;
+
+	if (m->o->resize == CB_RESIZE_LETTERBOX && width && height) {
+		if ((uint64_t)w * height < (uint64_t)h * width)
+			h = (uint32_t)((uint64_t)height * w / width);
+		else
+			w = (uint32_t)((uint64_t)width * h / height);
+	}
+	*ret_w = w + !w;
+	*ret_h = h + !h;
+}
+
 int cb_input_init(struct cb_input *in, const struct cb_model *m, struct cb_err *err)
 {
 	*in = (struct cb_input){ .planes = malloc((size_t)m->w * m->h * 3 * sizeof *in->planes) };
@@ -319,14 +334,7 @@ static int place(struct cb_prep *p, const struct cb_picture *pic, struct cb_err 
 		return 0;
 	cb_fit_free(p->fit);
 	p->fit = NULL;
-	if (m->o->resize == CB_RESIZE_LETTERBOX) {
-		if ((uint64_t)m->w * pic->height < (uint64_t)m->h * pic->width)
-			at.height = (uint32_t)((uint64_t)pic->height * m->w / pic->width);
-		else
-			at.width = (uint32_t)((uint64_t)pic->width * m->h / pic->height);
-	}
-	at.width += !at.width;
-	at.height += !at.height;
+	cb_model_input(m, pic->width, pic->height, &at.width, &at.height);
 	at.x = (m->w - at.width) / 2;
 	at.y = (m->h - at.height) / 2;
 	p->at = at;

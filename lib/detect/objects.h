@@ -81,6 +81,9 @@ int cb_model_run(struct cb_model *m, const struct cb_input *in, struct cb_object
 
 /* The net itself, for those who look at it or run it alone. */
 struct cb_net *cb_model_net(struct cb_model *m);
+/* What a picture of width x height is resized to for the model. */
+void cb_model_input(const struct cb_model *m, uint32_t width, uint32_t height, uint32_t *ret_w,
+		    uint32_t *ret_h);
 const char *cb_model_class(const struct cb_model *m, int class_id);
 const char *cb_model_isa(const struct cb_model *m);
 /* What runs it, as "NAME VERSION". */

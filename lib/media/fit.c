@@ -28,6 +28,7 @@ struct cb_fit {
 
 	/* what the tables are for */
 	uint32_t in_w, in_h;
+	unsigned shrunk;
 	struct cb_colour colour;
 	bool ready;
 	struct axis luma_x, luma_y, chroma_x, chroma_y;
@@ -221,10 +222,14 @@ static void matrix_make(struct cb_fit_matrix *m, enum cb_matrix which, bool full
 	m->b0 = m->y0 - 128 * 128 * m->bu;
 }
 
-/* Where the samples of a plane lie that holds one for 1 << sub luma samples. */
-static struct samples samples_of(uint32_t size, unsigned sub, bool centre)
+/* Where the samples of a plane lie that holds one for 1 << sub samples of the picture's
+ * planes, which hold one for 1 << shrunk luma samples. */
+static struct samples samples_of(uint32_t size, unsigned shrunk, unsigned sub, bool centre)
 {
-	return (struct samples){ (size + (1u << sub) - 1) >> sub, sub, centre ? (1u << sub) - 1 : 0 };
+	unsigned all = shrunk + sub;
+
+	return (struct samples){ (size + (1u << all) - 1) >> all, all,
+				 centre ? (1u << all) - 1 : ((1u << shrunk) - 1) << sub };
 }
 
 static bool has_chroma(const struct cb_fit *f)
@@ -235,12 +240,12 @@ static bool has_chroma(const struct cb_fit *f)
 static int prepare(struct cb_fit *f, const struct cb_picture *in, const struct cb_colour *c,
 		   struct cb_err *err)
 {
-	struct samples lx = samples_of(in->width, 0, false), ly = samples_of(in->height, 0, false);
-	struct samples cx = samples_of(in->width, c->chroma_x, c->centre_x);
-	struct samples cy = samples_of(in->height, c->chroma_y, c->centre_y);
+	struct samples lx = samples_of(in->width, in->shrunk, 0, false), ly = samples_of(in->height, in->shrunk, 0, false);
+	struct samples cx = samples_of(in->width, in->shrunk, c->chroma_x, c->centre_x);
+	struct samples cy = samples_of(in->height, in->shrunk, c->chroma_y, c->centre_y);
 	size_t rows, pad;
 
-	if (f->ready && f->in_w == in->width && f->in_h == in->height &&
+	if (f->ready && f->in_w == in->width && f->in_h == in->height && f->shrunk == in->shrunk &&
 	    f->colour.format == c->format && f->colour.full == c->full && f->colour.matrix == c->matrix &&
 	    f->colour.centre_x == c->centre_x && f->colour.centre_y == c->centre_y)
 		return 0;
@@ -248,6 +253,7 @@ static int prepare(struct cb_fit *f, const struct cb_picture *in, const struct c
 	f->colour = *c;
 	f->in_w = in->width;
 	f->in_h = in->height;
+	f->shrunk = in->shrunk;
 	matrix_make(&f->matrix, c->matrix, c->full);
 	if (axis_make(&f->luma_x, f->w, in->width, &lx, true, err) < 0 ||
 	    axis_make(&f->luma_y, f->h, in->height, &ly, false, err) < 0)
@@ -302,8 +308,8 @@ static void along(struct cb_fit *f, const struct axis *a, const int16_t *in, int
 
 static void chroma(struct cb_fit *f, const struct cb_picture *in, uint32_t y)
 {
-	uint32_t rows = samples_of(in->height, f->colour.chroma_y, false).n;
-	size_t n = samples_of(in->width, f->colour.chroma_x, false).n;
+	uint32_t rows = samples_of(in->height, in->shrunk, f->colour.chroma_y, false).n;
+	size_t n = samples_of(in->width, in->shrunk, f->colour.chroma_x, false).n;
 
 	if (f->colour.layout == CB_LAYOUT_PLANAR) {
 		for (int i = 1; i < 3; i++) {
@@ -395,9 +401,11 @@ int cb_fit_run(struct cb_fit *f, const struct cb_picture *in, void *out, size_t 
 	       struct cb_err *err)
 {
 	struct cb_colour c;
+	uint32_t rows;
+	size_t n;
 
 	if (!in->width || !in->height || in->width > CB_PICTURE_SIDE_MAX ||
-	    in->height > CB_PICTURE_SIDE_MAX || !in->plane[0])
+	    in->height > CB_PICTURE_SIDE_MAX || in->shrunk > 3 || !in->plane[0])
 		return cb_err_set(err, CB_E_DATA, "cannot fit a picture of %u x %u", in->width, in->height);
 	cb_colour_of(&c, in);
 	if ((c.layout >= CB_LAYOUT_PLANAR && !in->plane[1]) || (c.layout == CB_LAYOUT_PLANAR && !in->plane[2]))
@@ -406,8 +414,10 @@ int cb_fit_run(struct cb_fit *f, const struct cb_picture *in, void *out, size_t 
 		return other(f, in, out, stride, plane, err);
 	if (prepare(f, in, &c, err) < 0)
 		return -1;
+	rows = samples_of(in->height, in->shrunk, 0, false).n;
+	n = samples_of(in->width, in->shrunk, 0, false).n;
 	for (uint32_t y = 0; y < f->h; y++) {
-		down(f, &f->luma_y, in->plane[0], in->stride[0], in->height, y, in->width);
+		down(f, &f->luma_y, in->plane[0], in->stride[0], rows, y, n);
 		along(f, &f->luma_x, f->wide, f->line[0]);
 		if (has_chroma(f))
 			chroma(f, in, y);

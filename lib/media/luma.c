@@ -14,7 +14,8 @@ bool cb_luma_line(const struct cb_picture *p, uint32_t x, uint32_t y, uint32_t n
 	uint16_t wide[AT_ONCE];
 	int c, depth;
 
-	if (!f || f->flags & AV_PIX_FMT_FLAG_HWACCEL || x > p->width || n > p->width - x || y >= p->height)
+	if (!f || f->flags & AV_PIX_FMT_FLAG_HWACCEL || p->shrunk || x > p->width || n > p->width - x ||
+	    y >= p->height)
 		return false;
 	c = f->flags & AV_PIX_FMT_FLAG_RGB && f->nb_components > 2;
 	depth = f->comp[c].depth;

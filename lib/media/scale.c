@@ -49,6 +49,7 @@ static const int *coefficients(enum cb_matrix m)
 int cb_scaler_run(struct cb_scaler *s, const struct cb_picture *in, uint8_t *out, struct cb_err *err)
 {
 	const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get((enum AVPixelFormat)in->format);
+	int in_w = AV_CEIL_RSHIFT((int)in->width, in->shrunk), in_h = AV_CEIL_RSHIFT((int)in->height, in->shrunk);
 	int w = (int)s->width, h = (int)s->height, full, to_full = 1;
 	size_t cw = (s->width + 1) / 2, ch = (s->height + 1) / 2, n = (size_t)s->width * s->height;
 	uint8_t *dst[4] = { out };
@@ -58,7 +59,7 @@ int cb_scaler_run(struct cb_scaler *s, const struct cb_picture *in, uint8_t *out
 	const int *matrix;
 
 	if (!in->width || !in->height || in->width > CB_PICTURE_SIDE_MAX ||
-	    in->height > CB_PICTURE_SIDE_MAX || !desc || (desc->flags & AV_PIX_FMT_FLAG_HWACCEL) ||
+	    in->height > CB_PICTURE_SIDE_MAX || in->shrunk > 3 || !desc || (desc->flags & AV_PIX_FMT_FLAG_HWACCEL) ||
 	    !in->plane[0])
 		return cb_err_set(err, CB_E_DATA, "cannot scale a picture of %u x %u in format %d",
 				  in->width, in->height, in->format);
@@ -74,13 +75,13 @@ int cb_scaler_run(struct cb_scaler *s, const struct cb_picture *in, uint8_t *out
 		dst[2] = out + n + cw * ch;
 		to_full = c.full;
 	}
-	s->sws = sws_getCachedContext(s->sws, (int)in->width, (int)in->height,
+	s->sws = sws_getCachedContext(s->sws, in_w, in_h,
 				      (enum AVPixelFormat)c.format, w, h, to, FLAGS, NULL, NULL, NULL);
 	if (!s->sws)
 		return cb_err_set(err, CB_E_DATA, "cannot convert pixel format %s", desc->name);
 	matrix = coefficients(c.matrix);
 	sws_setColorspaceDetails(s->sws, matrix, full, matrix, to_full, 0, 1 << 16, 1 << 16);
-	if (sws_scale(s->sws, in->plane, in->stride, 0, (int)in->height, dst, stride) != h)
+	if (sws_scale(s->sws, in->plane, in->stride, 0, in_h, dst, stride) != h)
 		return cb_err_set(err, CB_E_DATA, "cannot scale a picture of %u x %u to %d x %d",
 				  in->width, in->height, w, h);
 	return 0;
