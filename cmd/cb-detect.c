@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Objects, motion and scene changes in a frame stream, as events. */
+/* Objects, motion and scene changes in frame streams, as events. */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "base/stop.h"
 #include "cli/cli.h"
 #include "detect/detect.h"
+#include "detect/feed.h"
 #include "detect/health.h"
 #include "wire/event.h"
 #include "wire/frame.h"
@@ -22,7 +24,8 @@ enum {
 
 struct opts {
 	struct cb_detect_opts d;
-	int threads;
+	int threads, inputs;
+	const char *input[CB_FEEDS_MAX];
 	bool tee, picked, object_options, engine_options, frozen;
 };
 
@@ -150,7 +153,12 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		o->tee = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		argp_error(st, "too many operands");
+		if (o->inputs == CB_FEEDS_MAX)
+			argp_error(st, "more than %d inputs", CB_FEEDS_MAX);
+		for (int i = 0; i < o->inputs; i++)
+			if (!strcmp(arg, o->input[i]))
+				argp_error(st, "%s: given twice", arg);
+		o->input[o->inputs++] = arg;
 		return 0;
 	case ARGP_KEY_END:
 		if (o->object_options && !o->d.model)
@@ -161,6 +169,9 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 			argp_error(st, "--models and --key go with --require-signed");
 		if (o->frozen && !o->d.health)
 			argp_error(st, "--frozen has no use with --no-health");
+		if (o->tee && o->inputs > 1)
+			argp_error(st, "--tee passes one stream on, and there are %d", o->inputs);
+		o->inputs += !o->inputs;	/* stdin */
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -168,7 +179,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 
 static const struct argp argp = {
 	.options = options, .parser = parse, .children = cb_cli_children,
-	.doc = "Write what is seen in a frame stream as events.",
+	.args_doc = "[FILE...]", .doc = "Write what is seen in frame streams as events.",
 };
 
 /* What a backend has to say. */
@@ -181,43 +192,75 @@ static void say(void *ctx, bool warning, const char *text)
 		cb_cli_note("darknet: %s", text);
 }
 
-static void idle(void *d)
+static void progress(const struct cb_detect_stats *s)
 {
-	cb_detect_idle(d, STDIN_FILENO);
+	cb_cli_progress("%ju pictures analysed, %ju objects, %ju with motion", (uintmax_t)s->analysed,
+			(uintmax_t)s->objects, (uintmax_t)s->moving);
 }
 
-/* Everything from stdin through the analysis. -1 also where the input ended
- * badly; *ret_whole says whether it had its END. */
-static int run(struct cb_detect *d, struct cb_reader *in, bool *ret_whole, uint16_t *ret_reason,
-	       struct cb_err *err)
+/* What there is to say of an input that has ended, before the one diagnostic. */
+static void told(const struct cb_feed *f, const char *name)
 {
-	const struct cb_detect_stats *s = cb_detect_stats(d);
-	struct cb_err read_err = CB_ERR_INIT;
-	struct cb_frame f;
-	struct cb_end end;
-	int r;
+	const struct cb_detect_stats *s = cb_detect_stats(f->d);
+	const char *colon = *name ? ": " : "";
 
-	*ret_whole = false;
-	*ret_reason = CB_END_STOPPED;
-	while ((r = cb_reader_next(in, &f, &read_err)) > 0) {
-		if (f.type == CB_FRAME_END && !cb_end_parse(&end, &f, NULL))
-			*ret_reason = end.reason;
-		if (cb_detect_frame(d, &f, err) < 0)
-			return -1;
-		cb_cli_progress("%ju pictures analysed, %ju objects, %ju with motion",
-				(uintmax_t)s->analysed, (uintmax_t)s->objects, (uintmax_t)s->moving);
-	}
+	if (s->decode_errors)
+		cb_cli_warn("%s%s%ju of %ju packets could not be decoded whole", name, colon,
+			    (uintmax_t)s->decode_errors, (uintmax_t)s->packets);
+	if (s->skipped)
+		cb_cli_warn("%s%s%ju pictures left out: slower than the live stream", name, colon,
+			    (uintmax_t)s->skipped);
+	cb_cli_note("%s%s%ju packets, %ju pictures analysed, %ju objects, %ju pictures with motion", name,
+		    colon, (uintmax_t)s->packets, (uintmax_t)s->analysed, (uintmax_t)s->objects,
+		    (uintmax_t)s->moving);
+}
+
+static void ended(struct cb_feed *f)
+{
+	if (f->err.code)
+		cb_cli_warn("%s: %s", f->name, f->err.msg);
+	told(f, f->name);
+}
+
+/* One input: to stdout as lines, or as the stream with the events in it. */
+static void run_one(struct cb_feed *f, struct cb_sink *sink, struct cb_err *err)
+{
+	struct cb_err close_err = CB_ERR_INIT;
+
+	cb_detect_sink(f->d, sink);
+	cb_feed_run(f, progress);
 	cb_cli_progress("%s", "");
-	if (!r)
-		r = cb_reader_finish(in, &read_err);
-	if (cb_detect_finish(d, err) < 0) {
-		*ret_whole = !r && err->code == CB_E_DATA;
-		return -1;
+	*err = f->err;
+	/* where input or backend fail, what came before is worth having */
+	if (err->code && err->code != CB_E_DATA && err->code != CB_E_UNAVAIL && err->code != CB_E_PROTOCOL)
+		return;
+	if (cb_sink_close(sink, f->whole, f->reason, &close_err) < 0)
+		*err = close_err;	/* what was not written is worse than what was not read */
+	told(f, "");
+}
+
+/* Several inputs: a sink each, one output. */
+static void run_all(struct cb_feed *f, int n, struct cb_out *lines, struct cb_err *err)
+{
+	static struct cb_sink sink[CB_FEEDS_MAX];
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct cb_err close_err = CB_ERR_INIT;
+	int bad;
+
+	for (int i = 0; i < n; i++) {
+		sink[i] = (struct cb_sink){ .ndjson = lines, .lock = &lock };
+		cb_detect_sink(f[i].d, &sink[i]);
 	}
-	*ret_whole = !r;
-	if (r < 0)
-		*err = read_err;
-	return r;
+	bad = cb_feeds_run(f, n, ended, err);
+	if (bad > 0) {
+		cb_err_set(err, CB_E_NO, "%d of %d inputs did not end well", bad, n);
+		for (int i = 0; i < n; i++)	/* the worst */
+			if (f[i].err.code > err->code)
+				err->code = f[i].err.code;
+	}
+	if (cb_out_close(lines, &close_err) < 0)
+		*err = close_err;
+	pthread_mutex_destroy(&lock);
 }
 
 int main(int argc, char **argv)
@@ -226,56 +269,47 @@ int main(int argc, char **argv)
 				 .health = true, .frozen_us = CB_HEALTH_FROZEN_US,
 				 .pick = { .mode = CB_PICK_EVERY, .every = 1 },
 				 .objects = { .threshold = 2500, .nms = 4500, .say = say } }, .threads = 1 };
-	struct cb_err err = CB_ERR_INIT, close_err = CB_ERR_INIT;
-	struct cb_detect *d = NULL;
+	struct cb_err err = CB_ERR_INIT;
 	struct cb_crew *crew = NULL;
-	struct cb_reader in;
-	struct cb_writer tee;
+	static struct cb_feed feed[CB_FEEDS_MAX];
 	static struct cb_out lines;
+	struct cb_writer tee;
 	struct cb_sink sink = { 0 };
-	const struct cb_detect_stats *s;
-	bool whole = false;
-	uint16_t reason = CB_END_EOF;
 	int fd;
 
 	cb_cli_parse("cb-detect", &argp, argc, argv, &o);
 	o.d.objects.prints = cb_cli_verbose;
-	cb_reader_init(&in, STDIN_FILENO);
 	cb_writer_init(&tee, -1);
-	if ((o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0) ||
-	    cb_detect_crew(&crew, &o.d, o.threads, &err) < 0 || cb_detect_open(&d, &o.d, crew, &err) < 0 ||
-	    (fd = cb_stdout_take(&err)) < 0)
+	if (o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0)
+		goto out;
+	for (int i = 0; i < o.inputs; i++)
+		if (cb_feed_open(&feed[i], o.input[i], &err) < 0)
+			goto out;
+	if (cb_detect_crew(&crew, &o.d, o.threads, &err) < 0)
+		goto out;
+	for (int i = 0; i < o.inputs; i++)
+		if (cb_detect_open(&feed[i].d, &o.d, crew, &err) < 0)
+			goto out;
+	fd = cb_stdout_take(&err);
+	if (fd < 0)
 		goto out;
 	cb_stop_install(false);
-	cb_pipe_grow(STDIN_FILENO, 256 << 10);
 	cb_out_init(&lines, fd);
 	tee.fd = fd;
 	if (o.tee)
 		sink.tee = &tee;
 	else
 		sink.ndjson = &lines;
-	in.before_block = idle;
-	in.ctx = d;
-	cb_detect_sink(d, &sink);
-
-	/* where input or backend fail, what came before is worth having */
-	if (run(d, &in, &whole, &reason, &err) < 0 && err.code != CB_E_DATA &&
-	    err.code != CB_E_UNAVAIL && err.code != CB_E_PROTOCOL)
-		goto out;
-	if (cb_sink_close(&sink, whole, reason, &close_err) < 0)
-		err = close_err;	/* what was not written is worse than what was not read */
-	s = cb_detect_stats(d);
-	if (s->decode_errors)
-		cb_cli_warn("%ju of %ju packets could not be decoded whole", (uintmax_t)s->decode_errors,
-			    (uintmax_t)s->packets);
-	if (s->skipped)
-		cb_cli_warn("%ju pictures left out: slower than the live stream", (uintmax_t)s->skipped);
-	cb_cli_note("%ju packets, %ju pictures analysed, %ju objects, %ju pictures with motion",
-		    (uintmax_t)s->packets, (uintmax_t)s->analysed, (uintmax_t)s->objects, (uintmax_t)s->moving);
+	if (o.inputs == 1)
+		run_one(&feed[0], &sink, &err);
+	else
+		run_all(feed, o.inputs, &lines, &err);
 out:
 	cb_writer_release(&tee);
-	cb_reader_release(&in);
-	cb_detect_free(d);
+	for (int i = 0; i < o.inputs; i++) {
+		cb_detect_free(feed[i].d);
+		cb_feed_release(&feed[i]);
+	}
 	cb_crew_free(crew);
 	return cb_cli_finish(&err);
 }

@@ -50,6 +50,11 @@ void cb_stop_install(bool ignore_pipe)
 		signal(SIGPIPE, SIG_IGN);
 }
 
+void cb_stop_ask(void)
+{
+	cb_stop_flag = 1;
+}
+
 bool cb_stop_wanted(void)
 {
 	return cb_stop_flag;

@@ -10,6 +10,8 @@
 
 /* Install the handlers; with ignore_pipe, also ignore SIGPIPE (for keepers of state). */
 void cb_stop_install(bool ignore_pipe);
+/* As if SIGTERM had come: we have a reason of our own. */
+void cb_stop_ask(void);
 /* Has somebody asked us to stop? */
 bool cb_stop_wanted(void);
 /* read(2) across EINTR and EAGAIN. After a request to stop it still gives what is in the pipe,

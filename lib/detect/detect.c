@@ -137,6 +137,25 @@ void cb_detect_sink(struct cb_detect *d, struct cb_sink *sink)
 	d->sink = d->spool.sink = sink;
 }
 
+void cb_detect_flush(struct cb_detect *d)
+{
+	cb_sink_flush(d->sink);
+}
+
+bool cb_detect_output_failed(const struct cb_detect *d)
+{
+	bool failed;
+
+	if (!d->sink->ndjson)
+		return false;
+	if (d->sink->lock)
+		pthread_mutex_lock(d->sink->lock);
+	failed = d->sink->ndjson->failed;
+	if (d->sink->lock)
+		pthread_mutex_unlock(d->sink->lock);
+	return failed;
+}
+
 const struct cb_detect_stats *cb_detect_stats(const struct cb_detect *d)
 {
 	return &d->stats;

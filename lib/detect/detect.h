@@ -66,6 +66,9 @@ void cb_detect_idle(struct cb_detect *d, int fd);
 /* No more frames: the last pictures, the end of motion, a closing cb.run. CB_E_DATA where no
  * stream could be analysed. The sink is the caller's to close. */
 int cb_detect_finish(struct cb_detect *d, struct cb_err *err);
+/* Flush the sink's lines; afterwards: did writing fail? */
+void cb_detect_flush(struct cb_detect *d);
+bool cb_detect_output_failed(const struct cb_detect *d);
 const struct cb_detect_stats *cb_detect_stats(const struct cb_detect *d);
 void cb_detect_free(struct cb_detect *d);
 

@@ -96,13 +96,28 @@ int cb_event_parse(struct cb_event *ret, struct cb_json *j, const char *line, si
 
 /* --- sinks ----------------------------------------------------------------------------------- */
 
+static void lock(struct cb_sink *s)
+{
+	if (s->lock)
+		pthread_mutex_lock(s->lock);
+}
+
+static void unlock(struct cb_sink *s)
+{
+	if (s->lock)
+		pthread_mutex_unlock(s->lock);
+}
+
 static int put_line(struct cb_sink *s, const char *line, size_t len, struct cb_err *err)
 {
+	int r;
+
 	if (s->tee)
 		return cb_writer_event(s->tee, line, len, err);
-	if (cb_out_write(s->ndjson, line, len, err) < 0 || cb_out_write(s->ndjson, "\n", 1, err) < 0)
-		return -1;
-	return 0;
+	lock(s);
+	r = cb_out_write(s->ndjson, line, len, err) < 0 || cb_out_write(s->ndjson, "\n", 1, err) < 0 ? -1 : 0;
+	unlock(s);
+	return r;
 }
 
 int cb_sink_event(struct cb_sink *s, const struct cb_buf *line, struct cb_err *err)
@@ -142,8 +157,11 @@ void cb_sink_flush(void *sink)
 {
 	struct cb_sink *s = sink;
 
-	if (s->ndjson)	/* a failure is kept, and reported by the next call */
-		cb_out_flush(s->ndjson, NULL);
+	if (!s->ndjson)
+		return;
+	lock(s);	/* a failure is kept, and reported by the next call */
+	cb_out_flush(s->ndjson, NULL);
+	unlock(s);
 }
 
 /* --- events from either kind of stream --------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #ifndef CB_WIRE_EVENT_H
 #define CB_WIRE_EVENT_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,6 +42,7 @@ int cb_event_parse(struct cb_event *ret, struct cb_json *j, const char *line, si
 struct cb_sink {
 	struct cb_out *ndjson;		/* exactly one of the two is set */
 	struct cb_writer *tee;
+	pthread_mutex_t *lock;		/* if set: taken for each line, so that several sinks can share ndjson */
 	void (*each)(void *ctx, const char *line, size_t len);	/* if set: sees every own event */
 	void *ctx;
 };
