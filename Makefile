@@ -52,12 +52,10 @@ draw_LDLIBS := -lm
 
 cb_warn := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
 	-Wwrite-strings -Wpointer-arith -Wimplicit-fallthrough -Wno-missing-field-initializers
-# where a tool finds what is installed with it, seen from itself: the same under every PREFIX
-beside = $(or $(shell realpath -m --relative-to='$(BINDIR)' '$(1)' 2>/dev/null),$(2))
-libexec_rel := $(call beside,$(LIBEXECDIR),../libexec/cb)
-share_rel := $(call beside,$(SHAREDIR),../share/cb)
+# where a tool finds its helpers, seen from itself: the same wherever both are installed
+libexec_rel := $(or $(shell realpath -m --relative-to='$(BINDIR)' '$(LIBEXECDIR)' 2>/dev/null),../libexec/cb)
 cb_cflags := -std=gnu17 -D_GNU_SOURCE -Ilib -DCB_VERSION='"$(VERSION)"' \
-	-DCB_LIBEXEC_REL='"$(libexec_rel)"' -DCB_SHARE_REL='"$(share_rel)"' \
+	-DCB_LIBEXEC_REL='"$(libexec_rel)"' -DCB_SHAREDIR='"$(SHAREDIR)"' \
 	-ffile-prefix-map=$(CURDIR)=. -pthread $(cb_warn) $(if $(WERROR),-Werror)
 cb_ldflags := -pthread -Wl,--as-needed
 

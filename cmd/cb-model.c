@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cb-model: say what a model is, check, time and convert it. */
+/* cb-model: say what a model is; check, time, convert and quantise it. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,10 +10,11 @@
 #include "base/stop.h"
 #include "cli/cli.h"
 #include "cli/table.h"
+#include "detect/calibrate.h"
 #include "detect/inspect.h"
 #include "wire/json.h"
 
-enum verb { INFO, CHECK, BENCH, CONVERT, DIGEST, VERBS };
+enum verb { INFO, CHECK, BENCH, CONVERT, QUANTIZE, DIGEST, VERBS };
 
 struct opts {
 	int verb, table;		/* table -1: as the output is */
@@ -22,22 +25,31 @@ struct opts {
 	unsigned pictures;
 	int threads;			/* 0: not said */
 	struct cb_model_opts m;
+	const char *frames;
+	bool quantize_options;
+	struct cb_calibrate_opts c;
 };
 
 enum {
 	OPT_WEIGHTS = CB_OPT_BASE, OPT_NAMES, OPT_FORCE, OPT_FORMAT, OPT_THREADS, OPT_PICTURES, OPT_ISA,
-	OPT_SIGNED, OPT_MODELS, OPT_KEY,
+	OPT_SIGNED, OPT_MODELS, OPT_KEY, OPT_CALIBRATE, OPT_EVERY, OPT_METHOD, OPT_KEEP, OPT_LOSS, OPT_RESIZE,
 };
 
 static const struct argp_option options[] = {
 	{ "weights", OPT_WEIGHTS, "FILE", 0, "Weights of a .cfg (its name with .weights)", 1 },
 	{ "names", OPT_NAMES, "FILE", 0, "Class names of a .cfg (its name with .names)", 1 },
-	{ "output", 'o', "FILE", 0, "convert: write this .cbm, or .cfg and files beside it", 1 },
-	{ "force", OPT_FORCE, NULL, 0, "convert: write over what is there", 1 },
+	{ "output", 'o', "FILE", 0, "Write this .cbm, or .cfg and files beside it", 1 },
+	{ "force", OPT_FORCE, NULL, 0, "Write over what is there", 1 },
 	{ "format", OPT_FORMAT, "TYPE", 0, "ndjson or table (table on a terminal)", 2 },
 	{ "threads", OPT_THREADS, "N", 0, "bench: threads (1, and as many as processors)", 2 },
-	{ "pictures", OPT_PICTURES, "N", 0, "bench: at most so many pictures (100)", 2 },
+	{ "pictures", OPT_PICTURES, "N", 0, "bench, quantize: at most so many pictures (100)", 2 },
 	{ "isa", OPT_ISA, "TYPE", 0, "Use no more than sse41, avx2 or avx512 (auto)", 2 },
+	{ "calibrate", OPT_CALIBRATE, "FILE", 0, "quantize: a frame stream with pictures to go by", 2 },
+	{ "every", OPT_EVERY, "N", 0, "quantize: take every Nth picture of it (1)", 2 },
+	{ "resize", OPT_RESIZE, "TYPE", 0, "quantize: stretch or letterbox, as in cb-detect (stretch)", 2 },
+	{ "method", OPT_METHOD, "TYPE", 0, "quantize: ranges by noise, percentile or entropy (noise)", 2 },
+	{ "keep-float", OPT_KEEP, "LIST", 0, "quantize: layers that stay float, as 0,5-7", 2 },
+	{ "loss", OPT_LOSS, "N", 0, "quantize: error that 8 bits may make, 0 to 1 (0.01)", 2 },
 	{ "require-signed", OPT_SIGNED, NULL, 0, "Refuse models that are not in the list", 3 },
 	{ "models", OPT_MODELS, "FILE", 0, "The list of models that may be used", 3 },
 	{ "key", OPT_KEY, "FILE", 0, "The list must be signed with this minisign key", 3 },
@@ -47,21 +59,28 @@ static const struct argp_option options[] = {
 static void parse_end(struct argp_state *st, const struct opts *o)
 {
 	size_t n = o->output ? strlen(o->output) : 0;
+	bool writes = o->verb == CONVERT || o->verb == QUANTIZE;
 
 	if (o->verb < 0)
-		argp_error(st, "one of info, check, bench, convert, digest is needed");
+		argp_error(st, "one of info, check, bench, convert, quantize, digest is needed");
 	if (!o->n)
 		argp_error(st, "no MODEL");
 	if (o->n > 1 && o->verb != CHECK && o->verb != DIGEST)
 		argp_error(st, "too many operands");
 	if (o->n > 1 && (o->m.weights || o->m.names))
 		argp_error(st, "--weights and --names go with one MODEL");
-	if ((o->output != NULL) != (o->verb == CONVERT) || (o->force && o->verb != CONVERT))
-		argp_error(st, o->verb == CONVERT ? "no --output" : "--output and --force go with convert");
+	if ((o->output != NULL) != writes || (o->force && !writes))
+		argp_error(st, writes ? "no --output" : "--output and --force go with convert and quantize");
 	if (n && (n < 5 || (strcmp(o->output + n - 4, ".cbm") && strcmp(o->output + n - 4, ".cfg"))))
 		argp_error(st, "--output: '%s' ends neither in .cbm nor in .cfg", o->output);
-	if ((o->threads || o->pictures) && o->verb != BENCH)
-		argp_error(st, "--threads and --pictures go with bench");
+	if (o->verb == QUANTIZE && strcmp(o->output + n - 4, ".cbm"))
+		argp_error(st, "--output: '%s' does not end in .cbm", o->output);
+	if (o->verb == QUANTIZE && !o->frames)
+		argp_error(st, "no --calibrate");
+	if (o->verb != QUANTIZE && (o->frames || o->quantize_options))
+		argp_error(st, "--calibrate, --every, --resize, --method, --keep-float and --loss go with quantize");
+	if ((o->threads && o->verb != BENCH) || (o->pictures && o->verb != BENCH && o->verb != QUANTIZE))
+		argp_error(st, "--threads goes with bench, --pictures with bench and quantize");
 	if (o->listed_options && !o->m.listed)
 		argp_error(st, "--models and --key go with --require-signed");
 }
@@ -70,9 +89,11 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 {
 	struct opts *o = st->input;
 
+	if (key >= OPT_EVERY && key <= OPT_RESIZE)
+		o->quantize_options = true;
 	switch (key) {
 	case ARGP_KEY_INIT:
-		*o = (struct opts){ .verb = -1, .table = -1, .m = { .threshold = 2500 } };
+		*o = (struct opts){ .verb = -1, .table = -1, .m = { .threshold = 2500 }, .c = { .every = 1 } };
 		st->child_inputs[0] = NULL;
 		return 0;
 	case OPT_WEIGHTS:
@@ -96,6 +117,24 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case OPT_PICTURES:
 		o->pictures = (unsigned)cb_cli_u64(st, "pictures", arg, 1, 100000);
 		return 0;
+	case OPT_CALIBRATE:
+		o->frames = arg;
+		return 0;
+	case OPT_EVERY:
+		o->c.every = cb_cli_u64(st, "every", arg, 1, 1000000000);
+		return 0;
+	case OPT_METHOD:
+		o->c.q.method = (enum cb_range_method)cb_cli_word(st, "method", "noise|percentile|entropy", arg);
+		return 0;
+	case OPT_KEEP:
+		o->c.q.keep = arg;
+		return 0;
+	case OPT_LOSS:
+		o->c.q.loss = cb_cli_double(st, "loss", arg, 1e-9, 1);
+		return 0;
+	case OPT_RESIZE:
+		o->m.resize = (enum cb_resize)cb_cli_word(st, "resize", "stretch|letterbox", arg);
+		return 0;
 	case OPT_ISA:
 		o->m.isa = (enum cb_isa)cb_cli_word(st, "isa", "auto|sse41|avx2|avx512", arg);
 		return 0;
@@ -112,7 +151,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (o->verb < 0) {
-			o->verb = cb_cli_word(st, NULL, "info|check|bench|convert|digest", arg);
+			o->verb = cb_cli_word(st, NULL, "info|check|bench|convert|quantize|digest", arg);
 			return 0;
 		}
 		return ARGP_ERR_UNKNOWN;
@@ -128,8 +167,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 }
 
 static const struct argp argp = {
-	.options = options, .parser = parse_opt, .args_doc = "info|check|bench|convert|digest MODEL...",
-	.doc = "Say what a model is; check, time and convert it. A MODEL is darknet's .cfg or a .cbm.",
+	.options = options, .parser = parse_opt, .args_doc = "info|check|bench|convert|quantize|digest MODEL...",
+	.doc = "Say what a model is; check, time, convert, quantize it. A MODEL is a .cfg or a .cbm.",
 	.children = cb_cli_children,
 };
 
@@ -145,6 +184,7 @@ static const struct cb_cli_column columns[VERBS][CB_CLI_TABLE_COLUMNS] = {
 	[BENCH] = { { "threads", "THREADS", 'n' }, { "pictures", "PICTURES", 'n' }, { "min_us", "MIN MS", 'n' },
 		    { "median_us", "MEDIAN MS", 'n' }, { "load_us", "LOAD MS", 'n' }, { "bytes", "BYTES", 'n' },
 		    { "isa", "ISA", 0 } },
+	[QUANTIZE] = { { "layer", "LAYER", 'n' }, { "int8", "INT8", 0 }, { "error", "ERROR", 0 } },
 };
 
 struct show {
@@ -234,6 +274,42 @@ static int bench(struct show *s, struct cb_inspect *m, struct cb_err *err)
 	return 0;
 }
 
+static void progress(void *ctx, const char *what, int done, int of)
+{
+	(void)ctx;
+	cb_cli_progress("%s: %d of %d", what, done, of);
+}
+
+static int quantize(struct show *s, struct cb_inspect *m, struct cb_err *err)
+{
+	const struct opts *o = s->o;
+	struct cb_calibrate_opts co = o->c;
+	const struct cb_quantize_layer *l;
+	struct cb_calibrated c = { 0 };
+	int fd, n, r = -1;
+
+	fd = strcmp(o->frames, "-") ? open(o->frames, O_RDONLY | O_CLOEXEC | O_NOCTTY) : STDIN_FILENO;
+	if (fd < 0)
+		return cb_err_sys(err, cb_errc_open(errno), errno, "%s", o->frames);
+	co.pictures = o->pictures ? o->pictures : 100;
+	co.q.progress = progress;
+	if (cb_calibrate(&c, m, fd, &co, err) < 0)
+		goto out;
+	cb_cli_progress("%s", "");
+	n = cb_quantizer_layers(c.q, &l);
+	for (int i = 0; i < n; i++)
+		if (cb_calibrated_layer(&s->line, o->output, &l[i], err) < 0 || put_line(s, err) < 0)
+			goto out;
+	if (cb_pack_convert(o->output, &c.pack, o->force, err) == 0 &&
+	    cb_calibrated_total(&s->line, &c, o->output, err) == 0)
+		r = put_fields(s, err);
+out:
+	cb_calibrated_release(&c);
+	if (fd != STDIN_FILENO)
+		close(fd);
+	return r;
+}
+
 /* Every model is looked at; the first one's fault is the tool's. */
 static int check(struct show *s, struct cb_model_opts *mo, struct cb_err *err)
 {
@@ -291,7 +367,7 @@ static int run(struct opts *o, struct cb_out *out, struct cb_err *err)
 		r = digest(&s, &o->m, err);
 	else if (cb_inspect_open(&m, &o->m, err) == 0)
 		r = o->verb == INFO ? info(&s, &m, err) : o->verb == BENCH ? bench(&s, &m, err) :
-			cb_pack_convert(o->output, &m.pack, o->force, err);
+			o->verb == QUANTIZE ? quantize(&s, &m, err) : cb_pack_convert(o->output, &m.pack, o->force, err);
 	if (cb_cli_table_end(&s.table, r < 0 ? NULL : err) < 0)
 		r = -1;
 	cb_inspect_close(&m);

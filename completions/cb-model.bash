@@ -18,12 +18,18 @@ _cb_model() {
 	--threads) :; return ;;
 	--pictures) :; return ;;
 	--isa) :; return ;;
+	--calibrate) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--every) :; return ;;
+	--resize) :; return ;;
+	--method) :; return ;;
+	--keep-float) :; return ;;
+	--loss) :; return ;;
 	--models) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--key) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--weights= --names= --output= --force --format= --threads= --pictures= --isa= --require-signed --models= --key= --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--weights= --names= --output= --force --format= --threads= --pictures= --isa= --calibrate= --every= --resize= --method= --keep-float= --loss= --require-signed --models= --key= --quiet --verbose --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi
@@ -32,7 +38,7 @@ _cb_model() {
 		[[ ${COMP_WORDS[i]} == -* || ${COMP_WORDS[i]} == = || ${COMP_WORDS[i-1]} == = ]] || (( ++at ))
 	done
 	case $at in
-	2) mapfile -t COMPREPLY < <(compgen -W "info check bench convert digest" -- "$cur"); return ;;
+	2) mapfile -t COMPREPLY < <(compgen -W "info check bench convert quantize digest" -- "$cur"); return ;;
 	3) return ;;
 	esac
 	compopt -o filenames

@@ -234,26 +234,6 @@ size_t cb_text_safe(char *out, size_t cap, const char *s, size_t n, bool keep_lf
 	return o;
 }
 
-char *cb_path_beside(const char *rel, struct cb_err *err)
-{
-	char self[4096], *slash, *path = NULL;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n < 0) {
-		cb_err_sys(err, CB_E_OS, errno, "/proc/self/exe");
-		return NULL;
-	}
-	self[n] = 0;
-	slash = strrchr(self, '/');
-	if (slash)
-		slash[1] = 0;
-	if (!slash || asprintf(&path, "%s%s", self, rel) < 0) {
-		cb_err_nomem(err);
-		return NULL;
-	}
-	return path;
-}
-
 int cb_file_read(const char *path, size_t max, uint8_t **ret, size_t *ret_len, struct cb_err *err)
 {
 	uint8_t *p = NULL, *q;

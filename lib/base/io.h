@@ -49,10 +49,6 @@ int cb_out_close(struct cb_out *o, struct cb_err *err);
  * bidirectional controls, invalid UTF-8. Returns the length written. */
 size_t cb_text_safe(char *out, size_t cap, const char *s, size_t n, bool keep_lf);
 
-/* REL seen from the directory of the running program: where something is that was installed with
- * it. malloc'ed; NULL on failure (CB_E_OS). */
-char *cb_path_beside(const char *rel, struct cb_err *err);
-
 /* A whole small file into a malloc'ed, NUL-terminated buffer, at most max bytes
  * (more is CB_E_DATA). The path is not in the message. */
 int cb_file_read(const char *path, size_t max, uint8_t **ret, size_t *ret_len, struct cb_err *err);

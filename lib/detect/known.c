@@ -77,12 +77,10 @@ int cb_known_open(struct cb_known **ret, const char *path, const char *key, stru
 	size_t len;
 	int r = -1;
 
-	if (!k || (path && !(k->path = strdup(path)))) {
+	if (!k || !(k->path = strdup(path ? path : CB_KNOWN_FILE))) {
 		cb_err_nomem(err);
 		goto out;
 	}
-	if (!path && !(k->path = cb_path_beside(CB_KNOWN_FILE, err)))
-		goto out;
 	if (cb_file_read(k->path, CB_KNOWN_BYTES_MAX, &text, &len, err) < 0) {
 		cb_err_prefix(err, "%s", k->path);
 		goto out;

@@ -9,8 +9,7 @@
 
 #include "base/err.h"
 
-/* where no other is named, seen from the program */
-#define CB_KNOWN_FILE CB_SHARE_REL "/models.sha256"
+#define CB_KNOWN_FILE CB_SHAREDIR "/models.sha256"	/* where no other is named */
 #define CB_KNOWN_BYTES_MAX (1u << 20)
 
 struct cb_known;

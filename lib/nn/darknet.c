@@ -291,18 +291,28 @@ out:
 
 /* --- the helper ------------------------------------------------------------------------------ */
 
-static char *helper_path(const struct cb_darknet_opts *o, struct cb_err *err)
+static int helper_path(char *ret, size_t cap, struct cb_err *err)
 {
 	const char *dir = secure_getenv("CB_LIBEXEC");
-	char *path = NULL;
+	char self[4096], *slash;
+	ssize_t n;
 
-	if (!o->helper && !(dir && *dir))
-		return cb_path_beside(CB_LIBEXEC_REL "/" NAME, err);
-	if (asprintf(&path, "%s%s", o->helper ? o->helper : dir, o->helper ? "" : "/" NAME) < 0) {
-		cb_err_nomem(err);
-		return NULL;
+	if (dir && *dir) {
+		if ((size_t)snprintf(ret, cap, "%s/" NAME, dir) >= cap)
+			return cb_err_set(err, CB_E_USAGE, "CB_LIBEXEC is too long");
+		return 0;
 	}
-	return path;
+	n = readlink("/proc/self/exe", self, sizeof self - 1);
+	if (n < 0)
+		return cb_err_sys(err, CB_E_OS, errno, "/proc/self/exe");
+	self[n] = 0;
+	slash = strrchr(self, '/');
+	if (!slash)
+		return cb_err_set(err, CB_E_OS, "/proc/self/exe: not an absolute path");
+	*slash = 0;
+	if ((size_t)snprintf(ret, cap, "%s/" CB_LIBEXEC_REL "/" NAME, self) >= cap)
+		return cb_err_set(err, CB_E_OS, "%s: too long a path", self);
+	return 0;
 }
 
 /* Start it with fd[] at its fixed places and its prints to out. */
@@ -363,9 +373,11 @@ static int move_up(int *fd)
 static int start(struct cb_darknet *d, int cfg, int weights, int shared, struct cb_err *err)
 {
 	int pair[2] = { -1, -1 }, out[2] = { -1, -1 }, fd[4] = { -1, -1, -1, -1 }, r = -1, k;
-	char *path = helper_path(d->o, err);
+	char path[4400];
 
-	if (!path)
+	if (d->o->helper)
+		snprintf(path, sizeof path, "%s", d->o->helper);
+	else if (helper_path(path, sizeof path, err) < 0)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ||
 	    (d->o->prints && pipe2(out, O_CLOEXEC) < 0) || move_up(&pair[1]) < 0 ||
@@ -399,7 +411,6 @@ out:
 	}
 	for (int i = 1; i < 4; i++)
 		close_fd(&fd[i]);
-	free(path);
 	return r;
 }
 
