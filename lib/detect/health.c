@@ -88,6 +88,7 @@ struct cb_health {
 	bool any;
 	int64_t t_us, now, step;	/* now: the stream's time without its jumps */
 	uint8_t *tile;			/* of each pixel */
+	uint8_t eighth[128][128];
 	uint32_t pixels[TILES];
 
 	/* the usual */
@@ -137,6 +138,15 @@ const char *cb_condition_name(enum cb_condition c)
 const char *cb_condition_topic(enum cb_condition c)
 {
 	return rules[c].topic;
+}
+
+/* Directions of gradients are taken in eighths of half a turn: the eighth, by half the
+ * gradient's parts without their signs. */
+static uint8_t eighth(int ax, int ay)
+{
+	/* tangents of 11.25, 33.75, 56.25 and 78.75 degrees */
+	return ay * 1000 < ax * 199 ? 0 : ay * 1000 < ax * 668 ? 1 : ay * 668 < ax * 1000 ? 2 :
+	       ay * 199 < ax * 1000 ? 3 : 4;
 }
 
 /* --- set-up -------------------------------------------------------------------------------------- */
@@ -193,6 +203,9 @@ int cb_health_new(struct cb_health **ret, uint32_t width, uint32_t height, uint3
 			h->tile[(size_t)y * width + x] = t;
 			h->pixels[t]++;
 		}
+	for (int x = 0; x < 128; x++)
+		for (int y = 0; y < 128; y++)
+			h->eighth[x][y] = eighth(x, y);
 	h->cells = (width / CELL) * (height / CELL);
 	*ret = h;
 	return 0;
@@ -295,28 +308,11 @@ static int32_t correlate(const struct cb_health *h, const uint32_t *a, const uin
 	return (int32_t)isqrt((uint64_t)((__int128)cov * cov / ((__int128)va * vb / (CB_UNIT * CB_UNIT) + 1)));
 }
 
-/* Twice the direction of a gradient as a vector, in steps of an eighth of half a turn. */
-static void direct(int gx, int gy, int8_t *ret_c, int8_t *ret_s)
-{
-	static const int8_t c[8] = { 64, 45, 0, -45, -64, -45, 0, 45 }, s[8] = { 0, 45, 64, 45, 0, -45, -64, -45 };
-	int ax = absi(gx), ay = absi(gy), k;
-
-	/* tangents of 11.25, 33.75, 56.25 and 78.75 degrees */
-	if (ay * 1000 < ax * 199)
-		k = 0;
-	else if (ay * 1000 < ax * 668)
-		k = 1;
-	else if (ay * 668 < ax * 1000)
-		k = 2;
-	else if (ay * 199 < ax * 1000)
-		k = 3;
-	else
-		k = 4;
-	if (k && (gx < 0) != (gy < 0))
-		k = (8 - k) & 7;
-	*ret_c = c[k];
-	*ret_s = s[k];
-}
+/* Cosine and sine of twice a direction, 1/64; those from 8 on are mirrored. */
+static const int8_t twice[16][2] = {
+	{ 64, 0 }, { 45, 45 }, { 0, 64 }, { -45, 45 }, { -64, 0 }, { 0, 0 }, { 0, 0 }, { 0, 0 },
+	{ 64, 0 }, { 45, -45 }, { 0, -64 }, { -45, -45 }, { -64, 0 }, { 0, 0 }, { 0, 0 }, { 0, 0 },
+};
 
 /* The edges of a picture into f; with list, also there; with count, in each tile. */
 static void find_edges(const struct cb_health *h, const uint8_t *p, struct field *f, struct edge *list,
@@ -332,12 +328,15 @@ static void find_edges(const struct cb_health *h, const uint8_t *p, struct field
 			const uint8_t *q = p + (size_t)y * f->w + x;
 			size_t at = (size_t)(y + PAD) * f->stride + x + PAD;
 			int gx = q[1] - q[-1], gy = q[f->w] - q[-(ptrdiff_t)f->w];
+			int ax = absi(gx), ay = absi(gy);
 			int8_t c = 0, s = 0;
 
-			if (absi(gx) + absi(gy) >= EDGE) {
+			if (ax + ay >= EDGE) {
+				const int8_t *d = twice[h->eighth[ax / 2][ay / 2] | ((gx ^ gy) < 0) << 3];
 				uint8_t t = full ? h->tile[(size_t)y * h->w + x] : 0;
 
-				direct(gx, gy, &c, &s);
+				c = d[0];
+				s = d[1];
 				if (list)
 					list[n] = (struct edge){ (uint16_t)x, (uint16_t)y, c, s, t };
 				if (count)
@@ -612,11 +611,20 @@ static void run_light(struct cb_health *h, const uint8_t *gray, struct cb_health
 	over_time(h, CB_BRIGHT, b, b >= rules[CB_BRIGHT].start, b < rules[CB_BRIGHT].end, rules[CB_BRIGHT].hold, ret);
 }
 
+/* Only ever compared with others of this process. */
 static uint64_t digest(uint64_t d, const uint8_t *p, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		d = (d ^ p[i]) * UINT64_C(0x100000001b3);
-	return d;
+	uint64_t w = 0;
+
+	for (; n >= sizeof w; n -= sizeof w, p += sizeof w) {
+		memcpy(&w, p, sizeof w);
+		d = (d ^ w) * UINT64_C(0x9e3779b97f4a7c15);
+		d ^= d >> 29;
+	}
+	w = 0;
+	memcpy(&w, p, n);
+	d = (d ^ w) * UINT64_C(0x9e3779b97f4a7c15);
+	return d ^ d >> 29;
 }
 
 /* Pictures that were there before: also the few that an encoder makes of one and the same
@@ -748,7 +756,8 @@ static void run_first(struct cb_health *h, const uint8_t *gray, const int32_t *s
 		return;
 	}
 	learn(h, gray, steep);
-	if (h->now - h->learn_us < SETTLE_US || h->learnt < 3)
+	if (h->now - h->learn_us < SETTLE_US || h->learnt < 3 ||
+	    (h->gray_us >= h->learn_us && h->now - h->gray_us < SEARCH_US))
 		return;
 	recall(h);
 	find_edges(h, h->blended, &h->field, NULL, NULL, now_edges);
@@ -763,8 +772,11 @@ static void run_first(struct cb_health *h, const uint8_t *gray, const int32_t *s
 		forget(h);
 		return;
 	}
-	if (h->now - h->learn_us >= LEARN_US)
+	if (h->now - h->learn_us >= LEARN_US) {
 		h->known = true;
+		h->same_us = h->now;
+		h->same_gain = CB_UNIT;
+	}
 }
 
 /* Is one still view followed by another, with nothing between? Looks at every picture. */
