@@ -3,7 +3,7 @@
 
 Each figure is the median of several runs that alternate with the peer's, so that both meet
 the same machine. Nothing here is a test: a bar that is missed is printed, not failed.
-Names: pipe, record, start, nn, json. Without one, all.
+Names: pipe, record, start, nn, fit, json. Without one, all.
 """
 import os
 import shutil
@@ -159,6 +159,17 @@ def do_nn():
     say(what + " | OpenCV", "%.1f ms" % a, "%.1f ms" % b, "%.2f" % (a / b), "<= 0.5", a <= b / 2)
 
 
+def do_fit():
+    missing = have(bench("fit"))
+    if missing:
+        return skip("picture to network", missing + " is not built")
+    for line in shell('"$F" 60', F=bench("fit")).splitlines():
+        what, rest = line.split(": ")
+        words = rest.split()
+        a, b = float(words[0]), float(words[3])
+        say(what + " | swscale", "%.0f us" % a, "%.0f us" % b, "%.2f" % (a / b), "<= 0.5", a <= b / 2)
+
+
 def do_json():
     missing = have(bench("json"))
     if missing:
@@ -169,7 +180,7 @@ def do_json():
 def main():
     print(FORMAT % ("what | peer", "ours", "peer", "ratio", "bar", ""))
     for name, f in (("pipe", do_pipe), ("record", do_record), ("start", do_start), ("nn", do_nn),
-                    ("json", do_json)):
+                    ("fit", do_fit), ("json", do_json)):
         if only and name not in only:
             continue
         try:

@@ -110,4 +110,55 @@ objects seven.nd | head -n "$(grep -c . cut)" >seven
 ok 'a cut stream has pictures' '[ "$(grep -c . cut)" -gt 5 ]'
 same_file cut seven 'and the same as the whole one'
 
+# more wait than may: decoded after all
+ffmpeg -v error -y -f lavfi -i testsrc2=s=96x96:r=25:d=16 -c:v libx264 -preset ultrafast -g 400 -bf 2 \
+	-x264-params scenecut=0 -pix_fmt yuv420p long.mp4
+cb-ingest --camera front long.mp4 >long.cbf
+cb-detect -m m.cfg --threshold 0.01 <long.cbf >all.nd
+objects all.nd >all
+for o in '--every 150' '--every 399'; do
+	exits 0 sh -c "cb-detect -m m.cfg --threshold 0.01 $o <long.cbf >some.nd"
+	objects some.nd >some
+	ok "$o, longer than packets wait" '[ "$(grep -cFxf all some)" -ge 2 ] && [ "$(grep -cFxf all some)" -eq "$(grep -c . some)" ]'
+done
+
+# a live stream: what waits does not keep back the picture that was looked at before it
+cat >first.py <<'P'
+# first.py IN OUT N LIVE: the stream up to its Nth packet
+import struct, sys
+sys.path.insert(0, sys.argv[5])
+import cbframe
+d, n, at, out = open(sys.argv[1], "rb").read(), 0, 0, b""
+while n < int(sys.argv[3]):
+    magic, version, kind, flags, stream, zero, length, seq, pcrc, hcrc = struct.unpack("<4sBBHHHIQII", d[at:at + 32])
+    p = d[at + 32:at + 32 + length]
+    at += 32 + length
+    n += kind == 3
+    if kind == 1:
+        flags = int(sys.argv[4])
+    head = struct.pack("<4sBBHHHIQI", magic, version, kind, flags, stream, zero, length, seq, cbframe.crc32c(p))
+    out += head + struct.pack("<I", cbframe.crc32c(head)) + p
+open(sys.argv[2], "wb").write(out)
+P
+for live in 0 1; do
+	/usr/bin/python3 first.py long.cbf head$live.cbf 11 $live "$CB_SRC/tests"
+	rm -f pipe
+	mkfifo pipe
+	cb-detect --every 12 <pipe >head$live.nd 2>head.err &
+	pid=$!
+	exec 3>pipe
+	cat head$live.cbf >&3
+	n=0
+	while [ $live = 1 ] && [ $n -lt 200 ] && ! grep -q cb.detection head$live.nd; do
+		sleep 0.05
+		n=$((n + 1))
+	done
+	cp head$live.nd seen$live.nd
+	exec 3>&-
+	wait $pid || :
+done
+ok 'a live picture comes out as soon as it can' 'grep -q cb.detection seen1.nd'
+ok 'and is the only one, live or not' \
+	'[ "$(grep -c cb.detection head0.nd)$(grep -c cb.detection head1.nd)" = 11 ]'
+
 done_testing
