@@ -276,10 +276,11 @@ exits 65 cb-detect -m m.cfg --weights short.weights --names other.names
 exits 64 cb-detect --every 0
 ok 'the option is named' 'grep -q "^cb-detect: --every: .0. is not a number from 1 to" err'
 for o in '--every 0' '--threads 65 -m m.cfg' '--fps 0' '--nms nan -m m.cfg' '--weights x' '--every 2 --fps 1' '--keyframes --every 3' '--fps -1' '--threshold 0.5' '--isa avx9 -m m.cfg' \
-	'--region 0,0,1' '--region 0,0,2,2' '--region 0.9,0,0.2,1' '--threads 0 -m m.cfg' '--stream 64' operand; do
+	'--region 0,0,1' '--region 0,0,2,2' '--region 0.9,0,0.2,1' '--threads 0 -m m.cfg' '--stream 64'; do
 	# shellcheck disable=SC2086
 	exits 64 cb-detect $o
 done
+exits 66 cb-detect missing.cbf
 exits 74 sh -c 'cb-detect <move.cbf >/dev/full'
 exits 74 sh -c 'cb-detect --tee <move.cbf >/dev/full'
 
