@@ -406,6 +406,8 @@ static void one(const struct base *base, size_t n, uint64_t seed)
 
 	state = seed * 1000003 + number;
 	b = &base[below(n)];
+	for (int i = 0; i < 6 && !b->pack.kind; i++)	/* archives are fewer, and no less */
+		b = &base[below(n)];
 	other = &base[below(n)];
 	times = 1 + below(below(4) ? 3 : 12);
 	if (b->pack.kind && below(2)) {		/* the archive's bytes */
