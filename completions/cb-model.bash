@@ -38,8 +38,7 @@ _cb_model() {
 		[[ ${COMP_WORDS[i]} == -* || ${COMP_WORDS[i]} == = || ${COMP_WORDS[i-1]} == = ]] || (( ++at ))
 	done
 	case $at in
-	2) mapfile -t COMPREPLY < <(compgen -W "info check bench convert quantize digest" -- "$cur"); return ;;
-	3) return ;;
+	1) mapfile -t COMPREPLY < <(compgen -W "info check bench convert quantize digest" -- "$cur"); return ;;
 	esac
 	compopt -o filenames
 	mapfile -t COMPREPLY < <(compgen -f -- "$cur")

@@ -1,5 +1,5 @@
 # fish completion for cb-model; made by scripts/gen-completion, do not edit
-complete -c cb-model -n 'test (count (string match -v -- "-*" (commandline -opc))) -eq 2' -f -a 'info check bench convert quantize digest'
+complete -c cb-model -n 'test (count (string match -v -- "-*" (commandline -opc))) -eq 1' -f -a 'info check bench convert quantize digest'
 complete -c cb-model -l weights -r -F -d 'Weights of a .cfg (its name with .weights)'
 complete -c cb-model -l names -r -F -d 'Class names of a .cfg (its name with .names)'
 complete -c cb-model -l output -s o -r -F -d 'Write this .cbm, or .cfg and files beside it'

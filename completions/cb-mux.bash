@@ -25,7 +25,6 @@ _cb_mux() {
 		[[ ${COMP_WORDS[i]} == -* || ${COMP_WORDS[i]} == = || ${COMP_WORDS[i-1]} == = ]] || (( ++at ))
 	done
 	case $at in
-	1) return ;;
 	esac
 	compopt -o filenames
 	mapfile -t COMPREPLY < <(compgen -f -- "$cur")
