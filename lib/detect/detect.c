@@ -517,7 +517,7 @@ static int analyse(struct cb_detect *d, const struct cb_picture *pic, struct ent
 	if (resize(d, pic, err) < 0)
 		return -1;
 	s = &d->shot[d->next];
-	if (d->model && !s->task.in.planes && cb_input_init(&s->task.in, d->model, err) < 0)
+	if (d->model && !s->task.in.planes && !s->task.in.packed && cb_input_init(&s->task.in, d->model, err) < 0)
 		return -1;
 	/* a picture that cannot be converted is as good as one that cannot be decoded */
 	if (cb_fit_run(d->fit, pic, d->gray, d->w, 0, &odd) < 0 ||

@@ -30,6 +30,7 @@ struct cb_model {
 	bool in_memory;		/* all files were read before, names too */
 	char digest[CB_SHA256_HEX], names_digest[CB_SHA256_HEX];
 	uint32_t w, h;		/* of the net */
+	bool bytes;		/* it takes bytes */
 	struct cb_box *box;
 	struct cb_object *object;
 };
@@ -213,6 +214,7 @@ int cb_model_open(struct cb_model **ret, const struct cb_model_opts *o, struct c
 		goto out;
 	cb_sha256_final(&h, digest);
 	cb_hex(m->digest, digest, sizeof digest);
+	m->bytes = !m->dk && cb_net_input_bytes(m->net);
 	m->w = m->dk ? cb_darknet_width(m->dk) : cb_net_width(m->net);
 	m->h = m->dk ? cb_darknet_height(m->dk) : cb_net_height(m->net);
 	m->classes = m->dk ? cb_darknet_classes(m->dk) : cb_net_classes(m->net);
@@ -295,14 +297,22 @@ void cb_model_input(const struct cb_model *m, uint32_t width, uint32_t height, u
 
 int cb_input_init(struct cb_input *in, const struct cb_model *m, struct cb_err *err)
 {
-	*in = (struct cb_input){ .planes = malloc((size_t)m->w * m->h * 3 * sizeof *in->planes) };
-	return in->planes ? 0 : cb_err_nomem(err);
+	size_t n = (size_t)m->w * m->h * 3;
+
+	*in = (struct cb_input){ 0 };
+	if (m->bytes)
+		in->packed = malloc(n);
+	else
+		in->planes = malloc(n * sizeof *in->planes);
+	return in->planes || in->packed ? 0 : cb_err_nomem(err);
 }
 
 void cb_input_release(struct cb_input *in)
 {
 	free(in->planes);
+	free(in->packed);
 	in->planes = NULL;
+	in->packed = NULL;
 }
 
 int cb_prep_new(struct cb_prep **ret, const struct cb_model *m, struct cb_err *err)
@@ -340,22 +350,30 @@ static int place(struct cb_prep *p, const struct cb_picture *pic, struct cb_err 
 	p->at = at;
 	p->pic_w = pic->width;
 	p->pic_h = pic->height;
-	return cb_fit_new(&p->fit, at.width, at.height, CB_FIT_FLOAT_PLANES, err);
+	return cb_fit_new(&p->fit, at.width, at.height, m->bytes ? CB_FIT_U8_PACKED : CB_FIT_FLOAT_PLANES, err);
 }
 
 int cb_prep_run(struct cb_prep *p, const struct cb_picture *pic, struct cb_input *ret, struct cb_err *err)
 {
-	size_t plane = (size_t)p->m->w * p->m->h;
-	float *in = ret->planes;
+	size_t plane = (size_t)p->m->w * p->m->h, first;
+	struct cb_input to = *ret;
+	bool bars;
 
 	if (place(p, pic, err) < 0)
 		return -1;
 	*ret = p->at;
-	ret->planes = in;
-	if (p->at.width != p->m->w || p->at.height != p->m->h)
-		for (size_t i = 0; i < 3 * plane; i++)
-			in[i] = 0.5f;
-	return cb_fit_run(p->fit, pic, in + (size_t)p->at.y * p->m->w + p->at.x, p->m->w, plane, err);
+	ret->planes = to.planes;
+	ret->packed = to.packed;
+	bars = p->at.width != p->m->w || p->at.height != p->m->h;
+	first = (size_t)p->at.y * p->m->w + p->at.x;
+	if (to.packed) {
+		if (bars)
+			memset(to.packed, 128, 3 * plane);
+		return cb_fit_run(p->fit, pic, to.packed + 3 * first, 3 * (size_t)p->m->w, 0, err);
+	}
+	for (size_t i = 0; i < 3 * plane && bars; i++)
+		to.planes[i] = 0.5f;
+	return cb_fit_run(p->fit, pic, to.planes + first, p->m->w, plane, err);
 }
 
 /* --- inputs to objects ------------------------------------------------------------------------- */
@@ -437,8 +455,11 @@ int cb_model_run(struct cb_model *m, const struct cb_input *in, struct cb_object
 	float least = (float)(m->o->threshold - 1) / CB_UNIT;
 	int n, kept = 0;
 
-	memcpy(m->dk ? cb_darknet_input(m->dk) : cb_net_input(m->net), in->planes,
-	       (size_t)m->w * m->h * 3 * sizeof *in->planes);
+	if (in->packed)
+		memcpy(cb_net_input_bytes(m->net), in->packed, (size_t)m->w * m->h * 3);
+	else
+		memcpy(m->dk ? cb_darknet_input(m->dk) : cb_net_input(m->net), in->planes,
+		       (size_t)m->w * m->h * 3 * sizeof *in->planes);
 	/* all boxes: rounding comes before suppression */
 	if (m->dk) {
 		n = cb_darknet_run(m->dk, least < 0 ? 0 : least, m->box, CANDIDATES, err);

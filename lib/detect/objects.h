@@ -62,7 +62,8 @@ int cb_model_share(struct cb_model **ret, struct cb_model *of, struct cb_err *er
 
 /* A picture made ready for a model. */
 struct cb_input {
-	float *planes;			/* as cb_net_input wants them */
+	float *planes;			/* as cb_net_input wants them, or */
+	uint8_t *packed;		/* as cb_net_input_bytes does; the other is NULL */
 	uint32_t width, height, x, y;	/* the picture in them; the rest are bars */
 };
 int cb_input_init(struct cb_input *in, const struct cb_model *m, struct cb_err *err);

@@ -82,6 +82,8 @@ struct cb_net {
 	struct cb_nn_runner run;
 	struct omp omp;
 	int threads;
+	float *floats;			/* of a network that takes bytes: the input as floats, */
+	bool from_floats;		/* and whether that is what counts */
 	struct cb_nn_found *found;	/* room for boxes before suppression */
 	size_t found_cap;
 };
@@ -221,7 +223,9 @@ static struct cb_net *net_new(struct cb_nn_plan *plan, const struct omp *omp, in
 	}
 	n->found_cap = room < CB_NET_BOXES_MAX ? (size_t)room : CB_NET_BOXES_MAX;
 	n->found = calloc(n->found_cap + 1, sizeof(*n->found));
-	if (!n->found)
+	if (plan->tensor[plan->input].u8)
+		n->floats = calloc(plan->tensor[plan->input].bytes, sizeof(*n->floats));
+	if (!n->found || (plan->tensor[plan->input].u8 && !n->floats))
 		cb_err_nomem(err);
 	else if (!cb_nn_runner_init(&n->run, plan, err))
 		return n;
@@ -283,6 +287,7 @@ void cb_net_free(struct cb_net *n)
 		cb_nn_runner_release(&n->run);
 	let_go(n->plan);
 	free(n->found);
+	free(n->floats);
 	free(n);
 }
 
@@ -358,13 +363,36 @@ const char *cb_nn_library_version(void)
 
 float *cb_net_input(struct cb_net *n)
 {
-	return cb_nn_view_of(&n->run, n->plan->input).p;
+	n->from_floats = true;
+	return n->floats ? n->floats : cb_nn_view_of(&n->run, n->plan->input).p;
+}
+
+uint8_t *cb_net_input_bytes(struct cb_net *n)
+{
+	n->from_floats = false;
+	return n->floats ? (uint8_t *)cb_nn_view_of(&n->run, n->plan->input).p : NULL;
+}
+
+static void floats_to_bytes(struct cb_net *n)
+{
+	const struct cb_nn_view v = cb_nn_view_of(&n->run, n->plan->input);
+	size_t hw = (size_t)v.h * v.w;
+	uint8_t *to = (uint8_t *)v.p;
+
+	for (uint32_t c = 0; c < v.c; c++)
+		for (size_t i = 0; i < hw; i++) {
+			float f = n->floats[c * hw + i] * 255 + .5f;
+
+			to[i * v.c + c] = f >= 0 ? f < 255 ? (uint8_t)f : 255 : 0;
+		}
 }
 
 int cb_net_run_timed(struct cb_net *n, int64_t *took_ns, struct cb_err *err)
 {
 	int had = threads_swap(&n->omp, n->threads), rc;
 
+	if (n->floats && n->from_floats)
+		floats_to_bytes(n);
 	rc = cb_nn_run(&n->run, took_ns, err);
 	threads_swap(&n->omp, had);
 	return rc;

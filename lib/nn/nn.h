@@ -93,6 +93,9 @@ const char *cb_nn_library_version(void);	/* "oneDNN 2.6.3" */
 
 /* Where the input picture goes: 3*h*w floats, planar, filled by the caller before a run. */
 float *cb_net_input(struct cb_net *n);
+/* The same as 3*h*w bytes, 0..255, RGBRGB..., of a network that takes them (a model in 8 bits,
+ * on a processor that can); else NULL. Which of the two was asked for last is what is run on. */
+uint8_t *cb_net_input_bytes(struct cb_net *n);
 int cb_net_run(struct cb_net *n, struct cb_err *err);
 /* The same; took_ns has room for cb_net_steps and is told how long each took. */
 int cb_net_run_timed(struct cb_net *n, int64_t *took_ns, struct cb_err *err);

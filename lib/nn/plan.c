@@ -447,14 +447,18 @@ int cb_nn_plan(struct cb_nn_plan *n, struct cb_nn_weights *f, struct cb_err *err
 		for (int k = 0; k < g->layer[i].nfrom; k++)
 			p.uses[g->layer[i].from[k]]++;
 	}
-	n->input = cb_nn_tensor_new(&p, g->c, g->h, g->w, 1);
-	if (n->input < 0)
-		goto out;
 	if (f->q && cb_nn_has_vnni()) {
 		p.q = f->q;
-		n->tensor[n->input].q = cb_nn_q_of(0, 1);
 		cb_nn_wants(&p);
 	}
+	/* bytes as they come, where a convolution takes them */
+	n->input = p.q && g->layer[0].type == CB_NN_CONV && p.q->layer[0].int8 ?
+		cb_nn_tensor_bytes(&p, g->c, g->h, g->w, cb_nn_q_of(0, 1)) :
+		cb_nn_tensor_new(&p, g->c, g->h, g->w, 1);
+	if (n->input < 0)
+		goto out;
+	if (p.q)
+		n->tensor[n->input].q = cb_nn_q_of(0, 1);
 	n->tensor[n->input].first = 0;
 	n->tensor[n->input].last = LAST;
 	for (int i = 0; i < g->n; i++) {

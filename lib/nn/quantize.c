@@ -839,6 +839,9 @@ out:
 	return rc;
 }
 
+/* As cb_range_method has them. */
+static const char *const methods[] = { "noise", "percentile", "entropy" };
+
 static int describe(struct cb_quantizer *q, struct cb_buf *out, struct cb_err *err)
 {
 	struct cb_jw w;
@@ -849,7 +852,7 @@ static int describe(struct cb_quantizer *q, struct cb_buf *out, struct cb_err *e
 	cb_jw_init(&w, out);
 	cb_jw_obj(&w);
 	cb_jw_ku64(&w, "pictures", q->pictures);
-	cb_jw_kstr(&w, "method", q->o.method == CB_RANGE_ENTROPY ? "entropy" : "percentile");
+	cb_jw_kstr(&w, "method", methods[q->o.method]);
 	if (q->o.method == CB_RANGE_PERCENTILE)
 		cb_jw_kfixed(&w, "percentile", q->o.percentile, 4);
 	cb_jw_kfixed(&w, "loss", q->o.loss, 6);

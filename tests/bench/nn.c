@@ -47,11 +47,17 @@ int main(int argc, char **argv)
 		return 71;
 	for (int i = -10; i < runs; i++) {
 		uint32_t seed = 1;
-		float *in = cb_net_input(n);
+		uint8_t *bytes = cb_net_input_bytes(n);
+		float *in = bytes ? NULL : cb_net_input(n);
 
 		for (size_t k = 0; i < -9 && k < (size_t)cb_net_width(n) * cb_net_height(n) *
-		     cb_net_channels(n); k++)
-			in[k] = (float)((seed = seed * 1664525 + 1013904223) >> 8) / (1 << 24);
+		     cb_net_channels(n); k++) {
+			seed = seed * 1664525 + 1013904223;
+			if (bytes)
+				bytes[k] = (uint8_t)(seed >> 24);
+			else
+				in[k] = (float)(seed >> 8) / (1 << 24);
+		}
 		t0 = cb_now_mono_ns();
 		if (cb_net_run(n, &err)) {
 			fprintf(stderr, "nn: %s\n", err.msg);
