@@ -18,7 +18,7 @@
 
 enum {
 	O_WEIGHTS = CB_OPT_BASE, O_NAMES, O_EVERY, O_FPS, O_KEYFRAMES, O_THREADS, O_THRESHOLD, O_NMS,
-	O_CLASSES, O_REGION, O_ISA, O_RESIZE, O_STREAM, O_BACKEND, O_SIGNED, O_MODELS, O_KEY, O_NO_HEALTH,
+	O_CLASSES, O_REGION, O_ISA, O_RESIZE, O_STREAM, O_BACKEND, O_GATE, O_SIGNED, O_MODELS, O_KEY, O_NO_HEALTH,
 	O_FROZEN, O_TEE,
 };
 
@@ -43,6 +43,7 @@ static const struct argp_option options[] = {
 	{ "require-signed", O_SIGNED, NULL, 0, "Refuse a model that is not in the list", 1 },
 	{ "models", O_MODELS, "FILE", 0, "The list of models that may be used", 1 },
 	{ "key", O_KEY, "FILE", 0, "The list must be signed with this minisign key", 1 },
+	{ "gate", O_GATE, "TYPE", 0, "Leave out still pictures: none or motion (none)", 1 },
 	{ "every", O_EVERY, "N", 0, "Analyse every Nth picture (1)", 2 },
 	{ "fps", O_FPS, "N", 0, "Analyse at most N pictures a second of media time", 2 },
 	{ "keyframes", O_KEYFRAMES, NULL, 0, "Analyse keyframes only, and decode nothing else", 2 },
@@ -109,6 +110,9 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		return 0;
 	case O_BACKEND:
 		m->backend = (enum cb_backend)cb_cli_word(st, "backend", "cb|darknet", arg);
+		return 0;
+	case O_GATE:
+		o->d.gate = cb_cli_word(st, "gate", "none|motion", arg);
 		return 0;
 	case O_EVERY:
 		pick(st, o, CB_PICK_EVERY);

@@ -23,6 +23,7 @@ _cb_detect() {
 	--backend) :; return ;;
 	--models) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--key) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--gate) :; return ;;
 	--every) :; return ;;
 	--fps) :; return ;;
 	--region) :; return ;;
@@ -31,7 +32,7 @@ _cb_detect() {
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--model= --weights= --names= --threshold= --nms= --classes= --resize= --threads= --isa= --backend= --require-signed --models= --key= --every= --fps= --keyframes --region= --stream= --no-health --frozen= --tee --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--model= --weights= --names= --threshold= --nms= --classes= --resize= --threads= --isa= --backend= --require-signed --models= --key= --gate= --every= --fps= --keyframes --region= --stream= --no-health --frozen= --tee --quiet --verbose --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

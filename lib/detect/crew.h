@@ -31,7 +31,7 @@ struct cb_task {
 	int objects;		/* -1: failed, for this reason: */
 	struct cb_err err;
 	struct cb_object object[CB_OBJECTS_MAX];
-	bool done;		/* private */
+	bool done;		/* private (true: one that needs no looking, and is not put) */
 	struct cb_task *next;
 };
 

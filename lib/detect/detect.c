@@ -14,6 +14,7 @@
 #include "base/stop.h"
 #include "base/time.h"
 #include "crypto/hash.h"
+#include "detect/gate.h"
 #include "detect/health.h"
 #include "detect/ident.h"
 #include "detect/spool.h"
@@ -47,6 +48,8 @@ struct shot {
 	bool damaged;
 	uint64_t skipped;
 	struct cb_motion_result m;
+	bool held;		/* what was found in the one before holds */
+	uint64_t scene;		/* whose gate wants to know */
 };
 
 struct cb_detect {
@@ -91,6 +94,10 @@ struct cb_detect {
 	struct cb_prep *prep;
 	struct shot *shot;
 	int shots, open, next;
+	struct cb_gate *gate;
+	uint64_t scene;			/* counts gates */
+	struct cb_object found[CB_OBJECTS_MAX];	/* in the last one that was written */
+	int nfound;
 	int wake;			/* an eventfd: one of them is done */
 	struct cb_spool spool;
 	struct cb_err idle_err;
@@ -101,6 +108,7 @@ int cb_detect_crew(struct cb_crew **ret, struct cb_detect_opts *o, int cores, st
 {
 	o->objects.region = o->region;
 	o->objects.regions = o->regions;
+	o->objects.floor = o->gate ? cb_gate_floor(o->objects.threshold) : 0;
 	return cb_crew_open(ret, o->model ? &o->objects : NULL, cores, err);
 }
 
@@ -117,6 +125,8 @@ int cb_detect_open(struct cb_detect **ret, const struct cb_detect_opts *opts, st
 	d->model = cb_crew_model(crew);
 	d->stream = -1;
 	d->shots = cb_crew_parallel(crew) ? cb_crew_cores(crew) + AHEAD : 1;
+	if (opts->gate && d->shots > CB_GATE_LAG)
+		d->shots = CB_GATE_LAG;	/* so that it is told in time */
 	d->shot = calloc((size_t)d->shots, sizeof *d->shot);
 	d->wake = eventfd(0, EFD_CLOEXEC);
 	if (!d->shot)
@@ -166,10 +176,12 @@ static void forget_picture(struct cb_detect *d)
 	cb_fit_free(d->fit);
 	cb_motion_free(d->motion);
 	cb_health_free(d->health);
+	cb_gate_free(d->gate);
 	free(d->gray);
 	d->fit = NULL;
 	d->motion = NULL;
 	d->health = NULL;
+	d->gate = NULL;
 	d->gray = NULL;
 	d->pic_w = d->pic_h = 0;
 }
@@ -222,6 +234,8 @@ static int emit_run(struct cb_detect *d, int64_t wall_ns, struct cb_err *err)
 	cb_jw_ku64(&w, "packets", d->stats.packets);
 	cb_jw_ku64(&w, "analysed", d->stats.analysed);
 	cb_jw_ku64(&w, "skipped", d->stats.skipped);
+	if (d->o->gate)
+		cb_jw_ku64(&w, "held", d->stats.held);
 	cb_jw_ku64(&w, "decode_errors", d->stats.decode_errors);
 	return end(d, &w, err);
 }
@@ -293,7 +307,16 @@ static int emit_detection(struct cb_detect *d, const struct shot *s, struct cb_e
 			*err = t->err;
 		return -1;
 	}
-	d->stats.objects += (uint64_t)t->objects;
+	if (!s->held) {
+		if (d->gate && s->scene == d->scene)
+			cb_gate_tell(d->gate, t->object, t->objects);
+		for (d->nfound = 0; d->nfound < t->objects; d->nfound++) {
+			if (t->object[d->nfound].score < d->o->objects.threshold)
+				break;
+			d->found[d->nfound] = t->object[d->nfound];
+		}
+	}
+	d->stats.objects += (uint64_t)d->nfound;
 	begin(d, &w, "cb.detection", &s->e);
 	cb_hex(hex, s->e.digest, sizeof s->e.digest);
 	cb_jw_kstr(&w, "packet", hex);
@@ -302,8 +325,8 @@ static int emit_detection(struct cb_detect *d, const struct shot *s, struct cb_e
 	cb_jw_ki64(&w, "height", s->height);
 	cb_jw_key(&w, "objects");
 	cb_jw_arr(&w);
-	for (int i = 0; i < t->objects; i++) {
-		const struct cb_object *o = &t->object[i];
+	for (int i = 0; i < d->nfound; i++) {
+		const struct cb_object *o = &d->found[i];
 
 		cb_jw_obj(&w);
 		cb_jw_kstr(&w, "class", cb_model_class(d->model, o->class_id));
@@ -323,6 +346,8 @@ static int emit_detection(struct cb_detect *d, const struct shot *s, struct cb_e
 		box(&w, &s->m.box[i]);
 	cb_jw_arr_end(&w);
 	cb_jw_obj_end(&w);
+	if (s->held)
+		cb_jw_kbool(&w, "held", true);
 	if (s->damaged)
 		cb_jw_kbool(&w, "damaged", true);
 	if (s->skipped)
@@ -460,9 +485,11 @@ static int resize(struct cb_detect *d, const struct cb_picture *pic, struct cb_e
 	cb_regions_mask(d->o->region, d->o->regions, d->w, d->h, mask);
 	if (cb_fit_new(&d->fit, d->w, d->h, CB_FIT_GRAY, err) < 0 ||
 	    cb_motion_new(&d->motion, d->w, d->h, mask, err) < 0 ||
+	    (d->o->gate && cb_gate_new(&d->gate, d->w, d->h, d->o->objects.threshold, err) < 0) ||
 	    (d->o->health && cb_health_new(&d->health, d->w, d->h, pic->width, pic->height,
 					   d->o->frozen_us, err) < 0))
 		goto out;
+	d->scene++;
 	d->pic_w = pic->width;
 	d->pic_h = pic->height;
 	r = 0;
@@ -521,7 +548,7 @@ static int analyse(struct cb_detect *d, const struct cb_picture *pic, struct ent
 		return -1;
 	/* a picture that cannot be converted is as good as one that cannot be decoded */
 	if (cb_fit_run(d->fit, pic, d->gray, d->w, 0, &odd) < 0 ||
-	    (d->model && cb_prep_run(d->prep, pic, &s->task.in, &odd) < 0)) {
+	    (d->model && !d->gate && cb_prep_run(d->prep, pic, &s->task.in, &odd) < 0)) {
 		d->stats.decode_errors++;
 		return 0;
 	}
@@ -532,6 +559,12 @@ static int analyse(struct cb_detect *d, const struct cb_picture *pic, struct ent
 		cb_motion_run(d->motion, d->gray, e->t_us, m);
 	if (!pic->corrupt && d->health)
 		look_after(d, pic, e->t_us, &h);
+	/* a gate counts looks: having asked it we look */
+	s->held = d->gate && !cb_gate_look(d->gate, d->gray, e->t_us,
+					   pic->corrupt || m->score || m->scene || m->lights);
+	if (d->gate && !s->held && cb_prep_run(d->prep, pic, &s->task.in, err) < 0)
+		return -1;
+	d->stats.held += s->held;
 	d->stats.analysed++;
 	d->stats.moving += m->score > 0;
 	d->last = *e;
@@ -548,14 +581,17 @@ static int analyse(struct cb_detect *d, const struct cb_picture *pic, struct ent
 	s->height = pic->height;
 	s->damaged = pic->corrupt;
 	s->skipped = d->skipped;
+	s->scene = d->scene;
 	s->task.wake = d->wake;
+	s->task.done = s->held;
 	if (cb_spool_place(&d->spool, s, err) < 0)
 		return -1;
 	d->skipped = 0;
 	d->next = (d->next + 1) % d->shots;
 	d->open++;
 	e->pictures++;
-	cb_crew_put(d->crew, &s->task);
+	if (!s->held)
+		cb_crew_put(d->crew, &s->task);
 	return 0;
 }
 

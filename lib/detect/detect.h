@@ -33,6 +33,7 @@ struct cb_detect_opts {
 	const char *tool, *version;	/* "cb-detect", "0.1.0" */
 	bool model;			/* objects as well: */
 	struct cb_model_opts objects;	/* its region and regions are set from those below */
+	bool gate;		/* with a model: leave still pictures to the last result (detect/gate.h) */
 	struct cb_pick pick;
 	int stream;			/* elementary stream, or -1: the first that is video */
 	struct cb_region region[CB_REGIONS_MAX];
@@ -45,6 +46,7 @@ struct cb_detect_stats {
 	uint64_t packets;	/* of the analysed stream */
 	uint64_t analysed;	/* pictures */
 	uint64_t skipped;	/* chosen, but left out: the analysis was behind a live stream */
+	uint64_t held;		/* of those analysed, left to the result of one before */
 	uint64_t decode_errors;	/* packets that could not be decoded whole */
 	uint64_t objects, moving;	/* objects found; pictures with motion */
 };

@@ -42,6 +42,8 @@ int cb_ident_config(struct cb_buf *out, const struct cb_detect_opts *o, const st
 			   m->resize == CB_RESIZE_LETTERBOX ? "letterbox" : "stretch");
 	if (m->classes)
 		r |= cb_buf_printf(out, "classes %s\n", m->classes);
+	if (o->gate)
+		r |= cb_buf_str(out, "gate motion\n");
 	if (m->backend == CB_BACKEND_DARKNET)
 		r |= cb_buf_str(out, "backend darknet\n");
 	return r ? -1 : 0;

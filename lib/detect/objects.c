@@ -452,7 +452,8 @@ int cb_objects_suppress(struct cb_object *o, int n, int32_t nms)
 int cb_model_run(struct cb_model *m, const struct cb_input *in, struct cb_object ret[static CB_OBJECTS_MAX],
 		 struct cb_err *err)
 {
-	float least = (float)(m->o->threshold - 1) / CB_UNIT;
+	int32_t threshold = m->o->floor ? m->o->floor : m->o->threshold;
+	float least = (float)(threshold - 1) / CB_UNIT;
 	int n, kept = 0;
 
 	if (in->packed)
@@ -477,7 +478,7 @@ int cb_model_run(struct cb_model *m, const struct cb_input *in, struct cb_object
 		if (b->class_id < 0 || b->class_id >= m->classes || (m->wanted && !m->wanted[b->class_id]))
 			continue;
 		o.score = (int32_t)floor((double)b->score * CB_UNIT + 0.5);
-		if (!(b->score >= 0 && b->score <= 1) || o.score < m->o->threshold || !o.score)
+		if (!(b->score >= 0 && b->score <= 1) || o.score < threshold || !o.score)
 			continue;
 		o.box.x = unscale(b->x, m->w, in->width, in->x);
 		o.box.y = unscale(b->y, m->h, in->height, in->y);

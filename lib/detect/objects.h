@@ -33,6 +33,7 @@ struct cb_model_opts {
 	enum cb_isa isa;
 	enum cb_resize resize;
 	int32_t threshold, nms;		/* 1/10000; nms 0: no suppression */
+	int32_t floor;			/* give objects from here on, not from the threshold; or 0 */
 	const struct cb_region *region;	/* an object counts where its centre is inside */
 	int regions;
 	enum cb_backend backend;	/* with darknet, isa says nothing */
