@@ -52,10 +52,11 @@ draw_LDLIBS := -lm
 
 cb_warn := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
 	-Wwrite-strings -Wpointer-arith -Wimplicit-fallthrough -Wno-missing-field-initializers
-# where a tool finds its helpers, seen from itself: the same wherever both are installed
+# where a tool finds its helpers and data, seen from itself: the same wherever both are installed
+share_rel := $(or $(shell realpath -m --relative-to='$(BINDIR)' '$(SHAREDIR)' 2>/dev/null),../share/cb)
 libexec_rel := $(or $(shell realpath -m --relative-to='$(BINDIR)' '$(LIBEXECDIR)' 2>/dev/null),../libexec/cb)
 cb_cflags := -std=gnu17 -D_GNU_SOURCE -Ilib -DCB_VERSION='"$(VERSION)"' \
-	-DCB_LIBEXEC_REL='"$(libexec_rel)"' -DCB_SHAREDIR='"$(SHAREDIR)"' \
+	-DCB_LIBEXEC_REL='"$(libexec_rel)"' -DCB_SHARE_REL='"$(share_rel)"' \
 	-ffile-prefix-map=$(CURDIR)=. -pthread $(cb_warn) $(if $(WERROR),-Werror)
 cb_ldflags := -pthread -Wl,--as-needed
 

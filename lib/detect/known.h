@@ -9,11 +9,10 @@
 
 #include "base/err.h"
 
-#define CB_KNOWN_FILE CB_SHAREDIR "/models.sha256"	/* where no other is named */
 #define CB_KNOWN_BYTES_MAX (1u << 20)
 
 struct cb_known;
-/* path NULL: CB_KNOWN_FILE. With a key, minisign's public key in a file, path.minisig must be
+/* path NULL: the list that was installed, share/cb/models.sha256 seen from the program. With a key, minisign's public key in a file, path.minisig must be
  * its signature of the list: CB_E_NO where it is not. Other errors: CB_E_NOINPUT, CB_E_DATA. */
 int cb_known_open(struct cb_known **ret, const char *path, const char *key, struct cb_err *err);
 /* 0 where the digest (hexadecimal) is listed, else CB_E_NO naming list and digest. */

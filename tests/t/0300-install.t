@@ -44,6 +44,8 @@ if [ -e "$CB_BUILD/libexec/cb/cb-darknet" ]; then
 else
 	skip "built without darknet" 4
 fi
+exits 1 "$T/$p/bin/cb-model" check --require-signed "$CB_SRC/tests/fuzz/corpus/nn_pack/float.cbm"
+ok "the list of models is found from there" 'grep -q "share/cb/models.sha256" err'
 ok "nothing is writable by others" '[ -z "$(find root -perm /022 -type f)" ]'
 ok "no path of the build in what is installed" '! grep -rlF "$CB_BUILD" root'
 
