@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The peer of tests/bench/nn.c: OpenCV DNN on one thread. nn-opencv.py CFG WEIGHTS [RUNS]
+# The peer of tests/bench/nn.c: OpenCV DNN. nn-opencv.py CFG WEIGHTS [RUNS [THREADS]]
 import re
 import sys
 import time
@@ -7,7 +7,7 @@ import time
 import cv2
 import numpy
 
-cv2.setNumThreads(1)
+cv2.setNumThreads(int(sys.argv[4]) if len(sys.argv) > 4 else 1)
 cfg, weights = sys.argv[1:3]
 runs = int(sys.argv[3]) if len(sys.argv) > 3 else 50
 text = open(cfg).read()

@@ -139,24 +139,64 @@ def do_start():
             "<= %d ms" % bar, a <= bar)
 
 
+def first(text):
+    return float(text.split(" ms")[0].split()[-1])
+
+
+def networks():
+    """Name, cfg, what a float network must be faster than OpenCV by, and 8 bits than float."""
+    for name, opencv, own in (("yolo-fastest-1.1", 2.5, None), ("yolo-fastest-1.1-xl", 2.5, 1.5)):
+        cfg = os.path.join(shared, "data/models", name + ".cfg")
+        if os.path.exists(cfg):
+            yield name, cfg, opencv, own
+        else:
+            skip(name, cfg + " is missing")
+    shell('/usr/bin/python3 "$P"', P=os.path.join(src, "tests/bench/tinynet.py"))
+    yield "yolov3-tiny", os.path.join(tmp, "yolov3-tiny.cfg"), 1.7, 2.5
+
+
+def faster(what, ours, peer, bar, n=3):
+    a, b = pairs(n, ours, peer)
+    say(what, "%.1f ms" % a, "%.1f ms" % b, "%.2fx" % (b / a), ">= %.1f" % bar if bar else "",
+        b >= bar * a if bar else None)
+
+
 def do_nn():
-    what = "yolo-fastest-1.1 320, 1 thread"
-    model = os.path.join(shared, "data/models/yolo-fastest-1.1")
-    missing = have(bench("nn"), model + ".cfg")
+    missing = have(bench("nn"))
     if missing:
-        return skip(what, missing + " is missing")
-    try:
-        shell("/usr/bin/python3 -c 'import cv2'")
-    except RuntimeError:
-        return skip(what, "python3-opencv is missing")
-    args = dict(M=model, N=bench("nn"), P=os.path.join(src, "tests/bench/nn-opencv.py"))
+        return skip("networks", missing + " is not built")
+    peers = []
+    for name, module, script in (("OpenCV", "cv2", "nn-opencv.py"), ("darknet", "ctypes", "nn-darknet.py")):
+        try:
+            shell("/usr/bin/python3 -c 'import %s'" % module)
+            peers.append((name, os.path.join(src, "tests/bench", script)))
+        except RuntimeError:
+            skip("networks | " + name, "python3's %s is missing" % module)
+    if not os.path.exists("/usr/lib/darknet/libdarknet.so"):
+        skip("networks | darknet", "the package darknet is missing")
+        peers = peers[:1]
+    vnni = "avx512_vnni" in open("/proc/cpuinfo").read()
+    for name, cfg, opencv, own in networks():
+        def ours(threads, model=cfg):
+            return lambda: first(shell('"$N" "$M" "" 60 auto %d' % threads, N=bench("nn"), M=model))
 
-    def first(text):
-        return float(text.split(" ms")[0].split()[-1])
-
-    a, b = pairs(3, lambda: first(shell('"$N" "$M.cfg" "$M.weights" 60', **args)),
-                 lambda: first(shell('/usr/bin/python3 "$P" "$M.cfg" "$M.weights" 30', **args)))
-    say(what + " | OpenCV", "%.1f ms" % a, "%.1f ms" % b, "%.2f" % (a / b), "<= 0.5", a <= b / 2)
+        for peer, script in peers:
+            for threads in (1, 2) if peer == "OpenCV" else (1,):
+                runs = 20 if peer == "OpenCV" else 2
+                faster("%s, %d thread%s | %s" % (name, threads, "s" * (threads > 1), peer), ours(threads),
+                       lambda: first(shell('/usr/bin/python3 "$P" "$M" "$W" %d %d' % (runs, threads), P=script,
+                                           M=cfg, W=cfg[:-4] + ".weights")),
+                       opencv if peer == "OpenCV" and threads == 1 else None, 3 if peer == "OpenCV" else 1)
+        if own is None:
+            continue
+        if not vnni:
+            skip(name + ", 8 bits", "this processor has no byte products (VNNI)")
+            continue
+        shell('[ -e cal.cbf ] || { ffmpeg -nostdin -v error -f lavfi -i testsrc2=s=640x480:r=5:d=4 '
+              '-c:v libx264 -pix_fmt yuv420p cal.mkv && "$I" -q --camera c cal.mkv >cal.cbf; }; '
+              '"$Q" quantize "$M" --calibrate cal.cbf --pictures 16 --loss 1 --force -q -o 8.cbm >/dev/null',
+              I=tool("cb-ingest"), Q=tool("cb-model"), M=cfg)
+        faster(name + ", 8 bits | own float", ours(1, os.path.join(tmp, "8.cbm")), ours(1), own)
 
 
 def do_fit():
