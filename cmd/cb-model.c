@@ -49,7 +49,7 @@ static const struct argp_option options[] = {
 	{ "resize", OPT_RESIZE, "TYPE", 0, "quantize: stretch or letterbox, as in cb-detect (stretch)", 2 },
 	{ "method", OPT_METHOD, "TYPE", 0, "quantize: ranges by noise, percentile or entropy (noise)", 2 },
 	{ "keep-float", OPT_KEEP, "LIST", 0, "quantize: layers that stay float, as 0,5-7", 2 },
-	{ "loss", OPT_LOSS, "N", 0, "quantize: error that 8 bits may make, 0 to 1 (0.01)", 2 },
+	{ "loss", OPT_LOSS, "N", 0, "quantize: error that 8 bits may make, 0 to 1 (0.005)", 2 },
 	{ "require-signed", OPT_SIGNED, NULL, 0, "Refuse models that are not in the list", 3 },
 	{ "models", OPT_MODELS, "FILE", 0, "The list of models that may be used", 3 },
 	{ "key", OPT_KEY, "FILE", 0, "The list must be signed with this minisign key", 3 },

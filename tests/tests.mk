@@ -145,6 +145,10 @@ accuracy: all
 	$(Q)PATH="$(abspath $(O))/bin:$$PATH" tests/accuracy/ap.py all $(MODELS:%=-m %) \
 		$(if $(BESIDE),--beside $(BESIDE)) $(ACCURACY)
 
+# what 8 bits cost of it
+accuracy-int8: all
+	$(Q)tests/accuracy/int8.sh $(O) $(MODELS)
+
 # coverage-guided, one target after another: make fuzz FUZZ='json frame' FUZZ_SECONDS=600
 # new inputs go to build-fuzz/corpus, crashes to build-fuzz/crash
 fuzz:
@@ -178,6 +182,7 @@ help:
 	@echo 'make robustness    load $(ROBUST_CASES) damaged models; ROBUST_CASES=N for another number'
 	@echo 'make bench         measurements, beside other programs on this machine'
 	@echo 'make accuracy      how well models detect, on pictures with known boxes; BESIDE=darknet'
+	@echo 'make accuracy-int8 what 8 bits cost of it'
 	@echo 'make fuzz          fuzz every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) each; FUZZ=name for one'
 	@echo 'make dist          the committed tree as $(O)/cb-$(VERSION).tar.gz'
 	@echo 'make sbom          software bill of materials, CycloneDX 1.6'
@@ -190,4 +195,4 @@ help:
 	@echo 'variables: O=DIR PREFIX= DESTDIR= CC= CFLAGS= V=1 WERROR=1 JOBS=N WITH_DARKNET=1 (or empty)'
 	@echo '           SANITIZE=address,undefined (with O=build-asan)'
 
-.PHONY: check-all check-tests check-scripts fuzz-run robustness sbom-build
+.PHONY: accuracy accuracy-int8 check-all check-tests check-scripts fuzz-run robustness sbom-build

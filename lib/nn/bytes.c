@@ -349,43 +349,15 @@ static int plan_conv(struct cb_nn_planner *p, int i, int src)
 
 static int plan_maxpool(struct cb_nn_planner *p, int i, int src)
 {
-	struct cb_nn_plan *n = p->n;
-	const struct cb_nn_layer *l = &n->g.layer[i];
-	dnnl_dims_t stride = { l->stride_y, l->stride_x }, kernel = { l->size, l->size };
-	dnnl_dims_t left = { l->pad / 2, l->pad / 2 };
-	dnnl_dims_t right = { l->pad - l->pad / 2, l->pad - l->pad / 2 };
-	dnnl_memory_desc_t smd, dmd;
-	dnnl_primitive_attr_t attr = NULL;
-	dnnl_primitive_desc_t pd = NULL;
-	dnnl_pooling_desc_t d;
-	struct cb_nn_step *s;
-	dnnl_status_t st;
+	const struct cb_nn_layer *l = &p->n->g.layer[i];
 	int dst;
 
-	md_bytes(&smd, l->ic, l->ih, l->iw);
-	md_bytes(&dmd, l->c, l->h, l->w);
-	st = dnnl_pooling_forward_desc_init(&d, dnnl_forward_inference, dnnl_pooling_max, &smd, &dmd,
-					    stride, kernel, left, right);
-	if (!st)
-		st = cb_nn_attr(&attr, 0, NULL, 0);
-	if (!st)
-		st = dnnl_primitive_desc_create(&pd, &d, attr, n->engine, NULL);
-	dnnl_primitive_attr_destroy(attr);
-	if (st || !cb_nn_rank(cb_nn_impl(pd))) {
-		dnnl_primitive_desc_destroy(st ? NULL : pd);
+	if (l->size > CB_NN_BYTES_WINDOW)
 		return -2;
-	}
-	dst = cb_nn_tensor_bytes(p, l->c, l->h, l->w, n->tensor[src].q);
-	if (dst < 0) {
-		dnnl_primitive_desc_destroy(pd);
+	dst = cb_nn_tensor_bytes(p, l->c, l->h, l->w, p->n->tensor[src].q);
+	if (dst < 0 || !cb_nn_plain(p, CB_NN_OP_BYTES_MAXPOOL, i, dst, src, -1))
 		return -1;
-	}
-	s = cb_nn_prim(p, i, pd);
-	if (!s)
-		return -1;
-	cb_nn_arg_tensor(p, s, DNNL_ARG_SRC, &smd, src);
-	cb_nn_arg_tensor(p, s, DNNL_ARG_DST, &dmd, dst);
-	n->out[i] = dst;
+	p->n->out[i] = dst;
 	return i;
 }
 

@@ -5,6 +5,9 @@
 #include <float.h>
 #include <math.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 float cb_nn_logistic(float x)
 {
@@ -555,5 +558,53 @@ void cb_nn_bytes_upsample(uint8_t *dst, const uint8_t *src, uint32_t c, uint32_t
 				memcpy(to, src, c);
 		for (uint32_t k = 1; k < stride; k++)
 			memcpy(dst + k * row, dst, row);
+	}
+}
+
+/* The largest of n places, of c bytes each. */
+static void largest(uint8_t *dst, const uint8_t *const *place, uint32_t n, uint32_t c)
+{
+	uint32_t i = 0;
+
+#ifdef __SSE2__
+	for (; i + 16 <= c; i += 16) {
+		__m128i m = _mm_loadu_si128((const __m128i *)(const void *)(place[0] + i));
+
+		for (uint32_t k = 1; k < n; k++)
+			m = _mm_max_epu8(m, _mm_loadu_si128((const __m128i *)(const void *)(place[k] + i)));
+		_mm_storeu_si128((__m128i *)(void *)(dst + i), m);
+	}
+#endif
+	for (; i < c; i++) {
+		uint8_t m = place[0][i];
+
+		for (uint32_t k = 1; k < n; k++)
+			m = m > place[k][i] ? m : place[k][i];
+		dst[i] = m;
+	}
+}
+
+void cb_nn_bytes_maxpool(uint8_t *dst, const uint8_t *src, const struct cb_nn_layer *l)
+{
+	const uint8_t *place[CB_NN_BYTES_WINDOW * CB_NN_BYTES_WINDOW];
+	int64_t size = l->size, iw = l->iw, ih = l->ih;
+
+	for (int64_t y = 0; y < l->h; y++) {
+		int64_t sy = y * l->stride_y - l->pad / 2;
+		int64_t top = sy < 0 ? 0 : sy, bottom = sy + size < ih ? sy + size : ih;
+
+		for (int64_t x = 0; x < l->w; x++, dst += l->c) {
+			int64_t sx = x * l->stride_x - l->pad / 2;
+			int64_t left = sx < 0 ? 0 : sx, right = sx + size < iw ? sx + size : iw;
+			uint32_t n = 0;
+
+			for (int64_t r = top; r < bottom; r++)
+				for (int64_t q = left; q < right; q++)
+					place[n++] = src + (size_t)(r * iw + q) * l->c;
+			if (n)
+				largest(dst, place, n, l->c);
+			else
+				memset(dst, 0, l->c);
+		}
 	}
 }

@@ -76,6 +76,9 @@ void cb_nn_bytes_copy(uint8_t *dst, uint32_t dst_c, struct cb_nn_q dst_q, const 
 		      uint32_t src_c, struct cb_nn_q src_q, uint32_t n, size_t pixels);
 void cb_nn_bytes_upsample(uint8_t *dst, const uint8_t *src, uint32_t c, uint32_t h, uint32_t w,
 			  uint32_t stride);
+/* A window of at most this side. */
+#define CB_NN_BYTES_WINDOW 32
+void cb_nn_bytes_maxpool(uint8_t *dst, const uint8_t *src, const struct cb_nn_layer *l);
 /* Softmax over n planar values. */
 void cb_nn_softmax(float *dst, const float *src, size_t n, float temperature);
 

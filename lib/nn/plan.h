@@ -48,6 +48,7 @@ enum cb_nn_op {
 	CB_NN_OP_SOFTMAX,
 	CB_NN_OP_BYTES_COPY,	/* as COPY, of bytes; q may differ */
 	CB_NN_OP_BYTES_UPSAMPLE,
+	CB_NN_OP_BYTES_MAXPOOL,
 	CB_NN_OP_DEPTHWISE,
 };
 

@@ -26,7 +26,7 @@ enum cb_range_method {
 };
 
 #define CB_QUANTIZE_BYTES_MAX ((size_t)512 << 20)	/* of all pictures together */
-#define CB_QUANTIZE_LOSS .01		/* see cb_quantize_opts.loss */
+#define CB_QUANTIZE_LOSS .005		/* see cb_quantize_opts.loss */
 
 struct cb_quantize_opts {
 	enum cb_range_method method;

@@ -117,6 +117,9 @@ static void run_plain(const struct cb_nn_runner *r, const struct cb_nn_step *s)
 	case CB_NN_OP_DEPTHWISE:
 		cb_nn_depthwise_run(s->constant, (uint8_t *)d->p, (const uint8_t *)a->p);
 		break;
+	case CB_NN_OP_BYTES_MAXPOOL:
+		cb_nn_bytes_maxpool((uint8_t *)d->p, (const uint8_t *)a->p, l);
+		break;
 	case CB_NN_OP_BYTES_UPSAMPLE:
 		cb_nn_bytes_upsample((uint8_t *)d->p, (uint8_t *)a->p, a->c, a->h, a->w, l->stride_x);
 		break;

@@ -192,10 +192,12 @@ def do_nn():
         if not vnni:
             skip(name + ", 8 bits", "this processor has no byte products (VNNI)")
             continue
-        shell('[ -e cal.cbf ] || { ffmpeg -nostdin -v error -f lavfi -i testsrc2=s=640x480:r=5:d=4 '
-              '-c:v libx264 -pix_fmt yuv420p cal.mkv && "$I" -q --camera c cal.mkv >cal.cbf; }; '
-              '"$Q" quantize "$M" --calibrate cal.cbf --pictures 16 --loss 1 --force -q -o 8.cbm >/dev/null',
-              I=tool("cb-ingest"), Q=tool("cb-model"), M=cfg)
+        shell('[ -e cal.cbf ] || { if [ -e "$V" ]; then ffmpeg -nostdin -v error -i "$V" -vf '
+              '"select=not(mod(n\\,30))" -fps_mode passthrough -q:v 2 -c:v mjpeg cal.mkv; else '
+              'ffmpeg -nostdin -v error -f lavfi -i testsrc2=s=640x480:r=5:d=4 -c:v mjpeg cal.mkv; fi; '
+              '"$I" -q --camera c cal.mkv >cal.cbf; }; '
+              '"$Q" quantize "$M" --calibrate cal.cbf --force -q -o 8.cbm >/dev/null',
+              I=tool("cb-ingest"), Q=tool("cb-model"), M=cfg, V=os.path.join(shared, "data/clips/vtest.avi"))
         faster(name + ", 8 bits | own float", ours(1, os.path.join(tmp, "8.cbm")), ours(1), own)
 
 

@@ -81,6 +81,38 @@ static void test_depthwise(void)
 	OK(middle > all / 4);	/* not all cut off */
 }
 
+static void test_maxpool(void)
+{
+	int wrong = 0;
+
+	for (int t = 0; t < 60; t++) {
+		uint32_t size = 1 + rnd() % 5, stride = 1 + rnd() % 3, c = 1 + rnd() % 40;
+		struct cb_nn_layer l = {
+			.type = CB_NN_MAXPOOL, .ic = c, .c = c, .size = size, .stride_x = stride,
+			.stride_y = stride, .pad = rnd() % 2 ? size - 1 : 0, .iw = size + rnd() % 9,
+			.ih = size + rnd() % 9,
+		};
+		l.w = (l.iw + l.pad - size) / stride + 1;
+		l.h = (l.ih + l.pad - size) / stride + 1;
+		size_t in = (size_t)l.iw * l.ih * c, out = (size_t)l.w * l.h * c;
+		uint8_t *src = malloc(in), *got = malloc(out);
+		float *fsrc = malloc(in * sizeof *fsrc), *want = malloc(out * sizeof *want);
+
+		for (size_t i = 0; i < in; i++)
+			fsrc[i] = src[i] = (uint8_t)rnd();
+		cb_nn_bytes_maxpool(got, src, &l);
+		cb_nn_pool(&(struct cb_nn_view){ c, l.h, l.w, c, want },
+			      &(struct cb_nn_view){ c, l.ih, l.iw, c, fsrc }, &l);
+		for (size_t i = 0; i < out; i++)
+			wrong += got[i] != want[i];
+		free(src);
+		free(got);
+		free(fsrc);
+		free(want);
+	}
+	OK_INT(wrong, 0);
+}
+
 /* --- a network ------------------------------------------------------------------------------------- */
 
 #define CONV(F, S, ST, ACT) "[convolutional]\nbatch_normalize=1\nfilters=" #F "\nsize=" #S "\nstride=" #ST \
@@ -400,6 +432,7 @@ int main(void)
 	struct cb_pack model;
 
 	test_depthwise();
+	test_maxpool();
 	make_model(&model);
 	if (cb_nn_has_vnni()) {
 		test_network(&model);
