@@ -2,9 +2,10 @@
 /* What a network's run asks of others: an LD_PRELOAD object that counts allocations, within
  * oneDNN's primitives and outside of them, and locks. tests/nn/steady.c finds its counters by
  * the name "counted", switches them on and off and prints them. */
-#define _GNU_SOURCE
+
 #include <dlfcn.h>
 #include <pthread.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 struct counted {

@@ -32,7 +32,7 @@ export ASAN_OPTIONS UBSAN_OPTIONS
 CB_SHARED=${CB_SHARED:-$CB_SRC/../shared}
 umask 022
 
-_n=0 _failed=0 _planned=0
+_n=0 _failed=0 _planned=0 _last=0 _notes=
 T=$(mktemp -d "${TMPDIR:-/tmp}/cb-test.XXXXXX") && cd "$T" || exit 99
 T=$(pwd -P)
 HOME=$T
@@ -55,7 +55,16 @@ trap _leave EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-note() { printf '%s\n' "$*" | sed 's/^/# /'; }
+# what is to be known of a result: before it, or after one that failed
+note() {
+	if [ "${_last:-0}" -ne 0 ]; then
+		_diag "$*"
+	else
+		printf '%s\n' "$*" | sed 's/^/# /'
+		_notes=${_notes:+$_notes
+}$*
+	fi
+}
 # what explains a failure goes to stderr, which prove shows
 _diag() { printf '%s\n' "$*" | sed 's/^/#   /' >&2; }
 
@@ -63,13 +72,16 @@ _result() {	# STATUS DESC
 	_n=$((_n + 1))
 	# a description is one line, and "#" would start a directive
 	_desc=$(printf '%s' "$2" | tr '\n#' ' -' | cut -c1-160)
+	_last=$1
 	if [ "$1" -eq 0 ]; then
 		echo "ok $_n - $_desc"
 	else
 		_failed=$((_failed + 1))
 		echo "not ok $_n - $_desc"
 		printf '\n# %s: not ok %s - %s\n' "${0##*/}" "$_n" "$_desc" >&2
+		[ -z "$_notes" ] || _diag "$_notes"
 	fi
+	_notes=
 	return "$1"
 }
 

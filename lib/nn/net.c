@@ -107,7 +107,7 @@ char *cb_net_sibling(const char *cfg, const char *ext)
 	if (n > 4 && !strcmp(cfg + n - 4, ".cfg"))
 		n -= 4;
 	memcpy(s, cfg, n);
-	strcpy(s + n, ext);
+	memcpy(s + n, ext, strlen(ext) + 1);
 	return s;
 }
 

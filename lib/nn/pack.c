@@ -49,16 +49,16 @@ static unsigned sum_of(const uint8_t *h)
 static void header(uint8_t h[static BLOCK], const char *name, size_t size)
 {
 	memset(h, 0, BLOCK);
-	strcpy((char *)h + H_NAME, name);
-	strcpy((char *)h + H_MODE, "0000644");
-	strcpy((char *)h + H_UID, "0000000");
-	strcpy((char *)h + H_GID, "0000000");
+	memcpy(h + H_NAME, name, strlen(name));
+	memcpy(h + H_MODE, "0000644", 7);
+	memcpy(h + H_UID, "0000000", 7);
+	memcpy(h + H_GID, "0000000", 7);
 	snprintf((char *)h + H_SIZE, 12, "%011o", (unsigned)size);
-	strcpy((char *)h + H_TIME, "00000000000");
+	memcpy(h + H_TIME, "00000000000", 11);
 	h[H_TYPE] = '0';
 	memcpy(h + H_MAGIC, "ustar\0" "00", 8);
-	strcpy((char *)h + H_MAJOR, "0000000");
-	strcpy((char *)h + H_MINOR, "0000000");
+	memcpy(h + H_MAJOR, "0000000", 7);
+	memcpy(h + H_MINOR, "0000000", 7);
 	snprintf((char *)h + H_SUM, 7, "%06o", sum_of(h));
 	h[H_SUM + 7] = ' ';
 }
