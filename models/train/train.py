@@ -105,9 +105,10 @@ class Feeder:
         weight = np.cumsum([shares[i] / len(packs[i]) for i, _ in pick])
         o.another = lambda: pick[min(int(np.searchsorted(weight, random.random() * weight[-1])), len(pick) - 1)]
         self.args, self.batch, self.size, self.o = packs, batch, (w, h), o
-        self.queue = queue.Queue(ahead)
-        for _ in range(threads):
-            threading.Thread(target=self.work, daemon=True).start()
+        self.queue, self.over = queue.Queue(ahead), False
+        self.threads = [threading.Thread(target=self.work, daemon=True) for _ in range(threads)]
+        for t in self.threads:
+            t.start()
 
     def one(self):
         w, h = self.size
@@ -119,8 +120,20 @@ class Feeder:
         return torch.from_numpy(np.stack(x)), torch.from_numpy(np.vstack(rows))
 
     def work(self):
-        while True:
-            self.queue.put(self.one())
+        while not self.over:
+            made = self.one()
+            while not self.over:
+                try:
+                    self.queue.put(made, timeout=0.2)
+                    break
+                except queue.Full:
+                    pass
+
+    def close(self):
+        """Before the end: a thread inside torch must not outlive the interpreter."""
+        self.over = True
+        for t in self.threads:
+            t.join()
 
     def next(self):
         return self.queue.get()
@@ -256,40 +269,43 @@ def main():
 
     net.train()
     begin, mark, sums, count = time.time() - spent, time.time(), np.zeros(4), 0
-    while True:
-        done = (time.time() - begin) / (60 * o.minutes) if o.minutes else step / o.steps
-        if done >= 1:
-            break
-        warm = min(1.0, (step + 1) / 200)
-        rate = o.rate * warm * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
-        for g in opt.param_groups:
-            g["lr"] = rate
-        x, rows = feed.next()
-        x = x.to(o.device).float().div_(255).contiguous(memory_format=torch.channels_last)
-        part = loss_of(net, net(x), rows.to(o.device), w, h, o)
-        loss = o.box * part["box"] + part["obj"] + o.cls * part["class"]
-        opt.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
-        if torch.isfinite(loss):
-            opt.step()
-        step += 1
-        keep = min(0.998, (1 + step) / (20 + step))
-        with torch.no_grad():
-            for k, v in net.state_dict().items():
-                ema[k].mul_(keep).add_(v, alpha=1 - keep)
-        sums += [float(v) for v in (loss, part["box"], part["obj"], part["class"])]
-        count += 1
-        if count == o.every:
-            spent = time.time() - begin
-            sums /= count
-            log.write(f"{step},{sums[0]:.4f},{sums[1]:.4f},{sums[2]:.4f},{sums[3]:.4f},{rate:.6f},{count * o.batch / (time.time() - mark):.1f}\n")
-            log.flush()
-            print(f"step {step} {100 * done:.0f}% loss {sums[0]:.3f} box {sums[1]:.3f} obj {sums[2]:.3f} class {sums[3]:.3f} "
-                  f"{count * o.batch / (time.time() - mark):.1f} pictures a second", flush=True)
-            mark, sums, count = time.time(), np.zeros(4), 0
-            if step % (o.every * 4) == 0:
-                save()
+    try:
+        while True:
+            done = (time.time() - begin) / (60 * o.minutes) if o.minutes else step / o.steps
+            if done >= 1:
+                break
+            warm = min(1.0, (step + 1) / 200)
+            rate = o.rate * warm * (0.02 + 0.98 * (1 + math.cos(math.pi * done)) / 2)
+            for g in opt.param_groups:
+                g["lr"] = rate
+            x, rows = feed.next()
+            x = x.to(o.device).float().div_(255).contiguous(memory_format=torch.channels_last)
+            part = loss_of(net, net(x), rows.to(o.device), w, h, o)
+            loss = o.box * part["box"] + part["obj"] + o.cls * part["class"]
+            opt.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
+            if torch.isfinite(loss):
+                opt.step()
+            step += 1
+            keep = min(0.998, (1 + step) / (20 + step))
+            with torch.no_grad():
+                for k, v in net.state_dict().items():
+                    ema[k].mul_(keep).add_(v, alpha=1 - keep)
+            sums += [float(v) for v in (loss, part["box"], part["obj"], part["class"])]
+            count += 1
+            if count == o.every:
+                spent = time.time() - begin
+                sums /= count
+                log.write(f"{step},{sums[0]:.4f},{sums[1]:.4f},{sums[2]:.4f},{sums[3]:.4f},{rate:.6f},{count * o.batch / (time.time() - mark):.1f}\n")
+                log.flush()
+                print(f"step {step} {100 * done:.0f}% loss {sums[0]:.3f} box {sums[1]:.3f} obj {sums[2]:.3f} class {sums[3]:.3f} "
+                      f"{count * o.batch / (time.time() - mark):.1f} pictures a second", flush=True)
+                mark, sums, count = time.time(), np.zeros(4), 0
+                if step % (o.every * 4) == 0:
+                    save()
+    finally:
+        feed.close()
     save()
     log.close()
     plot(o.out + ".csv", o.out + ".svg")
