@@ -182,7 +182,11 @@ int main(int argc, char **argv)
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	setrlimit(RLIMIT_CORE, &none);
 	setrlimit(RLIMIT_FSIZE, &none);
+#ifndef __SANITIZE_ADDRESS__	/* whose shadow of all memory counts */
 	setrlimit(RLIMIT_DATA, &data);
+#else
+	(void)data;
+#endif
 	get(msg, CB_DK_LOAD, CB_DK_LOAD_BYTES);
 	inputs = cb_le32(msg + 12);
 	layers = cb_le32(msg + 16);
