@@ -189,7 +189,7 @@ static int read_layer(struct cb_nn_weights *f, const struct cb_nn_graph *g, int 
 	if (bn && l->type != CB_NN_CONV && read_all(f, bn, 3 * sizeof(float) * l->c, err))
 		goto out;
 	for (uint32_t i = 0; bn && i < l->c; i++) {
-		float k;
+		float k = 0;
 
 		if (fold(&k, &bias[i], scale[i], mean[i], var[i], i, err))
 			goto out;
