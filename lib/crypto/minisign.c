@@ -10,16 +10,16 @@
 #include <sodium.h>
 
 #include "base/io.h"
-#include "base/num.h"
+#include "crypto/base64.h"
 
 /* On disk: a key is alg[2] id[8] key[32], a signature alg[2] id[8] signature[64]. */
 #define ID 2
 #define BODY 10
-#define KEY_LEN (BODY + CB_ED25519_PUBLIC)
-#define SIG_LEN (BODY + CB_ED25519_SIG)
+#define KEY_LEN (BODY + CB_ED25519_KEY_LEN)
+#define SIG_LEN (BODY + CB_ED25519_SIG_LEN)
 
-_Static_assert(CB_ED25519_PUBLIC == crypto_sign_PUBLICKEYBYTES, "");
-_Static_assert(CB_ED25519_SIG == crypto_sign_BYTES, "");
+_Static_assert(CB_ED25519_KEY_LEN == crypto_sign_PUBLICKEYBYTES, "");
+_Static_assert(CB_ED25519_SIG_LEN == crypto_sign_BYTES, "");
 _Static_assert(CB_MINISIGN_HASH == crypto_generichash_BYTES_MAX, "");
 _Static_assert(sizeof(crypto_generichash_state) <= sizeof(((struct cb_minisign_hash *)0)->opaque), "");
 
@@ -58,13 +58,9 @@ static bool comment(struct text *t, const char *prefix, size_t max, struct text 
 /* A line of base64 that is exactly len bytes. */
 static bool binary(struct text *t, uint8_t *ret, size_t len)
 {
-	const char *end;
 	struct text l;
-	size_t n;
 
-	return line(t, &l) && !sodium_base642bin(ret, len, l.p, l.n, NULL, &n, &end,
-						 sodium_base64_VARIANT_ORIGINAL) &&
-		n == len && end == l.p + l.n;
+	return line(t, &l) && cb_base64_decode_exact(ret, len, l.p, l.n);
 }
 
 int cb_minisign_key_parse(struct cb_minisign_key *ret, const char *text, size_t n, struct cb_err *err)
@@ -77,7 +73,7 @@ int cb_minisign_key_parse(struct cb_minisign_key *ret, const char *text, size_t 
 	    !binary(&t, k, sizeof(k)) || t.n || memcmp(k, "Ed", ID))
 		return cb_err_set(err, CB_E_DATA, "not a public key of minisign");
 	memcpy(ret->id, k + ID, CB_MINISIGN_ID);
-	memcpy(ret->pk, k + BODY, CB_ED25519_PUBLIC);
+	memcpy(ret->pk, k + BODY, CB_ED25519_KEY_LEN);
 	return 0;
 }
 
@@ -96,12 +92,12 @@ int cb_minisign_key_load(struct cb_minisign_key *ret, const char *path, struct c
 
 int cb_minisign_key_text(const struct cb_minisign_key *k, struct cb_buf *out, struct cb_err *err)
 {
-	char id[CB_MINISIGN_ID_HEX], b64[sodium_base64_ENCODED_LEN(KEY_LEN, sodium_base64_VARIANT_ORIGINAL)];
+	char id[CB_MINISIGN_ID_HEX], b64[CB_BASE64_SIZE(KEY_LEN)];
 	uint8_t raw[KEY_LEN] = "Ed";
 
 	memcpy(raw + ID, k->id, CB_MINISIGN_ID);
-	memcpy(raw + BODY, k->pk, CB_ED25519_PUBLIC);
-	sodium_bin2base64(b64, sizeof(b64), raw, sizeof(raw), sodium_base64_VARIANT_ORIGINAL);
+	memcpy(raw + BODY, k->pk, CB_ED25519_KEY_LEN);
+	cb_base64(b64, raw, sizeof(raw));
 	cb_minisign_id_text(id, k->id);
 	if (cb_buf_printf(out, "untrusted comment: minisign public key %s\n%s\n", id, b64) < 0)
 		return cb_err_nomem(err);
@@ -155,7 +151,7 @@ int cb_minisign_sig_parse(struct cb_minisign_sig *ret, const char *text, size_t 
 	if (!cb_comment_ok(trusted.p, trusted.n, CB_MINISIGN_TRUSTED_MAX, true))
 		return cb_err_set(err, CB_E_DATA, "its trusted comment is not printable text");
 	memcpy(ret->id, s + ID, CB_MINISIGN_ID);
-	memcpy(ret->sig, s + BODY, CB_ED25519_SIG);
+	memcpy(ret->sig, s + BODY, CB_ED25519_SIG_LEN);
 	ret->trusted = trusted.p;
 	ret->trusted_len = trusted.n;
 	return 0;
@@ -204,28 +200,18 @@ int cb_minisign_hash_fd(int fd, uint8_t out[static CB_MINISIGN_HASH], uint64_t *
 	return 0;
 }
 
-int cb_ed25519_check(const uint8_t pk[static CB_ED25519_PUBLIC], const void *p, size_t n,
-		     const uint8_t sig[static CB_ED25519_SIG], struct cb_err *err)
-{
-	if (sodium_init() < 0)
-		return cb_err_set(err, CB_E_OS, "libsodium does not start");
-	if (crypto_sign_verify_detached(sig, p, n, pk))
-		return cb_err_set(err, CB_E_NO, "its signature is false");
-	return 0;
-}
-
 int cb_minisign_check(const struct cb_minisign_sig *s, const struct cb_minisign_key *k,
 		      const uint8_t hash[static CB_MINISIGN_HASH], struct cb_err *err)
 {
-	uint8_t covered[CB_ED25519_SIG + CB_MINISIGN_TRUSTED_MAX];
+	uint8_t covered[CB_ED25519_SIG_LEN + CB_MINISIGN_TRUSTED_MAX];
 
 	if (memcmp(s->id, k->id, CB_MINISIGN_ID))
 		return cb_err_set(err, CB_E_NO, "signed with another key");
-	if (cb_ed25519_check(k->pk, hash, CB_MINISIGN_HASH, s->sig, err) < 0)
-		return -1;
-	memcpy(covered, s->sig, CB_ED25519_SIG);
-	memcpy(covered + CB_ED25519_SIG, s->trusted, s->trusted_len);
-	if (cb_ed25519_check(k->pk, covered, CB_ED25519_SIG + s->trusted_len, s->global, NULL) < 0)
+	if (!cb_ed25519_verify(s->sig, hash, CB_MINISIGN_HASH, k->pk))
+		return cb_err_set(err, CB_E_NO, "its signature is false");
+	memcpy(covered, s->sig, CB_ED25519_SIG_LEN);
+	memcpy(covered + CB_ED25519_SIG_LEN, s->trusted, s->trusted_len);
+	if (!cb_ed25519_verify(s->global, covered, CB_ED25519_SIG_LEN + s->trusted_len, k->pk))
 		return cb_err_set(err, CB_E_NO, "its signature's comment was changed");
 	return 0;
 }

@@ -17,14 +17,13 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "crypto/ed25519.h"
 
 #define CB_MINISIGN_KEY_MAX 4096u	/* bytes of a key file, */
 #define CB_MINISIGN_SIG_MAX 16384u	/* of a signature file, */
 #define CB_MINISIGN_UNTRUSTED_MAX 1024u	/* and of the comments in it */
 #define CB_MINISIGN_TRUSTED_MAX 8192u
 
-#define CB_ED25519_PUBLIC 32
-#define CB_ED25519_SIG 64
 #define CB_MINISIGN_HASH 64		/* bytes of BLAKE2b-512 */
 #define CB_MINISIGN_ID 8
 #define CB_MINISIGN_ID_HEX 17		/* an id in text, as minisign writes it, with its NUL */
@@ -32,14 +31,14 @@
 /* A public key: its id is a label drawn at random, no digest of it. */
 struct cb_minisign_key {
 	uint8_t id[CB_MINISIGN_ID];
-	uint8_t pk[CB_ED25519_PUBLIC];
+	uint8_t pk[CB_ED25519_KEY_LEN];
 };
 
 /* A signature file. trusted points into the text that was parsed, not NUL-terminated, and is
  * nobody's word before cb_minisign_check said 0. */
 struct cb_minisign_sig {
 	uint8_t id[CB_MINISIGN_ID];
-	uint8_t sig[CB_ED25519_SIG], global[CB_ED25519_SIG];
+	uint8_t sig[CB_ED25519_SIG_LEN], global[CB_ED25519_SIG_LEN];
 	const char *trusted;
 	size_t trusted_len;
 };
@@ -70,9 +69,6 @@ int cb_minisign_hash_fd(int fd, uint8_t out[static CB_MINISIGN_HASH], uint64_t *
  * signer's. CB_E_NO: signed with another key, changed data, changed comment. */
 int cb_minisign_check(const struct cb_minisign_sig *s, const struct cb_minisign_key *k,
 		      const uint8_t hash[static CB_MINISIGN_HASH], struct cb_err *err);
-/* Is sig an Ed25519 signature of the n bytes with pk? CB_E_NO, "its signature is false". */
-int cb_ed25519_check(const uint8_t pk[static CB_ED25519_PUBLIC], const void *p, size_t n,
-		     const uint8_t sig[static CB_ED25519_SIG], struct cb_err *err);
 
 /* Is the text a comment that a signature may carry: valid UTF-8 without controls (tabs only
  * with tab), at most max bytes? */

@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/newfile.h"
 #include "base/num.h"
+#include "crypto/base64.h"
 
 /* On disk: alg[2] kdf[2] chk[2] salt[32] ops[8] mem[8], then, under the key stream, id[8] sk[64] sum[32]. */
 #define KDF 2
@@ -26,7 +27,6 @@
 #define SUM 126
 #define ALL 158
 #define HIDDEN_LEN (ALL - HIDDEN)
-#define TEXT_LEN (sodium_base64_ENCODED_LEN(ALL, sodium_base64_VARIANT_ORIGINAL))
 
 #define OPS_MAX crypto_pwhash_scryptsalsa208sha256_OPSLIMIT_SENSITIVE
 #define MEM_MAX crypto_pwhash_scryptsalsa208sha256_MEMLIMIT_SENSITIVE
@@ -75,7 +75,7 @@ static void checksum(uint8_t out[static 32], const uint8_t raw[static ALL])
 int cb_seckey_generate(struct cb_seckey **ret, struct cb_err *err)
 {
 	struct cb_seckey *k = secret_new(sizeof(*k), err);
-	uint8_t pk[CB_ED25519_PUBLIC];
+	uint8_t pk[CB_ED25519_KEY_LEN];
 
 	if (!k)
 		return -1;
@@ -89,8 +89,7 @@ int cb_seckey_generate(struct cb_seckey **ret, struct cb_err *err)
 static bool decode(uint8_t raw[static ALL], const char *text, size_t n)
 {
 	static const char prefix[] = "untrusted comment: ";
-	const char *lf = memchr(text, '\n', n), *end, *b64;
-	size_t len;
+	const char *lf = memchr(text, '\n', n), *b64;
 
 	if (n < strlen(prefix) || memcmp(text, prefix, strlen(prefix)) || !lf ||
 	    (size_t)(lf - text) > strlen(prefix) + CB_MINISIGN_UNTRUSTED_MAX)
@@ -101,8 +100,7 @@ static bool decode(uint8_t raw[static ALL], const char *text, size_t n)
 		n--;
 	if (n && b64[n - 1] == '\r')
 		n--;
-	return !sodium_base642bin(raw, ALL, b64, n, NULL, &len, &end, sodium_base64_VARIANT_ORIGINAL) &&
-		len == ALL && end == b64 + n;
+	return cb_base64_decode_exact(raw, ALL, b64, n);
 }
 
 static int derive(struct scratch *s, const char *subject, bool make, uint64_t ops, uint64_t mem,
@@ -138,7 +136,7 @@ static int parse(struct cb_seckey **ret, struct scratch *s, size_t n, const char
 		 const struct cb_pass *pass, struct cb_err *err)
 {
 	static const uint8_t none[32];
-	uint8_t sum[32], pk[CB_ED25519_PUBLIC], seed[crypto_sign_SEEDBYTES];
+	uint8_t sum[32], pk[CB_ED25519_KEY_LEN], seed[crypto_sign_SEEDBYTES];
 	struct cb_seckey *k;
 	bool open;
 
@@ -277,8 +275,7 @@ int cb_seckey_save(const struct cb_seckey *k, const char *path, const struct cb_
 		goto out;
 	n = (size_t)snprintf(s->text, sizeof(s->text), "untrusted comment: minisign %ssecret key\n",
 			     pass ? "encrypted " : "");
-	sodium_bin2base64(s->text + n, sizeof(s->text) - n, s->raw, ALL, sodium_base64_VARIANT_ORIGINAL);
-	n += TEXT_LEN - 1;
+	n += cb_base64(s->text + n, s->raw, ALL);
 	s->text[n++] = '\n';
 	if (cb_write_all(f.fd, s->text, n, err) < 0) {
 		cb_err_prefix(err, "%s", path);
@@ -302,7 +299,7 @@ bool cb_seckey_exposed(const struct cb_seckey *k)
 	return k->exposed;
 }
 
-void cb_seckey_public(const struct cb_seckey *k, uint8_t pk[static CB_ED25519_PUBLIC])
+void cb_seckey_public(const struct cb_seckey *k, uint8_t pk[static CB_ED25519_KEY_LEN])
 {
 	crypto_sign_ed25519_sk_to_pk(pk, k->sk);
 }
@@ -318,7 +315,7 @@ void cb_seckey_minisign(const struct cb_seckey *k, struct cb_minisign_key *ret)
 	cb_seckey_public(k, ret->pk);
 }
 
-void cb_seckey_sign(const struct cb_seckey *k, const void *p, size_t n, uint8_t sig[static CB_ED25519_SIG])
+void cb_seckey_sign(const struct cb_seckey *k, const void *p, size_t n, uint8_t sig[static CB_ED25519_SIG_LEN])
 {
 	crypto_sign_detached(sig, NULL, p, n, k->sk);
 }
@@ -326,21 +323,21 @@ void cb_seckey_sign(const struct cb_seckey *k, const void *p, size_t n, uint8_t 
 int cb_minisign_sign(const struct cb_seckey *k, const uint8_t hash[static CB_MINISIGN_HASH],
 		     const char *trusted, struct cb_buf *out, struct cb_err *err)
 {
-	char b64[sodium_base64_ENCODED_LEN(10 + CB_ED25519_SIG, sodium_base64_VARIANT_ORIGINAL)];
-	char global64[sodium_base64_ENCODED_LEN(CB_ED25519_SIG, sodium_base64_VARIANT_ORIGINAL)];
-	uint8_t raw[10 + CB_ED25519_SIG] = "ED", global[CB_ED25519_SIG];
-	uint8_t covered[CB_ED25519_SIG + CB_MINISIGN_TRUSTED_MAX];
+	char b64[CB_BASE64_SIZE(10 + CB_ED25519_SIG_LEN)];
+	char global64[CB_BASE64_SIZE(CB_ED25519_SIG_LEN)];
+	uint8_t raw[10 + CB_ED25519_SIG_LEN] = "ED", global[CB_ED25519_SIG_LEN];
+	uint8_t covered[CB_ED25519_SIG_LEN + CB_MINISIGN_TRUSTED_MAX];
 	size_t n = strlen(trusted);
 
 	if (!cb_comment_ok(trusted, n, CB_MINISIGN_TRUSTED_MAX, true))
 		return cb_err_set(err, CB_E_USAGE, "a trusted comment is a line of printable UTF-8");
 	memcpy(raw + 2, k->id, sizeof(k->id));
 	cb_seckey_sign(k, hash, CB_MINISIGN_HASH, raw + 10);
-	memcpy(covered, raw + 10, CB_ED25519_SIG);
-	memcpy(covered + CB_ED25519_SIG, trusted, n);
-	cb_seckey_sign(k, covered, CB_ED25519_SIG + n, global);
-	sodium_bin2base64(b64, sizeof(b64), raw, sizeof(raw), sodium_base64_VARIANT_ORIGINAL);
-	sodium_bin2base64(global64, sizeof(global64), global, sizeof(global), sodium_base64_VARIANT_ORIGINAL);
+	memcpy(covered, raw + 10, CB_ED25519_SIG_LEN);
+	memcpy(covered + CB_ED25519_SIG_LEN, trusted, n);
+	cb_seckey_sign(k, covered, CB_ED25519_SIG_LEN + n, global);
+	cb_base64(b64, raw, sizeof(raw));
+	cb_base64(global64, global, sizeof(global));
 	if (cb_buf_printf(out, "untrusted comment: signature from minisign secret key\n%s\n"
 			  "trusted comment: %s\n%s\n", b64, trusted, global64) < 0)
 		return cb_err_nomem(err);

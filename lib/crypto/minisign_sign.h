@@ -46,13 +46,13 @@ void cb_seckey_free(struct cb_seckey *k);
 
 /* Did it come from an unprotected file that others than its owner may read? */
 bool cb_seckey_exposed(const struct cb_seckey *k);
-void cb_seckey_public(const struct cb_seckey *k, uint8_t pk[static CB_ED25519_PUBLIC]);
+void cb_seckey_public(const struct cb_seckey *k, uint8_t pk[static CB_ED25519_KEY_LEN]);
 void cb_seckey_id(const struct cb_seckey *k, uint8_t id[static CB_MINISIGN_ID]);
 /* Both, as a public key to verify with or to write down (cb_minisign_key_text). */
 void cb_seckey_minisign(const struct cb_seckey *k, struct cb_minisign_key *ret);
 
 /* Ed25519 (RFC 8032) over the n bytes. Cannot fail. */
-void cb_seckey_sign(const struct cb_seckey *k, const void *p, size_t n, uint8_t sig[static CB_ED25519_SIG]);
+void cb_seckey_sign(const struct cb_seckey *k, const void *p, size_t n, uint8_t sig[static CB_ED25519_SIG_LEN]);
 
 /* The text of a signature file, over data with this BLAKE2b-512. trusted: CB_E_USAGE where it
  * cannot stand in one (cb_comment_ok). */

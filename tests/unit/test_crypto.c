@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/newfile.h"
 #include "base/num.h"
+#include "crypto/base64.h"
 #include "crypto/minisign.h"
 #include "crypto/minisign_sign.h"
 #include "tap.h"
@@ -103,6 +104,45 @@ static void stock_minisign(void)
 	cb_buf_release(&out);
 }
 
+static void base64(void)
+{
+	static const char *const wrong[] = { "Zg", "Zg=", "Zh==", "Zm9=", "Zm8", "Zg==Zg==", "Z===", "====",
+		"=", "Zm 9", "Zm9\n", "Zm-_", "Zm9v=", "\257\257\257\257", "Zm9\257" };
+	uint8_t all[256], back[256];
+	char text[CB_BASE64_SIZE(256)];
+	int good = 0, taken = 0;
+	size_t n;
+
+	/* RFC 4648, section 10 */
+	OK(cb_base64(text, "fooba", 5) == 8 && !strcmp(text, "Zm9vYmE="));
+	OK(cb_base64(text, "foob", 4) == 8 && !strcmp(text, "Zm9vYg=="));
+	OK(cb_base64_raw(text, "foob", 4) == 6 && !strcmp(text, "Zm9vYg"));
+	OK(cb_base64(text, "", 0) == 0 && !strcmp(text, ""));
+	OK(cb_base64_decode(back, 3, "", 0, &n) && n == 0);
+	for (int i = 0; i < 256; i++)
+		all[i] = (uint8_t)(i * 7 + 1);
+	for (size_t len = 0; len <= 256; len++) {
+		size_t k = cb_base64(text, all, len);
+
+		good += k == CB_BASE64_LEN(len) && cb_base64_decode(back, len, text, k, &n) && n == len &&
+			!memcmp(back, all, len) && !(len && cb_base64_decode(back, len - 1, text, k, &n));
+		k = cb_base64_raw(text, all, len);
+		good += k == CB_BASE64_RAW_LEN(len) && cb_base64_decode_raw(back, len, text, k, &n) && n == len &&
+			!memcmp(back, all, len);
+	}
+	OK_INT(good, 514);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		OK_NAMED(!cb_base64_decode(back, sizeof(back), wrong[i], strlen(wrong[i]), &n), wrong[i]);
+	OK(!cb_base64_decode_raw(back, sizeof(back), "Zg==", 4, &n));
+	OK(!cb_base64_decode_raw(back, sizeof(back), "Z", 1, &n));
+	for (int c = 0; c < 256; c++) {
+		memcpy(text, "AAAA", 5);
+		text[c % 4] = (char)c;
+		taken += cb_base64_decode(back, sizeof(back), text, 4, &n);
+	}
+	OK_INT(taken, 64);
+}
+
 static void own_keys(void)
 {
 	static char word[] = "correct horse", wrong[] = "battery";
@@ -184,6 +224,7 @@ int main(void)
 
 	if (!mkdtemp(dir))
 		return 1;
+	base64();
 	stock_minisign();
 	own_keys();
 	new_files();
