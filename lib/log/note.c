@@ -270,6 +270,8 @@ static enum cb_signed check(const struct cb_note *n, const struct cb_note_sig *s
 	if (len != 4 + 8 + 64)
 		return CB_SIGNED_FALSE;
 	*ret_time = cb_be64(blob + 4);
+	if (*ret_time > INT64_MAX)
+		return CB_SIGNED_FALSE;
 	one = !put_cosigned(&b, *ret_time, n->text, n->text_len) ? CB_SIGNED_UNKNOWN :
 	      cb_ed25519_verify(blob + 12, b.data, b.len, k->key) ? CB_SIGNED_TRUE : CB_SIGNED_FALSE;
 	cb_buf_release(&b);

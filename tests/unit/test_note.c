@@ -4,6 +4,7 @@
 #include "tap.h"
 
 #include "base/num.h"
+#include "crypto/base64.h"
 #include "crypto/hash.h"
 #include "log/merkle.h"
 #include "log/note.h"
@@ -244,6 +245,30 @@ static bool checkpoint(const char *s)
 	return cb_checkpoint_parse(&c, s, strlen(s), NULL) == 0;
 }
 
+/* One text for each string of bytes, and one string of bytes for each text. */
+static void base64(void)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	uint8_t out[4];
+	unsigned accepted = 0;
+	size_t len = 9;
+
+	OK(cb_base64_decode(out, 4, "", 0, &len) && len == 0);
+	OK(cb_base64_decode(out, 4, "eHk=", 4, &len) && len == 2 && memcmp(out, "xy", 2) == 0);
+	OK(!cb_base64_decode(out, 4, "eHk", 3, &len) && !cb_base64_decode(out, 4, "eHl=", 4, &len) &&
+	   !cb_base64_decode(out, 4, "eHk=\n", 5, &len) && !cb_base64_decode(out, 4, "eH=k", 4, &len) &&
+	   !cb_base64_decode(out, 4, "eHkA====", 8, &len) && !cb_base64_decode(out, 4, "eHkAeHkA", 8, &len));
+	for (int c = 0; c < 256; c++)
+		for (int at = 0; at < 4; at++) {
+			char text[4] = { 'A', 'A', 'A', 'A' };
+
+			text[at] = (char)c;
+			accepted += (c == '\0' || !strchr(letters, c)) &&
+				    cb_base64_decode(out, 4, text, 4, &len);
+		}
+	OK_INT(accepted, 1);	/* AAA= */
+}
+
 static void checkpoints(void)
 {
 #define ROOT "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
@@ -271,6 +296,7 @@ int main(void)
 {
 	roots();
 	proofs();
+	base64();
 	notes();
 	checkpoints();
 	return done();
