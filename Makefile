@@ -78,7 +78,11 @@ say  = $(if $(V),,@printf '  %-7s %s\n' $(1) '$(2)')
 .PHONY: all check check-layers check-headers check-man check-completions check-needed \
 	check-sbom check-unit check-tools completions sbom bench accuracy fuzz demo install uninstall \
 	dist clean help format-check golden FORCE
-all: $(TOOLS:%=$(O)/bin/%) $(HELPERS:%=$(O)/libexec/cb/%)
+all: $(TOOLS:%=$(O)/bin/%) $(HELPERS:%=$(O)/libexec/cb/%) $(O)/share/cb/models
+
+# the models that ship, where tools look for them: the tree's own
+$(O)/share/cb/models: | models
+	$(Q)mkdir -p $(@D) && ln -sfnr models $@
 
 # compile again when the compiler or its flags change
 stamp := $(if $(WITH_DARKNET),,no darknet )$(CC) $(cb_cflags) $(CPPFLAGS) $(CFLAGS) $(cb_ldflags) $(LDFLAGS)
@@ -124,7 +128,9 @@ include tests/tests.mk
 
 # --- install ---------------------------------------------------------------------------------
 
-into := $(BINDIR) $(if $(HELPERS),$(LIBEXECDIR)) $(SHAREDIR) $(foreach s,1 5 7,$(MANDIR)/man$(s)) $(BASHDIR) $(ZSHDIR) $(FISHDIR)
+# the models with their cards, the signed list of their digests and its key
+MODELS_SHIPPED := $(wildcard models/SHA256SUMS* $(foreach s,cfg weights names md,models/cb-*.$(s)))
+into := $(BINDIR) $(if $(HELPERS),$(LIBEXECDIR)) $(SHAREDIR) $(SHAREDIR)/models $(foreach s,1 5 7,$(MANDIR)/man$(s)) $(BASHDIR) $(ZSHDIR) $(FISHDIR)
 
 install: all sbom-build
 	install -d $(into:%=$(DESTDIR)%)
@@ -132,7 +138,7 @@ install: all sbom-build
 	$(if $(HELPERS),install -m 755 $(HELPERS:%=$(O)/libexec/cb/%) $(DESTDIR)$(LIBEXECDIR))
 	$(foreach s,1 5 7,$(if $(wildcard man/*.$(s)),install -m 644 $(wildcard man/*.$(s)) $(DESTDIR)$(MANDIR)/man$(s);))
 	install -m 644 schema/cb-event.schema.json $(O)/sbom/cb.cdx.json $(DESTDIR)$(SHAREDIR)
-	install -m 644 models/SHA256SUMS $(DESTDIR)$(SHAREDIR)/models.sha256
+	install -m 644 $(MODELS_SHIPPED) $(DESTDIR)$(SHAREDIR)/models
 	for t in $(TOOLS); do \
 		install -m 644 completions/$$t.bash $(DESTDIR)$(BASHDIR)/$$t && \
 		install -m 644 completions/_$$t $(DESTDIR)$(ZSHDIR)/_$$t && \
@@ -144,9 +150,9 @@ uninstall:
 		$(TOOLS:%=$(DESTDIR)$(BASHDIR)/%) $(TOOLS:%=$(DESTDIR)$(ZSHDIR)/_%) \
 		$(TOOLS:%=$(DESTDIR)$(FISHDIR)/%.fish) \
 		$(DESTDIR)$(SHAREDIR)/cb-event.schema.json $(DESTDIR)$(SHAREDIR)/cb.cdx.json \
-		$(DESTDIR)$(SHAREDIR)/models.sha256
+		$(MODELS_SHIPPED:%=$(DESTDIR)$(SHAREDIR)/%)
 	$(if $(DESTDIR),for d in $(into:/%=%); do (cd $(DESTDIR) && rmdir -p $$d 2>/dev/null) || :; done, \
-		rmdir $(SHAREDIR) $(LIBEXECDIR) 2>/dev/null || :)
+		rmdir $(SHAREDIR)/models $(SHAREDIR) $(LIBEXECDIR) 2>/dev/null || :)
 
 clean:
 	rm -rf $(O) build-asan demo/out

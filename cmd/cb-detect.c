@@ -13,24 +13,26 @@
 #include "detect/detect.h"
 #include "detect/feed.h"
 #include "detect/health.h"
+#include "detect/shipped.h"
 #include "wire/event.h"
 #include "wire/frame.h"
 
 enum {
 	O_WEIGHTS = CB_OPT_BASE, O_NAMES, O_EVERY, O_FPS, O_KEYFRAMES, O_THREADS, O_THRESHOLD, O_NMS,
-	O_CLASSES, O_REGION, O_ISA, O_RESIZE, O_STREAM, O_BACKEND, O_GATE, O_SIGNED, O_MODELS, O_KEY, O_NO_HEALTH,
-	O_FROZEN, O_TEE,
+	O_CLASSES, O_REGION, O_ISA, O_RESIZE, O_STREAM, O_BACKEND, O_GATE, O_SIGNED, O_MODELS, O_KEY, O_NO_OBJECTS,
+	O_NO_HEALTH, O_FROZEN, O_TEE,
 };
 
 struct opts {
 	struct cb_detect_opts d;
 	int threads, inputs;
 	const char *input[CB_FEEDS_MAX];
-	bool tee, picked, object_options, engine_options, frozen;
+	bool tee, picked, model_given, object_options, engine_options, frozen;
 };
 
 static const struct argp_option options[] = {
-	{ "model", 'm', "FILE", 0, "Detect objects with this model (.cfg or .cbm)", 1 },
+	{ "model", 'm', "MODEL", 0, "Detect objects with this model (cb-objects)", 1 },
+	{ "no-objects", O_NO_OBJECTS, NULL, 0, "Detect no objects: motion, scene, camera alone", 1 },
 	{ "weights", O_WEIGHTS, "FILE", 0, "Its weights (the cfg's name with .weights)", 1 },
 	{ "names", O_NAMES, "FILE", 0, "Its class names (the cfg's name with .names)", 1 },
 	{ "threshold", O_THRESHOLD, "N", 0, "Least score of an object, 0 to 1 (0.25)", 1 },
@@ -75,14 +77,17 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 	struct cb_err err = CB_ERR_INIT;
 
 	if (key >= O_WEIGHTS && key < O_TEE && key != O_EVERY && key != O_FPS && key != O_KEYFRAMES &&
-	    key != O_REGION && key != O_STREAM && key != O_THREADS && key != O_NO_HEALTH &&
-	    key != O_FROZEN)
+	    key != O_REGION && key != O_STREAM && key != O_THREADS && key != O_NO_OBJECTS &&
+	    key != O_NO_HEALTH && key != O_FROZEN)
 		o->object_options = true;
 	o->engine_options |= key == O_THREADS || key == O_ISA;
 	switch (key) {
 	case 'm':
-		o->d.model = true;
+		o->model_given = true;
 		m->cfg = arg;
+		return 0;
+	case O_NO_OBJECTS:
+		o->d.model = false;
 		return 0;
 	case O_WEIGHTS:
 		m->weights = arg;
@@ -165,8 +170,10 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		o->input[o->inputs++] = arg;
 		return 0;
 	case ARGP_KEY_END:
-		if (o->object_options && !o->d.model)
-			argp_error(st, "options for objects need a model (-m)");
+		if ((o->object_options || o->model_given) && !o->d.model)
+			argp_error(st, "--model and options for objects do not go with --no-objects");
+		if ((m->weights || m->names) && !o->model_given)
+			argp_error(st, "--weights and --names need a model of their own (-m)");
 		if (o->engine_options && m->backend != CB_BACKEND_CB)
 			argp_error(st, "--threads and --isa are for --backend cb");
 		if ((m->list || m->list_key) && !m->listed)
@@ -272,8 +279,10 @@ int main(int argc, char **argv)
 	struct opts o = { .d = { .tool = "cb-detect", .version = CB_VERSION, .stream = -1,
 				 .health = true, .frozen_us = CB_HEALTH_FROZEN_US,
 				 .pick = { .mode = CB_PICK_EVERY, .every = 1 },
-				 .objects = { .threshold = 2500, .nms = 4500, .say = say } }, .threads = 1 };
+				 .model = true,
+				 .objects = { .cfg = CB_SHIPPED_OBJECTS, .threshold = 2500, .nms = 4500, .say = say } }, .threads = 1 };
 	struct cb_err err = CB_ERR_INIT;
+	struct cb_shipped shipped = { 0 };
 	struct cb_crew *crew = NULL;
 	static struct cb_feed feed[CB_FEEDS_MAX];
 	static struct cb_out lines;
@@ -289,6 +298,11 @@ int main(int argc, char **argv)
 	for (int i = 0; i < o.inputs; i++)
 		if (cb_feed_open(&feed[i], o.input[i], &err) < 0)
 			goto out;
+	if (o.d.model && cb_shipped_find(&shipped, &o.d.objects, &err) < 0) {
+		if (!o.model_given)
+			cb_err_prefix(&err, "neither --model nor --no-objects, and no default");
+		goto out;
+	}
 	if (cb_detect_crew(&crew, &o.d, o.threads, &err) < 0)
 		goto out;
 	for (int i = 0; i < o.inputs; i++)
@@ -315,5 +329,6 @@ out:
 		cb_feed_release(&feed[i]);
 	}
 	cb_crew_free(crew);
+	cb_shipped_release(&shipped);
 	return cb_cli_finish(&err);
 }

@@ -168,7 +168,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 
 static const struct argp argp = {
 	.options = options, .parser = parse_opt, .args_doc = "info|check|bench|convert|quantize|digest MODEL...",
-	.doc = "Say what a model is; check, time, convert, quantize it. A MODEL is a .cfg or a .cbm.",
+	.doc = "Say what a model is; check, time, convert, quantize it. A MODEL is a .cfg, a .cbm\n"
+	       "or the name of one that came with cb, as cb-objects.",
 	.children = cb_cli_children,
 };
 
@@ -338,13 +339,17 @@ static int check(struct show *s, struct cb_model_opts *mo, struct cb_err *err)
 static int digest(struct show *s, struct cb_model_opts *mo, struct cb_err *err)
 {
 	for (int i = 0; i < s->o->n; i++) {
-		struct cb_pack p;
-		int r;
+		struct cb_model_opts o = *mo;
+		struct cb_shipped at = { 0 };
+		struct cb_pack p = { 0 };
+		int r = -1;
 
-		if (cb_pack_read_model(&p, s->o->models[i], mo->weights, mo->names, err) < 0)
-			return -1;
-		r = cb_inspect_listing(&s->line, s->o->models[i], &p, err);
+		o.cfg = s->o->models[i];
+		if (cb_shipped_find(&at, &o, err) == 0 &&
+		    cb_pack_read_model(&p, o.cfg, o.weights, o.names, err) == 0)
+			r = cb_inspect_listing(&s->line, s->o->models[i], &p, err);
 		cb_pack_release(&p);
+		cb_shipped_release(&at);
 		if (r < 0 || cb_out_write(s->out, s->line.data, s->line.len, err) < 0)
 			return -1;
 	}

@@ -32,7 +32,7 @@ _cb_detect() {
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--model= --weights= --names= --threshold= --nms= --classes= --resize= --threads= --isa= --backend= --require-signed --models= --key= --gate= --every= --fps= --keyframes --region= --stream= --no-health --frozen= --tee --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--model= --no-objects --weights= --names= --threshold= --nms= --classes= --resize= --threads= --isa= --backend= --require-signed --models= --key= --gate= --every= --fps= --keyframes --region= --stream= --no-health --frozen= --tee --quiet --verbose --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

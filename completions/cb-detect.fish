@@ -1,5 +1,6 @@
 # fish completion for cb-detect; made by scripts/gen-completion, do not edit
-complete -c cb-detect -l model -s m -r -F -d 'Detect objects with this model (.cfg or .cbm)'
+complete -c cb-detect -l model -s m -r -F -d 'Detect objects with this model (cb-objects)'
+complete -c cb-detect -l no-objects -d 'Detect no objects: motion, scene, camera alone'
 complete -c cb-detect -l weights -r -F -d 'Its weights (the cfg\'s name with .weights)'
 complete -c cb-detect -l names -r -F -d 'Its class names (the cfg\'s name with .names)'
 complete -c cb-detect -l threshold -x -d 'Least score of an object, 0 to 1 (0.25)'

@@ -281,3 +281,27 @@ out:
 	close(fd);
 	return r;
 }
+
+int cb_path_beside(char **ret, const char *rel, struct cb_err *err)
+{
+	char self[4096], *slash, *path;
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self);
+
+	if (n < 0)
+		return cb_err_sys(err, CB_E_OS, errno, "/proc/self/exe");
+	if (n == sizeof self || *self != '/')
+		return cb_err_set(err, CB_E_OS, "/proc/self/exe: %s", *self == '/' ? "too long a path" : "no path");
+	self[n] = 0;
+	slash = strrchr(self, '/');
+	*slash = 0;
+	while (!strncmp(rel, "../", 3)) {
+		rel += 3;
+		slash = strrchr(self, '/');
+		if (slash)
+			*slash = 0;
+	}
+	if (asprintf(&path, "%s/%s", self, rel) < 0)
+		return cb_err_nomem(err);
+	*ret = path;
+	return 0;
+}

@@ -53,4 +53,9 @@ size_t cb_text_safe(char *out, size_t cap, const char *s, size_t n, bool keep_lf
  * (more is CB_E_DATA). The path is not in the message. */
 int cb_file_read(const char *path, size_t max, uint8_t **ret, size_t *ret_len, struct cb_err *err);
 
+/* Where rel, a path such as ../share/cb/x, is seen from the directory of this program, malloc'ed;
+ * each ../ in front takes a name off. What is installed with a program is found so, wherever
+ * both are. Errors: CB_E_OS. */
+int cb_path_beside(char **ret, const char *rel, struct cb_err *err);
+
 #endif

@@ -11,20 +11,22 @@
 
 #define BENCH_NS (5 * CB_NS_PER_S)
 
-int cb_inspect_open(struct cb_inspect *ret, struct cb_model_opts *o, struct cb_err *err)
+int cb_inspect_open(struct cb_inspect *ret, const struct cb_model_opts *o, struct cb_err *err)
 {
-	*ret = (struct cb_inspect){ .name = o->cfg };
-	o->pack = NULL;
-	if (cb_pack_read_model(&ret->pack, o->cfg, o->weights, o->names, err) < 0)
+	*ret = (struct cb_inspect){ .name = o->cfg, .o = *o };
+	ret->o.pack = NULL;
+	if (cb_shipped_find(&ret->at, &ret->o, err) < 0 ||
+	    cb_pack_read_model(&ret->pack, ret->o.cfg, o->weights, o->names, err) < 0)
 		return -1;
-	o->pack = &ret->pack;
-	return cb_model_open(&ret->model, o, err);
+	ret->o.pack = &ret->pack;
+	return cb_model_open(&ret->model, &ret->o, err);
 }
 
 void cb_inspect_close(struct cb_inspect *m)
 {
 	cb_model_free(m->model);
 	cb_pack_release(&m->pack);
+	cb_shipped_release(&m->at);
 	m->model = NULL;
 }
 

@@ -7,17 +7,21 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "detect/objects.h"
+#include "detect/shipped.h"
 #include "nn/pack.h"
 
 /* A model and the file that it came from. */
 struct cb_inspect {
-	const char *name;
+	const char *name;		/* as it was given */
+	struct cb_model_opts o;		/* what it was opened with */
+	struct cb_shipped at;
 	struct cb_pack pack;
 	struct cb_model *model;
 };
 
-/* Read, verify and open; o->pack is set on the way. Errors as cb_model_open. */
-int cb_inspect_open(struct cb_inspect *ret, struct cb_model_opts *o, struct cb_err *err);
+/* Read, verify and open; o->cfg may be the name of one that came with the programs. *ret stays where
+ * it is until the close. Errors as cb_model_open and cb_shipped_find. */
+int cb_inspect_open(struct cb_inspect *ret, const struct cb_model_opts *o, struct cb_err *err);
 void cb_inspect_close(struct cb_inspect *m);
 
 /* {"model":..,"layer":N,"type":..,"output":[c,h,w],"weights":N,"macs":N,"code":..} */

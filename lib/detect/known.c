@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/io.h"
 #include "base/num.h"
 #include "crypto/hash.h"
 #include "crypto/minisign.h"
+#include "detect/shipped.h"
 
 struct cb_known {
 	char *path;
@@ -71,21 +71,6 @@ static int parse(struct cb_known *k, const char *text, size_t len, struct cb_err
 	return 0;
 }
 
-/* The list that was installed: where it is seen from this program, wherever both are. */
-static char *installed(void)
-{
-	char self[4096], *path = NULL, *slash;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-
-	if (n < 0)
-		return NULL;
-	self[n] = 0;
-	slash = strrchr(self, '/');
-	if (slash)
-		*slash = 0;
-	return asprintf(&path, "%s/" CB_SHARE_REL "/models.sha256", self) < 0 ? NULL : path;
-}
-
 int cb_known_open(struct cb_known **ret, const char *path, const char *key, struct cb_err *err)
 {
 	struct cb_known *k = calloc(1, sizeof *k);
@@ -93,7 +78,14 @@ int cb_known_open(struct cb_known **ret, const char *path, const char *key, stru
 	size_t len;
 	int r = -1;
 
-	if (!k || !(k->path = path ? strdup(path) : installed())) {
+	if (!k) {
+		cb_err_nomem(err);
+		goto out;
+	}
+	if (!path) {
+		if (cb_shipped_path(&k->path, CB_SHIPPED_LIST, err) < 0)
+			goto out;
+	} else if (!(k->path = strdup(path))) {
 		cb_err_nomem(err);
 		goto out;
 	}

@@ -294,25 +294,19 @@ out:
 static int helper_path(char *ret, size_t cap, struct cb_err *err)
 {
 	const char *dir = secure_getenv("CB_LIBEXEC");
-	char self[4096], *slash;
-	ssize_t n;
+	char *path;
+	int n;
 
 	if (dir && *dir) {
 		if ((size_t)snprintf(ret, cap, "%s/" NAME, dir) >= cap)
 			return cb_err_set(err, CB_E_USAGE, "CB_LIBEXEC is too long");
 		return 0;
 	}
-	n = readlink("/proc/self/exe", self, sizeof self - 1);
-	if (n < 0)
-		return cb_err_sys(err, CB_E_OS, errno, "/proc/self/exe");
-	self[n] = 0;
-	slash = strrchr(self, '/');
-	if (!slash)
-		return cb_err_set(err, CB_E_OS, "/proc/self/exe: not an absolute path");
-	*slash = 0;
-	if ((size_t)snprintf(ret, cap, "%s/" CB_LIBEXEC_REL "/" NAME, self) >= cap)
-		return cb_err_set(err, CB_E_OS, "%s: too long a path", self);
-	return 0;
+	if (cb_path_beside(&path, CB_LIBEXEC_REL "/" NAME, err) < 0)
+		return -1;
+	n = snprintf(ret, cap, "%s", path);
+	free(path);
+	return (size_t)n < cap ? 0 : cb_err_set(err, CB_E_OS, "/proc/self/exe: too long a path");
 }
 
 /* Start it with fd[] at its fixed places and its prints to out. */

@@ -64,7 +64,8 @@ ok "pages have examples that are run ($total)" '[ "$total" -ge 3 ]'
 # README: its commands exist, its pipeline runs, its pages are there
 readme=$CB_SRC/README.md
 for word in $(grep -oE '\bcb-[a-z]+' "$readme" | sort -u); do
-	ok "README: $word exists" '[ -e "$CB_SRC/cmd/$word.c" ] || ls "$CB_SRC/man/$word".[1-8] >/dev/null 2>&1'
+	ok "README: $word exists" '[ -e "$CB_SRC/cmd/$word.c" ] || [ -e "$CB_SRC/models/$word.cfg" ] ||
+		ls "$CB_SRC/man/$word".[1-8] >/dev/null 2>&1'
 done
 for target in $(grep -oE '\bmake [a-z][a-z-]*' "$readme" | cut -d' ' -f2 | sort -u); do
 	ok "README: make $target is a target" 'grep -qE "^(.* )?$target( .*)?:" "$CB_SRC/Makefile" "$CB_SRC/tests/tests.mk"'

@@ -45,7 +45,17 @@ else
 	skip "built without darknet" 4
 fi
 exits 1 "$T/$p/bin/cb-model" check --require-signed "$CB_SRC/tests/fuzz/corpus/nn_pack/float.cbm"
-ok "the list of models is found from there" 'grep -q "share/cb/models.sha256" err'
+ok "the list of models is found from there" 'grep -q "$p/share/cb/models/SHA256SUMS" err'
+for m in "$CB_SRC"/models/cb-*.cfg; do
+	m=${m##*/}
+	m=${m%.cfg}
+	exits 0 "$T/$p/bin/cb-model" check "$m"
+	for s in cfg weights names md; do same_file "$CB_SRC/models/$m.$s" "$p/share/cb/models/$m.$s"; done
+done
+for f in SHA256SUMS SHA256SUMS.minisig SHA256SUMS.pub; do same_file "$CB_SRC/models/$f" "$p/share/cb/models/$f"; done
+[ -e small.cbf ] || mkstream IPE >small.cbf
+exits 0 sh -c "$T/$p/bin/cb-detect <small.cbf"
+ok "the default model is there" 'grep -q "\"model\":\"cb-objects.cfg\"" out'
 ok "nothing is writable by others" '[ -z "$(find root -perm /022 -type f)" ]'
 ok "no path of the build in what is installed" '! grep -rlF "$CB_BUILD" root'
 

@@ -28,7 +28,7 @@ pictures -r 5 noise*.jpg >noise.cbf
 pictures -r 5 light00*.jpg cut*.jpg >cut.cbf
 
 # --- motion ---
-exits 0 sh -c 'cb-detect <move.cbf >move.nd'
+exits 0 sh -c 'cb-detect --no-objects <move.cbf >move.nd'
 valid_events move.nd
 ok 'a line for every picture' '[ "$(types move.nd cb.detection)" -eq 50 ]'
 ok 'motion begins once and ends once' \
@@ -48,43 +48,43 @@ ok 'packet is the digest of the data' \
 ok 'time is the packet'\''s' \
 	'[ "$(jq -r "select(.type==\"cb.detection\" and .data.pts==7).time" move.nd)" = 2023-11-14T22:13:21.400000Z ]'
 
-exits 0 sh -c 'cb-detect --region 0,0,1,0.3 <move.cbf >region.nd'
+exits 0 sh -c 'cb-detect --no-objects --region 0,0,1,0.3 <move.cbf >region.nd'
 ok 'motion outside the region is none' '[ "$(types region.nd cb.motion.start)" -eq 0 ]'
-exits 0 sh -c 'cb-detect --region 0,0,1,0.3 --region 0,0.35,0.5,0.3,1,0.35,1,1,0,1 <move.cbf >region.nd'
+exits 0 sh -c 'cb-detect --no-objects --region 0,0,1,0.3 --region 0,0.35,0.5,0.3,1,0.35,1,1,0,1 <move.cbf >region.nd'
 ok 'a second region, a polygon, has it' '[ "$(types region.nd cb.motion.start)" -eq 1 ]'
 
 for what in light noise; do
-	exits 0 sh -c "cb-detect <$what.cbf >$what.nd"
+	exits 0 sh -c "cb-detect --no-objects <$what.cbf >$what.nd"
 	ok "$what is neither motion nor a new scene" \
 		'[ "$(types $what.nd cb.detection)" -eq 20 ] && ! grep -q "cb.motion\|cb.scene" $what.nd &&
 		jq -se "[.[].data.motion.score//0]|max==0" $what.nd >/dev/null'
 done
-exits 0 sh -c 'cb-detect <cut.cbf >cut.nd'
+exits 0 sh -c 'cb-detect --no-objects <cut.cbf >cut.nd'
 ok 'a cut is one scene change, at its picture' \
 	'[ "$(jq -r "select(.type==\"cb.scene.change\").data.pts" cut.nd)" = 9 ]'
 ok 'and no motion' '[ "$(types cut.nd cb.motion.start)" -eq 0 ]'
 
 # --- which pictures ---
-exits 0 sh -c 'cb-detect --every 7 <move.cbf >every.nd'
+exits 0 sh -c 'cb-detect --no-objects --every 7 <move.cbf >every.nd'
 ok 'every 7th' '[ "$(jq -r "select(.type==\"cb.detection\").data.pts" every.nd | tr "\n" " ")" = "0 7 14 21 28 35 42 49 " ]'
-exits 0 sh -c 'cb-detect --fps 2 <move.cbf >fps.nd'
+exits 0 sh -c 'cb-detect --no-objects --fps 2 <move.cbf >fps.nd'
 ok 'two a second' '[ "$(types fps.nd cb.detection)" -eq 20 ]'
-exits 0 sh -c 'cb-detect --fps 1/3 <move.cbf >fps.nd'
+exits 0 sh -c 'cb-detect --no-objects --fps 1/3 <move.cbf >fps.nd'
 ok 'one in three seconds' '[ "$(types fps.nd cb.detection)" -eq 4 ]'
 pictures -r 5 --key 10 move*.jpg >key.cbf
-exits 0 sh -c 'cb-detect --keyframes <key.cbf >key.nd'
+exits 0 sh -c 'cb-detect --no-objects --keyframes <key.cbf >key.nd'
 ok 'keyframes' '[ "$(jq -r "select(.type==\"cb.detection\").data.pts" key.nd | tr "\n" " ")" = "0 10 20 30 40 " ]'
 pictures -r 1 $(for i in 1 2 3; do echo move*.jpg; done) >minutes.cbf
-exits 0 sh -c 'cb-detect --every 50 <minutes.cbf >minutes.nd'
+exits 0 sh -c 'cb-detect --no-objects --every 50 <minutes.cbf >minutes.nd'
 ok 'cb.run at the start, every minute, and at the end' \
 	'[ "$(jq -r "select(.type==\"cb.run\").data.packets" minutes.nd | tr "\n" " ")" = "0 61 121 150 " ]'
 
 # --- the same bytes ---
-exits 0 sh -c 'cb-detect <move.cbf | cmp - move.nd'
+exits 0 sh -c 'cb-detect --no-objects <move.cbf | cmp - move.nd'
 pictures -r 5 --damage 3 --empty 11 move*.jpg >bad.cbf
-exits 0 sh -c 'cb-detect <bad.cbf >bad1.nd'
+exits 0 sh -c 'cb-detect --no-objects <bad.cbf >bad1.nd'
 ok 'damage is told' 'grep -q "^cb-detect: warning: .* of 50 packets could not be decoded whole$" err'
-exits 0 sh -c 'cb-detect <bad.cbf >bad2.nd'
+exits 0 sh -c 'cb-detect --no-objects <bad.cbf >bad2.nd'
 same_file bad1.nd bad2.nd 'damaged input gives the same twice'
 valid_events bad1.nd
 ok 'damage is counted in the last cb.run' '[ "$(jq -s "map(select(.type==\"cb.run\"))|last|.data.decode_errors" bad1.nd)" -ge 4 ]'
@@ -94,56 +94,56 @@ ok 'the run does not change with the footage, but with the options' \
 ok 'ids are unique' '[ -z "$(jq -r .id move.nd minutes.nd | sort | uniq -d)" ]'
 
 # --- through it ---
-exits 0 sh -c 'cb-detect --tee <move.cbf >tee.cbf'
+exits 0 sh -c 'cb-detect --no-objects --tee <move.cbf >tee.cbf'
 exits 0 sh -c 'cb-frame events tee.cbf | cmp - move.nd'
 cb-frame hash move.cbf >hash1
 cb-frame hash tee.cbf >hash2
 same_file hash1 hash2 'footage passes unchanged'
-exits 0 sh -c 'cb-detect --every 25 <tee.cbf >both.nd'
+exits 0 sh -c 'cb-detect --no-objects --every 25 <tee.cbf >both.nd'
 ok 'events of upstream are copied' \
 	'[ "$(grep -c . both.nd)" -eq $(($(grep -c . move.nd) + 4)) ] && [ "$(grep -cFxf move.nd both.nd)" -eq "$(grep -c . move.nd)" ]'
 
 # --- streams that are not as they should be ---
 pictures -r 5 --cut move*.jpg >cutoff.cbf
-exits 65 sh -c 'cb-detect <cutoff.cbf >cutoff.nd'
+exits 65 sh -c 'cb-detect --no-objects <cutoff.cbf >cutoff.nd'
 same_file cutoff.nd move.nd 'without END the same is said'
-exits 65 sh -c 'cb-detect --tee <cutoff.cbf >cutoff.tee'
+exits 65 sh -c 'cb-detect --no-objects --tee <cutoff.cbf >cutoff.tee'
 exits 65 cb-frame check cutoff.tee
 head -c 100000 move.cbf >half.cbf
-exits 65 sh -c 'cb-detect <half.cbf >half.nd'
+exits 65 sh -c 'cb-detect --no-objects <half.cbf >half.nd'
 valid_events half.nd
 pictures --kind 3 move001.jpg >data.cbf
-exits 65 sh -c 'cb-detect <data.cbf'
+exits 65 sh -c 'cb-detect --no-objects <data.cbf'
 ok 'no video is said' 'grep -q "^cb-detect: no video stream$" err'
-exits 65 sh -c 'cb-detect --stream 5 <move.cbf'
+exits 65 sh -c 'cb-detect --no-objects --stream 5 <move.cbf'
 ok 'no such stream is said' 'grep -q "^cb-detect: no stream 5$" err'
 pictures --codec smackvideo move001.jpg >odd.cbf
-exits 65 sh -c 'cb-detect <odd.cbf'
+exits 65 sh -c 'cb-detect --no-objects <odd.cbf'
 ok 'an unknown codec is named' 'grep -q "^cb-detect: stream 0: no decoder for smackvideo$" err'
-exits 65 sh -c 'cb-detect --tee <odd.cbf >odd.tee'
+exits 65 sh -c 'cb-detect --no-objects --tee <odd.cbf >odd.tee'
 exits 0 cb-frame check odd.tee
 exits 65 sh -c 'echo nonsense | cb-detect'
-exits 65 cb-detect </dev/null
+exits 65 cb-detect --no-objects </dev/null
 pictures --again 25 move*.jpg >again.cbf
-exits 0 sh -c 'cb-detect <again.cbf >again.nd'
+exits 0 sh -c 'cb-detect --no-objects <again.cbf >again.nd'
 ok 'new parameters, and all pictures' '[ "$(types again.nd cb.detection)" -eq 50 ]'
 ffmpeg -v error -i move001.jpg -vf scale=200:120 small.jpg
 pictures move00*.jpg small.jpg move00*.jpg >sizes.cbf
-exits 0 sh -c 'cb-detect <sizes.cbf >sizes.nd'
+exits 0 sh -c 'cb-detect --no-objects <sizes.cbf >sizes.nd'
 ok 'sizes may change' '[ "$(jq -r "select(.type==\"cb.detection\").data.width" sizes.nd | uniq | tr "\n" " ")" = "320 200 320 " ]'
 pictures --late 100 move*.jpg >late.cbf
-exits 0 sh -c 'cb-detect <late.cbf >late.nd'
+exits 0 sh -c 'cb-detect --no-objects <late.cbf >late.nd'
 ok 'behind a live stream pictures are left out, and counted' \
 	'[ "$(jq -s "map(select(.type==\"cb.run\"))|last|.data|.analysed+.skipped" late.nd)" -eq 50 ] && [ "$(types late.nd cb.detection)" -lt 20 ]'
 ok 'it is said' 'grep -q "^cb-detect: warning: .* pictures left out" err'
-exits 0 sh -c 'cb-detect --tee <late.cbf >late.tee'
+exits 0 sh -c 'cb-detect --no-objects --tee <late.cbf >late.tee'
 cb-frame hash late.cbf >hash1
 cb-frame hash late.tee >hash2
 same_file hash1 hash2 'but footage never is'
 
 # --- SIGTERM: what came is finished ---
 mkfifo pipe
-cb-detect <pipe >term.nd 2>term.err &
+cb-detect --no-objects <pipe >term.nd 2>term.err &
 pid=$!
 exec 3>pipe
 cat cutoff.cbf >&3
@@ -241,7 +241,7 @@ exits 0 sh -c 'cb-detect -m m.cfg --weights n.weights --names other.names --clas
 # the files are read once, and the digest is of what was read: the cfg may come from a pipe
 mkfifo fifo
 cat m.cfg >fifo &
-exits 0 sh -c 'cb-detect -m fifo --weights m.weights --names m.names <two.cbf >fifo.nd'
+exits 0 sh -c 'cb-detect -m ./fifo --weights m.weights --names m.names <two.cbf >fifo.nd'
 sed -i 's/"model":"fifo"/"model":"m.cfg"/' fifo.nd
 same_file fifo.nd model.nd 'a cfg from a pipe is the same model'
 for w in fifo /dev/zero . ; do
@@ -273,15 +273,15 @@ exits 65 cb-detect -m m.cfg
 ok 'the names are counted' 'grep -q "3 names, but the model has 2 classes" err'
 head -c 60 m.weights >short.weights
 exits 65 cb-detect -m m.cfg --weights short.weights --names other.names
-exits 64 cb-detect --every 0
+exits 64 cb-detect --no-objects --every 0
 ok 'the option is named' 'grep -q "^cb-detect: --every: .0. is not a number from 1 to" err'
-for o in '--every 0' '--threads 65 -m m.cfg' '--fps 0' '--nms nan -m m.cfg' '--weights x' '--every 2 --fps 1' '--keyframes --every 3' '--fps -1' '--threshold 0.5' '--isa avx9 -m m.cfg' \
+for o in '--every 0' '--threads 65 -m m.cfg' '--fps 0' '--nms nan -m m.cfg' '--weights x' '--every 2 --fps 1' '--keyframes --every 3' '--fps -1' '--no-objects --threshold 0.5' '--no-objects -m m.cfg' '--names x' '--isa avx9 -m m.cfg' \
 	'--region 0,0,1' '--region 0,0,2,2' '--region 0.9,0,0.2,1' '--threads 0 -m m.cfg' '--stream 64'; do
 	# shellcheck disable=SC2086
 	exits 64 cb-detect $o
 done
-exits 66 cb-detect missing.cbf
-exits 74 sh -c 'cb-detect <move.cbf >/dev/full'
-exits 74 sh -c 'cb-detect --tee <move.cbf >/dev/full'
+exits 66 cb-detect --no-objects missing.cbf
+exits 74 sh -c 'cb-detect --no-objects <move.cbf >/dev/full'
+exits 74 sh -c 'cb-detect --no-objects --tee <move.cbf >/dev/full'
 
 done_testing

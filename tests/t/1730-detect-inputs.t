@@ -83,22 +83,22 @@ for c in a c; do
 done
 : >none.cbf
 echo nonsense >odd.cbf
-exits 65 sh -c 'cb-detect none.cbf odd.cbf c.cbf >all.nd'
+exits 65 sh -c 'cb-detect --no-objects none.cbf odd.cbf c.cbf >all.nd'
 ok 'two of three' 'grep -q "^cb-detect: 2 of 3 inputs" err && [ "$(of c all.nd | grep -c .)" -gt 10 ]'
 mkfifo nobody.fifo
 sleep 0.2 >nobody.fifo &
-exits 65 cb-detect nobody.fifo
-exits 66 sh -c 'cb-detect a.cbf missing.cbf >all.nd'
+exits 65 cb-detect --no-objects nobody.fifo
+exits 66 sh -c 'cb-detect --no-objects a.cbf missing.cbf >all.nd'
 ok 'nothing is begun where one is missing' '[ ! -s all.nd ] && grep -q "^cb-detect: missing.cbf: " err'
-exits 64 cb-detect --tee a.cbf b.cbf
+exits 64 cb-detect --no-objects --tee a.cbf b.cbf
 ok 'why a tee has one' 'grep -q "^cb-detect: --tee passes one stream on, and there are 2$" err'
-exits 0 sh -c 'cb-detect --tee a.cbf | cb-frame check'
-exits 64 cb-detect a.cbf a.cbf
-exits 64 cb-detect - a.cbf -
-exits 74 sh -c 'cb-detect a.cbf b.cbf d.cbf c.cbf >/dev/full'
+exits 0 sh -c 'cb-detect --no-objects --tee a.cbf | cb-frame check'
+exits 64 cb-detect --no-objects a.cbf a.cbf
+exits 64 cb-detect --no-objects - a.cbf -
+exits 74 sh -c 'cb-detect --no-objects a.cbf b.cbf d.cbf c.cbf >/dev/full'
 # the output is gone: those that are silent end as well
 exec 3<>b.fifo
-exits 74 timeout 60 sh -c 'exec cb-detect a.cbf b.fifo >/dev/full'
+exits 74 timeout 60 sh -c 'exec cb-detect --no-objects a.cbf b.fifo >/dev/full'
 exec 3>&-
 
 done_testing

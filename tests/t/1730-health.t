@@ -22,7 +22,7 @@ clip() {
 health() {
 	_name=$1
 	shift
-	cb-ingest --camera front --start-time @0 "$_name" | cb-detect "$@" >health.nd || return
+	cb-ingest --camera front --start-time @0 "$_name" | cb-detect --no-objects "$@" >health.nd || return
 	jq -r 'select(.type|startswith("cb.camera."))|"\(.type[10:]) \(.data.state) \(.data.since_us/1e6|round)"' health.nd
 }
 on="enable='between(t,13,22)'"
@@ -113,17 +113,17 @@ ok 'cuts in a film are scene changes and no more' '[ ! -s seen ] && [ "$(grep -c
 
 # --- the run, the bytes, the options -----------------------------------------------------------
 cb-ingest --camera front --start-time @0 moved.mp4 >moved.cbf
-exits 0 sh -c 'cb-detect <moved.cbf >1.nd && cb-detect <moved.cbf | cmp - 1.nd'
-exits 0 sh -c 'cb-detect --no-health <moved.cbf >no.nd'
+exits 0 sh -c 'cb-detect --no-objects <moved.cbf >1.nd && cb-detect --no-objects <moved.cbf | cmp - 1.nd'
+exits 0 sh -c 'cb-detect --no-objects --no-health <moved.cbf >no.nd'
 ok '--no-health: nothing of the camera, all else' \
 	'! grep -q cb.camera no.nd && [ "$(grep -c . no.nd)" -eq $(($(grep -c . 1.nd) - 2)) ]'
-exits 0 sh -c 'cb-detect --frozen 31s <moved.cbf >31.nd'
+exits 0 sh -c 'cb-detect --no-objects --frozen 31s <moved.cbf >31.nd'
 ok 'each is a run of its own' '[ "$(cat 1.nd no.nd 31.nd | jq -r .data.run | sort -u | wc -l)" -eq 3 ]'
-exits 0 sh -c 'cb-detect --tee <moved.cbf | cb-frame events - | cmp - 1.nd'
+exits 0 sh -c 'cb-detect --no-objects --tee <moved.cbf | cb-frame events - | cmp - 1.nd'
 ok 'ids are unique' '[ -z "$(jq -r .id 1.nd | sort | uniq -d | head -n 1)" ]'
 for o in '--frozen 0.5s' '--frozen 2d' '--frozen soon' '--no-health --frozen 5s' '--no-health=1'; do
 	# shellcheck disable=SC2086
-	exits 64 cb-detect $o
+	exits 64 cb-detect --no-objects $o
 done
 # the stream ends before the condition does
 ffmpeg -v error -nostdin -y -i moved.mp4 -t 20 -c copy part.mp4

@@ -10,7 +10,7 @@ clips=$CB_SHARED/data/clips
 health() {
 	_name=$1
 	shift
-	cb-ingest --camera front --start-time @0 "$_name" | cb-detect "$@" >health.nd || return
+	cb-ingest --camera front --start-time @0 "$_name" | cb-detect --no-objects "$@" >health.nd || return
 	jq -r 'select(.type|startswith("cb.camera."))|"\(.type[10:]) \(.data.state)"' health.nd | tr '\n' ';'
 }
 for c in "$clips/vtest.avi" "$clips/one-by-one-person-detection.mp4" "$clips/bottle-detection.mp4" \

@@ -42,7 +42,7 @@ mid=$(detections plain.nd | jq -s 'map(.objects[0].score)|sort|.[length/2|floor]
 exits 0 sh -c "cb-detect -m m.cfg --threshold $mid --gate motion <clip.cbf >edge.nd"
 ok "at $mid nothing is held" '[ "$(held edge.nd)" -eq 0 ]'
 
-exits 64 cb-detect --gate motion
+exits 64 cb-detect --no-objects --gate motion
 exits 64 cb-detect -m m.cfg --gate light
 
 done_testing

@@ -144,7 +144,7 @@ for live in 0 1; do
 	/usr/bin/python3 first.py long.cbf head$live.cbf 11 $live "$CB_SRC/tests"
 	rm -f pipe
 	mkfifo pipe
-	cb-detect --every 12 <pipe >head$live.nd 2>head.err &
+	cb-detect --no-objects --every 12 <pipe >head$live.nd 2>head.err &
 	pid=$!
 	exec 3>pipe
 	cat head$live.cbf >&3

@@ -30,7 +30,7 @@ if command -v readelf >/dev/null; then
 else
 	skip 'no readelf'
 fi
-for o in '--backend none -m m.cfg' '--backend darknet' '--backend darknet -m m.cfg --threads 2' \
+for o in '--backend none -m m.cfg' '--backend darknet --no-objects' '--backend darknet -m m.cfg --threads 2' \
 	'--isa avx2 --backend darknet -m m.cfg'; do
 	# shellcheck disable=SC2086
 	exits 64 cb-detect $o

@@ -11,9 +11,43 @@ same_names() { [ "$(grep -c . "$1.names")" -eq "$(sed -n 's/^classes *= *//p' "$
 small() { [ "$(wc -c <"$1.weights")" -le 1500000 ]; }
 card() { grep -q '^## Data' "$1.md" && grep -q '^## Measured' "$1.md" && grep -q '^## What it cannot do' "$1.md"; }
 
-(cd "$models" && cb-model digest ./*.cfg) | sed 's|\./||' >digests
-grep -v '^#' "$models/SHA256SUMS" >listed
-same_file digests listed 'the list has the digests of the models, and no other'
+# the list, made again, and its signature; then a copy in which one thing is another
+listed() {
+	(cd "$1" && cb-model digest ./*.cfg | sed 's/\.cfg$//' && sha256sum ./cb-*.cfg ./cb-*.weights ./cb-*.names) |
+		sed 's|\./||' | sort >digests
+	grep -v '^#' "$1/SHA256SUMS" | sort | cmp -s - digests
+}
+signed() {
+	cb-model check --require-signed --models "$1/SHA256SUMS" --key "$1/SHA256SUMS.pub" "$1"/*.cfg >out 2>err &&
+		{ ! command -v minisign >/dev/null || minisign -qVm "$1/SHA256SUMS" -p "$1/SHA256SUMS.pub" >/dev/null 2>&1; }
+}
+ok 'the list has the digests of the models and of their files, and no other' 'listed "$models"' ||
+	_diag "scripts/sign-models makes it again"
+ok 'it is signed, with the key beside it' 'signed "$models"' || _diag "scripts/sign-models signs it"
+exits 0 sh -c 'cd "$CB_SRC/models" && sha256sum -c --quiet --ignore-missing SHA256SUMS'
+cp -r "$models" copy
+ok 'a copy is as good' 'listed copy && signed copy'
+printf 'x' >>copy/cb-plates.weights
+ok 'a model that changed is noticed' '! listed copy && ! signed copy'
+cp "$models/cb-plates.weights" copy
+cp copy/cb-plates.cfg copy/cb-other.cfg
+cp copy/cb-plates.names copy/cb-other.names
+cp copy/cb-plates.weights copy/cb-other.weights
+ok 'a model more is noticed' '! listed copy'
+rm copy/cb-other.*
+echo '# changed' >>copy/SHA256SUMS
+ok 'a list that changed and was not signed again is noticed' 'listed copy && ! signed copy'
+cp "$models/SHA256SUMS" copy
+if command -v minisign >/dev/null; then
+	minisign -G -W -p copy/SHA256SUMS.pub -s sec -f >/dev/null
+	ok 'another key is noticed' '! signed copy'
+	minisign -S -s sec -m copy/SHA256SUMS >/dev/null
+	ok 'and right when it signs' 'signed copy'
+else
+	skip 'minisign is not installed' 2
+fi
+n=$(find "$models" -name 'cb-*.cfg' | wc -l)
+ok "models there are ($n)" '[ "$n" -ge 3 ]'
 for cfg in "$models"/*.cfg; do
 	m=${cfg%.cfg} name=$(basename "$cfg" .cfg)
 	ok "$name: at most 1.5 MB" 'small "$m"'
@@ -30,7 +64,7 @@ fi
 OMP_NUM_THREADS=1
 export OMP_NUM_THREADS
 exits 0 $py "$train/check.py" cb-detect "$models"/*.cfg
-ok 'PyTorch and cb-detect find the same boxes' '[ "$(grep -c "largest difference 0\.000" out)" -eq "$(grep -c . listed)" ]'
+ok 'PyTorch and cb-detect find the same boxes' '[ "$(grep -c "largest difference 0\.000" out)" -eq "$n" ]'
 note "$(cat out)"
 
 # a small network, on pictures that are drawn: labels are read, anchors fitted, training goes on

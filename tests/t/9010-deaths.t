@@ -35,7 +35,7 @@ chmod +x source
 cat >line <<'S'
 #!/bin/bash
 ./source 2>/dev/null | ./m1 cb-ingest - --camera front --start-time 2026-11-21T07:00:00Z |
-	./m2 cb-record store --tee --sync-interval 0 | ./m3 cb-detect | ./m4 cb-store put store |
+	./m2 cb-record store --tee --sync-interval 0 | ./m3 cb-detect --no-objects | ./m4 cb-store put store |
 	./m5 cb-alert -c r.yml --pass >alerts.ndjson
 s=("${PIPESTATUS[@]}")
 echo "${s[@]:1}" >status
