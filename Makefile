@@ -34,6 +34,7 @@ cb-detect_LIBS := cli detect nn media wire crypto base
 cb-draw_LIBS   := cli draw media wire crypto base
 cb-model_LIBS  := cli detect nn media wire crypto base
 cb-alert_LIBS  := cli alert conf wire crypto base
+cb-track_LIBS  := cli track conf wire crypto base
 
 # programs that tools start, in libexec/: each in a process of its own for what it brings along
 HELPERS := $(if $(WITH_DARKNET),cb-darknet)
@@ -47,6 +48,7 @@ media_PKGS  := libavformat libavcodec libswscale libavutil
 nn_LDLIBS   := -ldnnl -lm
 detect_LDLIBS := -lm
 draw_LDLIBS := -lm
+track_LDLIBS := -lm
 
 # --- how ---------------------------------------------------------------------------------
 
@@ -96,6 +98,9 @@ $(O)/flags: FORCE
 $(O)/obj/%.o: %.c $(O)/flags
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(cb_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# the same tracks on every machine: no product and sum in one rounding where a CPU could
+$(O)/obj/lib/track/%.o: cb_cflags += -ffp-contract=off
 
 define lib_rule
 $(O)/lib/lib$(1).a: $$(patsubst %.c,$(O)/obj/%.o,$$(wildcard lib/$(1)/*.c))

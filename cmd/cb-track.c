@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cb-track: follow what was detected from picture to picture. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/stop.h"
+#include "cli/cli.h"
+#include "track/scenes.h"
+#include "wire/event.h"
+
+#define TOLD_MAX 8	/* bad lines named one by one */
+
+struct opts {
+	bool only, tee;
+	struct cb_scenes_opts scenes;
+};
+
+enum { OPT_CONFIRM = CB_OPT_BASE, OPT_GAP, OPT_HIGH, OPT_LOST, OPT_LOW, OPT_ONLY, OPT_OVERLAP,
+       OPT_START, OPT_TEE, OPT_UPDATE };
+
+static const struct argp_option options[] = {
+	{ "only", OPT_ONLY, NULL, 0, "write own events only, not those that come in", 0 },
+	{ "tee", OPT_TEE, NULL, 0, "pass the frame stream on, with the events in it", 0 },
+	{ "update", OPT_UPDATE, "DURATION", 0, "tell of a track so often (default 1s; 0: every picture)", 0 },
+	{ "high", OPT_HIGH, "N", 0, "score from which on a box is a detection (default 0.5)", 0 },
+	{ "low", OPT_LOW, "N", 0, "score from which on it may keep a track (default 0.1)", 0 },
+	{ "start", OPT_START, "N", 0, "score from which on it starts a track (default 0.6)", 0 },
+	{ "overlap", OPT_OVERLAP, "N", 0, "least overlap of box and track (default 0.2)", 0 },
+	{ "confirm", OPT_CONFIRM, "N", 0, "pictures until a track counts (default 2)", 0 },
+	{ "lost", OPT_LOST, "DURATION", 0, "end a track not seen for so long (default 1s)", 0 },
+	{ "gap", OPT_GAP, "DURATION", 0, "end all after so long without a picture (default 10s)", 0 },
+	{ 0 },
+};
+
+static error_t parse_opt(int key, char *arg, struct argp_state *st)
+{
+	struct opts *o = st->input;
+	struct cb_track_opts *t = &o->scenes.track;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		st->child_inputs[0] = NULL;
+		return 0;
+	case OPT_ONLY: o->only = true; return 0;
+	case OPT_TEE: o->tee = true; return 0;
+	case OPT_UPDATE: o->scenes.update_us = cb_cli_duration_ns(st, "update", arg) / 1000; return 0;
+	case OPT_HIGH: t->high = cb_cli_double(st, "high", arg, 0, 1); return 0;
+	case OPT_LOW: t->low = cb_cli_double(st, "low", arg, 0, 1); return 0;
+	case OPT_START: t->start = cb_cli_double(st, "start", arg, 0, 1); return 0;
+	case OPT_OVERLAP: t->overlap = cb_cli_double(st, "overlap", arg, 0, 1); return 0;
+	case OPT_CONFIRM: t->confirm = (uint32_t)cb_cli_u64(st, "confirm", arg, 1, 1000); return 0;
+	case OPT_LOST: t->lost_us = cb_cli_duration_ns(st, "lost", arg) / 1000; return 0;
+	case OPT_GAP: t->gap_us = cb_cli_duration_ns(st, "gap", arg) / 1000; return 0;
+	case ARGP_KEY_ARG:
+		argp_error(st, "no operands are taken: events come from stdin");
+		return 0;
+	case ARGP_KEY_END:
+		if (o->only && o->tee)
+			argp_error(st, "--tee passes everything on: --only goes without it");
+		if (t->low > t->high)
+			argp_error(st, "--low is above --high");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = {
+	.options = options, .parser = parse_opt, .args_doc = "",
+	.doc = "Follow detected objects from picture to picture.\v"
+	       "Events come from stdin, as lines or in a frame stream.",
+	.children = cb_cli_children,
+};
+
+struct state {
+	const struct opts *o;
+	struct cb_sink sink;
+	struct cb_scenes *scenes;
+	uint64_t events, bad;
+};
+
+static int emit(void *ctx, const struct cb_buf *line, struct cb_err *err)
+{
+	struct state *s = ctx;
+
+	return cb_sink_event(&s->sink, line, err);
+}
+
+static void bad_line(struct state *s, const char *kind, uint64_t number, const struct cb_err *why)
+{
+	if (++s->bad > TOLD_MAX)
+		return;
+	if (kind)
+		cb_cli_warn("%s %" PRIu64 ": %s", kind, number, why->msg);
+	else
+		cb_cli_warn("%s", why->msg);
+	if (s->bad == TOLD_MAX)
+		cb_cli_warn("further lines like these are only counted");
+}
+
+/* One event of the input: passed on, then what follows from it. Lines that are none are told,
+ * counted and not passed on. */
+static int event(struct state *s, struct cb_evin *in, const char *line, size_t len,
+		 struct cb_frame *f, struct cb_err *err)
+{
+	struct cb_err why = CB_ERR_INIT;
+	struct cb_buf in_line = { .data = (uint8_t *)line, .len = len, .cap = len };
+	int k;
+
+	s->events++;
+	k = cb_scenes_parse(s->scenes, line, len, &why);
+	if (k < 0)
+		bad_line(s, in->frames ? "frame" : "line", in->line, &why);
+	if (s->o->tee) {
+		if (cb_sink_frame(&s->sink, f, err) < 0)
+			return -1;
+	} else if (!s->o->only && cb_scenes_was_event(s->scenes) &&
+		   cb_sink_event(&s->sink, &in_line, err) < 0) {
+		return -1;
+	}
+	return k < 0 ? 0 : cb_scenes_apply(s->scenes, err);
+}
+
+static int read_all(struct state *s, struct cb_evin *in, struct cb_err *err)
+{
+	struct cb_frame f;
+	const char *line;
+	size_t len;
+	int k;
+
+	for (;;) {
+		k = cb_evin_next(in, &line, &len, &f, err);
+		if (k < 0 && err->code == CB_E_DATA && !in->frames) {
+			s->events++;
+			bad_line(s, NULL, 0, err);
+			*err = (struct cb_err)CB_ERR_INIT;
+			continue;
+		}
+		if (k <= 0)
+			break;
+		if (s->o->tee && !in->frames)
+			return cb_err_set(err, CB_E_DATA, "stdin: --tee takes a frame stream, not lines");
+		if (line ? event(s, in, line, len, &f, err) < 0 :
+			   s->o->tee && cb_sink_frame(&s->sink, &f, err) < 0)
+			return -1;
+	}
+	if (k < 0)
+		return cb_err_prefix(err, "stdin");
+	if (cb_evin_finish(in, err) < 0)
+		return cb_err_prefix(err, "stdin");
+	return 0;
+}
+
+static void tell_stats(const struct state *s)
+{
+	struct cb_scenes_stats st;
+
+	cb_scenes_stats(s->scenes, &st);
+	if (st.sum.again)
+		cb_cli_warn("%" PRIu64 " detections of a time that was there already were left out", st.sum.again);
+	if (st.sum.late)
+		cb_cli_warn("%" PRIu64 " detections came after later ones and were left out", st.sum.late);
+	if (st.sum.back)
+		cb_cli_warn("time went back %" PRIu64 " times: all tracks were ended there", st.sum.back);
+	if (st.sum.crowded)
+		cb_cli_warn("more than %d tracks at once: %" PRIu64 " were ended", CB_TRACKS_MAX, st.sum.crowded);
+	if (st.forgotten)
+		cb_cli_warn("more than %d cameras and runs: %" PRIu64 " were closed, longest unused first",
+			    CB_SCENES_MAX, st.forgotten);
+	cb_cli_note("%" PRIu64 " pictures, %" PRIu64 " boxes, %" PRIu64 " tracks", st.sum.pictures,
+		    st.sum.boxes, st.sum.tracks);
+}
+
+static int run(const struct opts *o, int ofd, struct cb_err *err)
+{
+	static struct cb_out out;
+	static struct cb_writer tee;
+	struct state s = { .o = o };
+	struct cb_err late = CB_ERR_INIT;
+	struct cb_evin in;
+	int ret = -1;
+
+	if (o->tee) {
+		cb_writer_init(&tee, ofd);
+		s.sink.tee = &tee;
+	} else {
+		cb_out_init(&out, ofd);
+		s.sink.ndjson = &out;
+	}
+	cb_evin_init(&in, STDIN_FILENO);
+	in.before_block = cb_sink_flush;
+	in.ctx = &s.sink;
+	if (cb_scenes_new(&s.scenes, &o->scenes, NULL, emit, &s, err) == 0) {
+		ret = read_all(&s, &in, err);
+		/* what was followed until the input broke off is told all the same */
+		if ((ret == 0 || err->code == CB_E_DATA) &&
+		    cb_scenes_finish(s.scenes, ret == 0 ? err : &late) < 0)
+			ret = -1;
+		tell_stats(&s);
+	}
+	if (cb_sink_close(&s.sink, ret == 0, cb_stop_wanted() ? CB_END_STOPPED : CB_END_EOF,
+			  ret == 0 ? err : &late) < 0)
+		ret = -1;
+	if (ret == 0 && s.bad)
+		ret = cb_err_set(err, CB_E_DATA, "stdin: %" PRIu64 " of %" PRIu64 " lines are no events that can be followed",
+				 s.bad, s.events);
+	cb_evin_release(&in);
+	cb_scenes_free(s.scenes);
+	return ret;
+}
+
+int main(int argc, char **argv)
+{
+	struct opts o = { .scenes = { .track = cb_track_defaults, .update_us = 1000000 } };
+	struct cb_err err = CB_ERR_INIT;
+	int ofd;
+
+	cb_cli_parse("cb-track", &argp, argc, argv, &o);
+	cb_stop_install(false);
+	if (o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0)
+		goto out;
+	ofd = cb_stdout_take(&err);
+	if (ofd >= 0)
+		run(&o, ofd, &err);
+out:
+	return cb_cli_finish(&err);
+}
