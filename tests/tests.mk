@@ -126,6 +126,7 @@ dist:
 
 demo:
 	$(Q)scripts/deps demo
+	$(Q)scripts/deps footage || echo 'demo: goes on with the footage that is here' >&2
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)scripts/demo $(O)
 
@@ -176,7 +177,7 @@ format-check:
 
 help:
 	@echo 'make               build the tools into $(O)/bin'
-	@echo 'make demo          record, analyse and alert on a real clip; results under demo/'
+	@echo 'make demo          record a real clip, find people in it, alert; results under demo/'
 	@echo 'make check         every test (installs what is missing: scripts/deps)'
 	@echo 'make install       into DESTDIR and PREFIX ($(PREFIX)); make uninstall takes it away'
 	@echo 'make robustness    load $(ROBUST_CASES) damaged models; ROBUST_CASES=N for another number'
