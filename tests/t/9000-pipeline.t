@@ -41,7 +41,7 @@ cb-replay store2 --camera front | cb-frame hash >h4
 same_file h1 h4 "recorded behind the detector it is the same"
 
 # the same analysis again gives the same lines
-pipe 'ingest | cb-detect --no-objects >d1; cb-replay store | cb-detect --no-objects >d2'
+pipe 'ingest | cb-detect >d1; cb-replay store | cb-detect >d2'
 same_file d1 d2 "analysing the recording gives the very lines that the clip gave"
 pipe 'cat d1 | cb-store put store >/dev/null'
 exits 0 cb-query store events --format ndjson
