@@ -53,6 +53,7 @@ about() {
 	cb-model) args='info model.cbm' reads=nothing takes='info nowhere' ;;
 	cb-draw) shows=binary ;;
 	cb-alert) args=--config=rules.yml reads=events ;;
+	cb-track) reads=events ;;
 	*) ok "$1: 0100-conformance.t knows how to run it" false; exit 99 ;;
 	esac
 	case $reads in
