@@ -67,7 +67,7 @@ man "man: an option that the page forgets" '-region'
 sed -i 's/^\.It Fl \\-region Ns = Ns Ar LIST/.It Fl \\-region Ns = Ns Ar N/' tree/man/cb-detect.1
 man "man: another argument than the table's" 'region	-	N'
 sed -i 's/^\.It Fl m , /.It Fl M , /' tree/man/cb-detect.1
-man "man: another letter" 'model	M	FILE'
+man "man: another letter" 'model	M	MODEL'
 sed -i 's/^\.It Fl \\-region/.It Fl \\-nothing\n.It Fl \\-region/' tree/man/cb-detect.1
 man "man: an option that is none" '+nothing'
 rm tree/man/cb-frame.1
