@@ -197,6 +197,7 @@ static void point(struct full *f, const struct cb_track_picture *pic)
 		memset(f->t.packet, 0, sizeof(f->t.packet));
 }
 
+/* It stays among the living until bury. */
 static void over(struct cb_tracker *tr, struct full *f, enum cb_track_why why)
 {
 	if (f->t.state != CB_TRACK_TENTATIVE)
@@ -533,6 +534,7 @@ int cb_tracker_feed(struct cb_tracker *tr, const struct cb_track_picture *p, str
 	    pair_up(tr, TENTATIVE, p, last, err) < 0)
 		return -1;
 	twins(tr, p->t_us);
+	bury(tr);
 	for (uint32_t d = 0; d < tr->dets && tr->det[d]->score >= tr->o.start; d++)
 		if (!tr->used[d] && birth(tr, p, d, err) < 0)
 			return -1;
