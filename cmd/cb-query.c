@@ -11,10 +11,11 @@
 #include "cli/table.h"
 #include "store/describe.h"
 #include "store/events.h"
+#include "store/hold.h"
 #include "store/index.h"
 #include "store/store.h"
 
-enum verb { CAMERAS, SEGMENTS, GAPS, EVENTS, VERBS };
+enum verb { CAMERAS, SEGMENTS, GAPS, EVENTS, HOLDS, VERBS };
 
 struct opts {
 	const char *store, *camera, *type;
@@ -72,7 +73,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		}
 		if (o->verb >= 0)
 			argp_error(st, "too many operands");
-		o->verb = cb_cli_word(st, NULL, "cameras|segments|gaps|events", arg);
+		o->verb = cb_cli_word(st, NULL, "cameras|segments|gaps|events|holds", arg);
 		return 0;
 	case ARGP_KEY_END:
 		if (!o->store)
@@ -89,7 +90,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 }
 
 static const struct argp argp = {
-	.options = options, .parser = parse_opt, .args_doc = "STORE [cameras|segments|gaps|events]",
+	.options = options, .parser = parse_opt, .args_doc = "STORE [cameras|segments|gaps|events|holds]",
 	.doc = "Say what a store holds. Nothing in it is changed.",
 	.children = cb_cli_children,
 };
@@ -106,6 +107,8 @@ static const struct cb_cli_column columns[VERBS][CB_CLI_TABLE_COLUMNS] = {
 		   { "reason", "REASON", 0 }, { "packets", "PACKETS", 'n' }, { "text", "TEXT", 0 } },
 	[EVENTS] = { { "data.t_us", "TIME", 't' }, { "subject", "CAMERA", 0 }, { "type", "TYPE", 0 },
 		     { "data", "DATA", 0 } },
+	[HOLDS] = { { "holder", "HOLDER", 0 }, { "camera", "CAMERA", 0 }, { "from_us", "FROM", 't' },
+		    { "to_us", "TO", 't' }, { "set_us", "SET", 't' }, { "reason", "REASON", 0 } },
 };
 
 struct query {
@@ -218,6 +221,25 @@ out:
 	return ret;
 }
 
+static int query_holds(struct query *q, struct cb_err *err)
+{
+	const struct opts *o = q->o;
+	struct cb_holds l;
+	int ret = cb_holds_read(q->s, &l, err);
+
+	for (size_t i = 0; ret == 0 && i < l.n; i++) {
+		const struct cb_hold *h = &l.v[i];
+
+		if (o->camera && *h->camera && strcmp(h->camera, o->camera) != 0)
+			continue;
+		if (h->to_ns > o->from_ns && h->from_ns < o->to_ns &&
+		    (cb_describe_hold(&q->line, h, err) < 0 || put_line(q, err) < 0))
+			ret = -1;
+	}
+	cb_holds_release(&l);
+	return ret;
+}
+
 static int run(const struct opts *o, struct cb_out *out, struct cb_err *err)
 {
 	struct query q = { .o = o, .out = out };
@@ -236,6 +258,10 @@ static int run(const struct opts *o, struct cb_out *out, struct cb_err *err)
 		goto out;
 	}
 	cb_cli_table_init(&q.table, out, columns[o->verb], cb_terminal_width(out->fd));
+	if (o->verb == HOLDS) {
+		ret = query_holds(&q, err);
+		goto out;
+	}
 	if (!o->no_index && o->verb != EVENTS)
 		q.index = index = cb_index_open(&s);
 	if (cb_store_cameras(&s, &cameras, err) < 0)

@@ -1,253 +1,194 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cb-store: put events into a store, check it, index it. */
+/* cb-store: put events into a store, check it, index it, hold, release and delete. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/num.h"
 #include "base/stop.h"
 #include "base/time.h"
 #include "cli/cli.h"
 #include "store/check.h"
 #include "store/describe.h"
 #include "store/events.h"
+#include "store/hold.h"
 #include "store/index.h"
+#include "store/prune.h"
+#include "store/put.h"
 #include "store/store.h"
 
-#define BATCH_BYTES (1u << 20)		/* events that share one sync */
-#define BATCH_NS (CB_NS_PER_S / 4)
-
-enum verb { PUT, CHECK, REINDEX };
+enum verb { PUT, CHECK, REINDEX, HOLD, RELEASE, PRUNE };
+#define VERBS "put|check|reindex|hold|release|prune"
 
 struct opts {
 	int verb;
-	const char *store, *camera;
-	bool tee;
+	const char *store, *around, *id;
+	bool tee, rule;
+	int64_t pre_ns, post_ns;
+	struct cb_hold hold;		/* its camera is --camera's of every verb */
+	struct cb_prune_opts prune;
 };
 
-enum { OPT_TEE = CB_OPT_BASE, OPT_CAMERA };
+enum {
+	OPT_TEE = CB_OPT_BASE, OPT_CAMERA, OPT_HOLDER, OPT_ID, OPT_FROM, OPT_TO, OPT_REASON, OPT_OLDER, OPT_AROUND,
+	OPT_PRE, OPT_POST, OPT_EVENTS_OLDER, OPT_BYTES, OPT_FREE, OPT_KEEP, OPT_DRY_RUN, OPT_FORCE,
+};
 
 static const struct argp_option options[] = {
 	{ "tee", OPT_TEE, NULL, 0, "put: pass a whole frame stream on, not its events alone", 0 },
-	{ "camera", OPT_CAMERA, "NAME", 0, "check: only this camera", 0 },
+	{ "camera", OPT_CAMERA, "NAME", 0, "check, hold, prune: only this camera", 0 },
+	{ "holder", OPT_HOLDER, "NAME", 0, "hold, release: who", 1 },
+	{ "from", OPT_FROM, "TIME", 0, "hold: from here on", 1 },
+	{ "to", OPT_TO, "TIME", 0, "hold: up to here", 1 },
+	{ "reason", OPT_REASON, "TEXT", 0, "hold: why", 1 },
+	{ "id", OPT_ID, "TEXT", 0, "release: only this one", 1 },
+	{ "older", OPT_OLDER, "DURATION", 0, "prune: segments that ended longer ago", 2 },
+	{ "keep-around", OPT_AROUND, "FILE", 0, "prune: --older spares what is around the events in FILE (-: stdin)", 2 },
+	{ "pre", OPT_PRE, "DURATION", 0, "prune: around begins so long before an event (10s)", 2 },
+	{ "post", OPT_POST, "DURATION", 0, "prune: around ends so long after an event (30s)", 2 },
+	{ "events-older", OPT_EVENTS_OLDER, "DURATION", 0, "prune: hours of events that ended longer ago", 2 },
+	{ "bytes", OPT_BYTES, "BYTES", 0, "prune: the oldest, down to so many bytes (500G)", 2 },
+	{ "free", OPT_FREE, "BYTES", 0, "prune: the oldest, until so much is free (20G)", 2 },
+	{ "keep", OPT_KEEP, "DURATION", 0, "prune: --bytes and --free spare what is younger, and say so", 2 },
+	{ "dry-run", OPT_DRY_RUN, NULL, 0, "prune: only say what would go", 2 },
+	{ "force", OPT_FORCE, NULL, 0, "prune: even where it is more than half", 2 },
 	{ 0 },
 };
+
+static int64_t age(struct argp_state *st, const char *opt, const char *arg)
+{
+	int64_t ns = cb_cli_duration_ns(st, opt, arg);
+
+	if (ns <= 0)
+		argp_error(st, "--%s: more than 0 is needed", opt);
+	return ns;
+}
+
+static uint64_t size(struct argp_state *st, const char *opt, const char *arg)
+{
+	uint64_t n;
+
+	if (!cb_parse_bytes(arg, &n))
+		argp_error(st, "--%s: '%s' is not a size (1000000, 500M, 20G, 2T)", opt, arg);
+	return n;
+}
+
+static void text(struct argp_state *st, const char *opt, const char *arg, char *out, size_t cap)
+{
+	if (!*arg || strlen(arg) >= cap)
+		argp_error(st, "--%s: 1 to %zu bytes are needed", opt, cap - 1);
+	cb_text_safe(out, cap, arg, strlen(arg), false);
+	if (strcmp(out, arg) != 0)
+		argp_error(st, "--%s: it has control characters, or is no UTF-8", opt);
+}
+
+static error_t check_opts(struct argp_state *st, const struct opts *o)
+{
+	const struct cb_prune_opts *p = &o->prune;
+
+	if (o->verb < 0)
+		argp_error(st, "one of put, check, reindex, hold, release, prune is needed");
+	if (!o->store)
+		argp_error(st, "no STORE");
+	if (o->tee && o->verb != PUT)
+		argp_error(st, "--tee goes with put");
+	if (*o->hold.camera && o->verb != CHECK && o->verb != HOLD && o->verb != PRUNE)
+		argp_error(st, "--camera goes with check, hold and prune");
+	if (*o->hold.holder ? o->verb != HOLD && o->verb != RELEASE : o->verb == HOLD || o->verb == RELEASE)
+		argp_error(st, "--holder goes with hold and release, and they need it");
+	if ((o->hold.from_ns != INT64_MIN || o->hold.to_ns != INT64_MAX || *o->hold.reason) && o->verb != HOLD)
+		argp_error(st, "--from, --to and --reason go with hold");
+	if (o->hold.from_ns >= o->hold.to_ns)
+		argp_error(st, "--from is not before --to");
+	if (o->id && o->verb != RELEASE)
+		argp_error(st, "--id goes with release");
+	if ((o->rule || p->keep_ns || p->dry_run || p->force || o->around) && o->verb != PRUNE)
+		argp_error(st, "retention's options go with prune");
+	if (o->verb == PRUNE && !o->rule)
+		argp_error(st, "prune needs --older, --events-older, --bytes or --free");
+	if (o->around && !p->older_ns)
+		argp_error(st, "--keep-around says what --older spares, and needs it");
+	return 0;
+}
 
 static error_t parse_opt(int key, char *arg, struct argp_state *st)
 {
 	struct opts *o = st->input;
+	struct cb_prune_opts *p = &o->prune;
 
+	o->rule |= key == OPT_OLDER || key == OPT_EVENTS_OLDER || key == OPT_BYTES || key == OPT_FREE;
 	switch (key) {
 	case ARGP_KEY_INIT:
-		o->verb = -1;
+		*o = (struct opts){ .verb = -1, .pre_ns = 10 * CB_NS_PER_S, .post_ns = 30 * CB_NS_PER_S };
+		o->hold.from_ns = INT64_MIN;
+		o->hold.to_ns = INT64_MAX;
+		p->bytes = UINT64_MAX;
 		st->child_inputs[0] = NULL;
 		return 0;
-	case OPT_TEE:
-		o->tee = true;
-		return 0;
+	case OPT_TEE: o->tee = true; return 0;
 	case OPT_CAMERA:
 		if (!cb_camera_name_ok(arg))
 			argp_error(st, "--camera: '%s' is not a camera name", arg);
-		o->camera = arg;
+		strcpy(o->hold.camera, arg);
 		return 0;
+	case OPT_HOLDER: text(st, "holder", arg, o->hold.holder, sizeof(o->hold.holder)); return 0;
+	case OPT_REASON: text(st, "reason", arg, o->hold.reason, sizeof(o->hold.reason)); return 0;
+	case OPT_ID: o->id = arg; return 0;
+	case OPT_FROM: o->hold.from_ns = cb_cli_time_ns(st, "from", arg); return 0;
+	case OPT_TO: o->hold.to_ns = cb_cli_time_ns(st, "to", arg); return 0;
+	case OPT_OLDER: p->older_ns = age(st, "older", arg); return 0;
+	case OPT_EVENTS_OLDER: p->events_older_ns = age(st, "events-older", arg); return 0;
+	case OPT_KEEP: p->keep_ns = age(st, "keep", arg); return 0;
+	case OPT_AROUND: o->around = arg; return 0;
+	case OPT_PRE: o->pre_ns = cb_cli_duration_ns(st, "pre", arg); return 0;
+	case OPT_POST: o->post_ns = cb_cli_duration_ns(st, "post", arg); return 0;
+	case OPT_BYTES: p->bytes = size(st, "bytes", arg); return 0;
+	case OPT_FREE: p->free = size(st, "free", arg); return 0;
+	case OPT_DRY_RUN: p->dry_run = true; return 0;
+	case OPT_FORCE: p->force = true; return 0;
 	case ARGP_KEY_ARG:
-		if (o->verb < 0) {
-			o->verb = cb_cli_word(st, NULL, "put|check|reindex", arg);
-			return 0;
-		}
-		if (o->store)
+		if (o->verb < 0)
+			o->verb = cb_cli_word(st, NULL, VERBS, arg);
+		else if (o->store)
 			argp_error(st, "too many operands");
-		o->store = arg;
+		else
+			o->store = arg;
 		return 0;
 	case ARGP_KEY_END:
-		if (o->verb < 0)
-			argp_error(st, "one of put, check, reindex is needed");
-		if (!o->store)
-			argp_error(st, "no STORE");
-		if (o->tee && o->verb != PUT)
-			argp_error(st, "--tee goes with put");
-		if (o->camera && o->verb != CHECK)
-			argp_error(st, "--camera goes with check");
-		return 0;
+		return check_opts(st, o);
 	}
 	return ARGP_ERR_UNKNOWN;
 }
 
 static const struct argp argp = {
-	.options = options, .parser = parse_opt, .args_doc = "put|check|reindex STORE",
+	.options = options, .parser = parse_opt, .args_doc = VERBS " STORE",
 	.doc = "Keep a store.\v"
-	       "put appends the events on standard input to the store and passes them on;\n"
-	       "check reads everything and compares it with its digests; reindex builds the\n"
-	       "index that makes cb-query faster.",
+	       "put stores the events on stdin and passes them on; check compares everything\n"
+	       "with its digests; reindex makes cb-query faster; hold keeps footage from being\n"
+	       "deleted, release ends that; prune deletes.",
 	.children = cb_cli_children,
 };
 
-/* --- put ------------------------------------------------------------------------------------------ */
+/* --- put --------------------------------------------------------------------------------------------- */
 
-struct put {
-	struct cb_events *events;
-	struct cb_out *out;	/* lines; holds back what is not yet on the disk */
-	struct cb_buf held;
-	struct cb_writer *tee;
-	int64_t last;
-	uint64_t refused;
-	bool closed;			/* nobody takes the lines any more: storing goes on */
-	/* the first line refused; what failed while flushing; what closed the output */
-	struct cb_err first, late, output;
-};
-
-static void output_gone(struct put *p, const struct cb_err *why)
+static void warn(const char *why)
 {
-	p->closed = true;
-	if (why->sys != EPIPE)
-		p->output = *why;
-	cb_cli_warn("%s; storing goes on", why->sys == EPIPE ? "nobody reads the output any more" : why->msg);
-	if (!cb_cli_quiet)	/* said once is enough; the exit status comes at the end */
-		p->output.msg[0] = '\0';
-}
-
-/* On the disk first, then out: whoever sees a line knows that it is stored. */
-static int settle(struct put *p, struct cb_err *err)
-{
-	struct cb_err why = CB_ERR_INIT;
-
-	p->last = cb_now_mono_ns();
-	if (cb_events_flush(p->events, err) < 0)
-		return -1;
-	if (!p->tee && !p->closed && (cb_out_write(p->out, p->held.data, p->held.len, &why) < 0 ||
-				      cb_out_flush(p->out, &why) < 0))
-		output_gone(p, &why);
-	p->held.len = 0;
-	return 0;
-}
-
-static void settle_idle(void *ctx)
-{
-	struct put *p = ctx;
-
-	if (!p->late.code && (cb_events_pending(p->events) || p->held.len))
-		settle(p, &p->late);
-}
-
-static void refuse(struct put *p, const char *why)
-{
-	if (!p->refused++)
-		cb_err_set(&p->first, CB_E_DATA, "stdin: %.400s", why);
-}
-
-static int put_line(struct put *p, uint64_t number, const char *line, size_t len, struct cb_err *err)
-{
-	struct cb_err why = CB_ERR_INIT;
-
-	if (cb_events_add(p->events, NULL, line, len, &why) < 0) {
-		if (why.code != CB_E_DATA) {
-			*err = why;
-			return -1;
-		}
-		cb_err_prefix(&why, "line %" PRIu64, number);
-		refuse(p, why.msg);
-	}
-	if (p->tee || p->closed)
-		return 0;
-	if (cb_buf_add(&p->held, line, len) < 0 || cb_buf_byte(&p->held, '\n') < 0)
-		return cb_err_nomem(err);
-	return 0;
+	cb_cli_warn("%s", why);
 }
 
 static int put(const struct opts *o, const struct cb_store *s, int ofd, struct cb_err *err)
 {
-	static struct cb_out out;
-	struct cb_writer w;
-	struct cb_evin in;
-	struct put p = { .out = &out, .last = cb_now_mono_ns() };
+	struct cb_put_opts p = { .tee = o->tee, .warn = warn, .quiet = cb_cli_quiet };
 	struct cb_events_totals t;
-	struct cb_sink sink = { 0 };
-	struct cb_end end = { 0 };
-	struct cb_frame f = { 0 };
-	const char *line;
-	size_t len;
-	int k, ret = -1;
+	int ret = cb_put(s, STDIN_FILENO, ofd, &p, &t, err);
 
-	cb_out_init(&out, ofd);
-	cb_writer_init(&w, ofd);
-	w.tolerant = true;
-	cb_evin_init(&in, STDIN_FILENO);
-	in.before_block = settle_idle;
-	in.ctx = &p;
-	if (cb_events_open(&p.events, s, true, err) < 0)
-		goto out;
-	sink.ndjson = &out;
-	for (;;) {
-		k = cb_evin_next(&in, &line, &len, &f, err);
-		if (k < 0 && err->code == CB_E_DATA && !in.frames) {	/* the next line may do */
-			refuse(&p, err->msg);
-			*err = (struct cb_err)CB_ERR_INIT;
-			continue;
-		}
-		if (k <= 0)
-			break;
-		if (o->tee && !in.frames) {
-			cb_err_set(err, CB_E_DATA, "stdin: --tee needs a frame stream");
-			goto out;
-		}
-		if (o->tee && !p.tee) {
-			p.tee = sink.tee = &w;
-			sink.ndjson = NULL;
-		}
-		if (line && put_line(&p, in.line, line, len, err) < 0)
-			goto out;
-		if (in.frames && f.type == CB_FRAME_END)
-			cb_end_parse(&end, &f, NULL);
-		else if (p.tee && !p.closed && cb_sink_frame(&sink, &f, err) < 0)
-			goto out;
-		if (w.broken && !p.closed)
-			output_gone(&p, &(struct cb_err){ .sys = EPIPE });
-		if (cb_events_pending(p.events) >= BATCH_BYTES || p.held.len >= BATCH_BYTES ||
-		    (cb_events_pending(p.events) && cb_now_mono_ns() - p.last >= BATCH_NS))
-			if (settle(&p, err) < 0)
-				goto out;
-		if (p.late.code)
-			break;
-	}
-	if (p.late.code) {
-		*err = p.late;
-		goto out;
-	}
-	if (settle(&p, k < 0 ? NULL : err) < 0 || k < 0) {
-		if (k < 0 && err->code == CB_E_DATA)
-			cb_err_prefix(err, "stdin");
-		goto out;
-	}
-	ret = cb_evin_finish(&in, err) < 0 ? cb_err_prefix(err, "stdin") : 0;
-	cb_events_totals(p.events, &t);
 	cb_cli_note("%" PRIu64 " events stored, %" PRIu64 " were there already", t.stored, t.known);
 	if (t.unwatched)
 		cb_cli_warn("%" PRIu64 " events were not compared, because their hours have so many; some "
 			    "may be stored twice", t.unwatched);
-	if (ret == 0 && p.refused) {
-		*err = p.first;
-		if (p.refused > 1)
-			cb_cli_warn("%" PRIu64 " lines were not stored", p.refused);
-		ret = -1;
-	}
-out:
-	if (ret == 0 && p.output.code) {
-		*err = p.output;
-		ret = -1;
-	}
-	if (!p.closed && (sink.ndjson || sink.tee)) {
-		struct cb_err late = CB_ERR_INIT;
-
-		if (cb_sink_close(&sink, in.frames && (in.reader.ended || cb_stop_wanted()),
-				  in.reader.ended ? end.reason : CB_END_STOPPED, &late) < 0 && ret == 0) {
-			*err = late;
-			ret = -1;
-		}
-	}
-	cb_evin_release(&in);
-	cb_events_free(p.events);
-	cb_buf_release(&p.held);
 	return ret;
 }
 
@@ -277,13 +218,14 @@ static int check(const struct opts *o, const struct cb_store *s, int ofd, struct
 	static struct cb_out out;
 	struct cb_err late = CB_ERR_INIT;
 	struct report r = { .out = &out };
+	const char *camera = *o->hold.camera ? o->hold.camera : NULL;
 	struct cb_check_totals t;
 	int ret;
 
 	cb_out_init(&out, ofd);
-	ret = cb_check(s, o->camera, on_finding, &r, &t, err);
+	ret = cb_check(s, camera, on_finding, &r, &t, err);
 	if (ret == 0)
-		ret = cb_describe_checked(&r.line, o->camera, &t, !cb_stop_wanted(), err) < 0 ? -1 :
+		ret = cb_describe_checked(&r.line, camera, &t, !cb_stop_wanted(), err) < 0 ? -1 :
 		      report_line(&r, err);
 	if (cb_out_close(&out, &late) < 0 && ret == 0) {
 		*err = late;
@@ -295,16 +237,118 @@ static int check(const struct opts *o, const struct cb_store *s, int ofd, struct
 	return ret;
 }
 
+/* --- hold, release, prune ------------------------------------------------------------------------------ */
+
+static int on_line(void *ctx, const struct cb_buf *line, struct cb_err *err)
+{
+	struct cb_out *out = ctx;
+
+	return cb_out_write(out, line->data, line->len, err) < 0 || cb_out_write(out, "\n", 1, err) < 0 ? -1 : 0;
+}
+
+static int release(const struct opts *o, const struct cb_store *s, struct cb_out *out, struct cb_err *err)
+{
+	struct cb_holds l;
+	struct cb_buf line = { 0 };
+	size_t n = 0;
+	int ret;
+
+	ret = cb_holds_read(s, &l, err);
+	for (size_t i = 0; ret == 0 && i < l.n; i++) {
+		if (strcmp(l.v[i].holder, o->hold.holder) != 0 || (o->id && strcmp(l.v[i].id, o->id) != 0))
+			continue;
+		n++;
+		ret = cb_hold_drop(s, &l.v[i], &line, err) < 0 ? -1 : on_line(out, &line, err);
+	}
+	if (ret == 0 && !n)
+		ret = cb_err_set(err, CB_E_NO, "'%s' holds nothing%s", o->hold.holder, o->id ? " by that name" : "");
+	cb_holds_release(&l);
+	cb_buf_release(&line);
+	return ret;
+}
+
+static int hold(const struct opts *o, const struct cb_store *s, struct cb_out *out, struct cb_err *err)
+{
+	struct cb_hold h = o->hold;
+	struct cb_buf line = { 0 };
+	int lock = cb_holds_lock(s, err), ret;
+
+	if (lock < 0)
+		return -1;
+	if (o->verb == RELEASE)
+		ret = release(o, s, out, err);
+	else
+		ret = cb_hold_set(s, &h, &line, err) < 0 ? -1 : on_line(out, &line, err);
+	close(lock);
+	cb_buf_release(&line);
+	return ret;
+}
+
+static int read_around(const struct opts *o, struct cb_spans *ret, struct cb_err *err)
+{
+	bool in = strcmp(o->around, "-") == 0;
+	int fd = in ? STDIN_FILENO : open(o->around, O_RDONLY | O_CLOEXEC), r;
+
+	if (fd < 0)
+		return cb_err_sys(err, cb_errc_open(errno), errno, "%s", o->around);
+	r = cb_spans_read(fd, o->pre_ns, o->post_ns, ret, err);
+	if (!in)
+		close(fd);
+	return r < 0 ? cb_err_prefix(err, "%s", in ? "stdin" : o->around) : 0;
+}
+
+static int prune(const struct opts *o, const struct cb_store *s, struct cb_out *out, struct cb_err *err)
+{
+	struct cb_prune_opts p = o->prune;
+	struct cb_spans around = { 0 };
+	struct cb_prune_totals t;
+	int ret;
+
+	p.camera = *o->hold.camera ? o->hold.camera : NULL;
+	p.now_ns = cb_now_wall_ns();
+	p.event = on_line;
+	p.ctx = out;
+	if (o->around) {
+		if (read_around(o, &around, err) < 0)
+			return -1;
+		p.around = &around;
+	}
+	ret = cb_prune(s, &p, &t, err);
+	cb_spans_release(&around);
+	if (ret == 0)
+		cb_cli_note("%" PRIu64 " segments and %" PRIu64 " event files, %" PRIu64 " bytes; %" PRIu64 " held",
+			    t.segments, t.files, t.bytes, t.held);
+	if (ret == 0 && t.missing)
+		ret = cb_err_set(err, CB_E_NO, "%" PRIu64 " bytes too many are kept: held, in use, or younger than --keep",
+				 t.missing);
+	return ret;
+}
+
+static int change(const struct opts *o, const struct cb_store *s, int ofd, struct cb_err *err)
+{
+	static struct cb_out out;
+	struct cb_err late = CB_ERR_INIT;
+	int ret;
+
+	cb_out_init(&out, ofd);
+	ret = o->verb == PRUNE ? prune(o, s, &out, err) : hold(o, s, &out, err);
+	if (cb_out_close(&out, &late) < 0 && (ret == 0 || err->code == CB_E_NO)) {
+		*err = late;
+		ret = -1;
+	}
+	return ret;
+}
+
 int main(int argc, char **argv)
 {
 	struct cb_err err = CB_ERR_INIT;
 	struct cb_store s = { -1, -1 };
-	struct opts o = { 0 };
+	struct opts o;
 	uint64_t n = 0;
 	int ofd, ret = -1;
 
 	cb_cli_parse("cb-store", &argp, argc, argv, &o);
-	cb_stop_install(o.verb == PUT);
+	cb_stop_install(o.verb != CHECK && o.verb != REINDEX);
 	if (o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0)
 		return cb_cli_finish(&err);
 	if ((o.verb == PUT ? cb_store_create(&s, o.store, &err) : cb_store_open(&s, o.store, &err)) < 0)
@@ -315,6 +359,8 @@ int main(int argc, char **argv)
 			ret = put(&o, &s, ofd, &err);
 		else if (o.verb == CHECK)
 			ret = check(&o, &s, ofd, &err);
+		else if (o.verb != REINDEX)
+			ret = change(&o, &s, ofd, &err);
 		else if ((ret = cb_index_build(&s, &n, &err)) == 0)
 			cb_cli_note("%" PRIu64 " segments", n);
 		if (ret < 0 && err.code != CB_E_DATA && *err.msg)

@@ -29,7 +29,7 @@ _cb_query() {
 	done
 	case $at in
 	1) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
-	2) mapfile -t COMPREPLY < <(compgen -W "cameras segments gaps events" -- "$cur"); return ;;
+	2) mapfile -t COMPREPLY < <(compgen -W "cameras segments gaps events holds" -- "$cur"); return ;;
 	esac
 	compopt -o filenames
 	mapfile -t COMPREPLY < <(compgen -f -- "$cur")

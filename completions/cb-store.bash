@@ -12,10 +12,23 @@ _cb_store() {
 	fi
 	case $prev in
 	--camera) :; return ;;
+	--holder) :; return ;;
+	--from) :; return ;;
+	--to) :; return ;;
+	--reason) :; return ;;
+	--id) :; return ;;
+	--older) :; return ;;
+	--keep-around) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--pre) :; return ;;
+	--post) :; return ;;
+	--events-older) :; return ;;
+	--bytes) :; return ;;
+	--free) :; return ;;
+	--keep) :; return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--tee --camera= --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--tee --camera= --holder= --from= --to= --reason= --id= --older= --keep-around= --pre= --post= --events-older= --bytes= --free= --keep= --dry-run --force --quiet --verbose --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi
@@ -24,7 +37,7 @@ _cb_store() {
 		[[ ${COMP_WORDS[i]} == -* || ${COMP_WORDS[i]} == = || ${COMP_WORDS[i-1]} == = ]] || (( ++at ))
 	done
 	case $at in
-	1) mapfile -t COMPREPLY < <(compgen -W "put check reindex" -- "$cur"); return ;;
+	1) mapfile -t COMPREPLY < <(compgen -W "put check reindex hold release prune" -- "$cur"); return ;;
 	esac
 	compopt -o filenames
 	mapfile -t COMPREPLY < <(compgen -d -- "$cur")

@@ -109,6 +109,35 @@ int cb_describe_hole(struct cb_buf *line, const char *camera, const struct cb_ho
 	return end(&w, err);
 }
 
+static void limit(struct cb_jw *w, const char *key, const char *key_us, int64_t ns)
+{
+	char text[CB_TIME_LEN];
+
+	if (ns == INT64_MIN || ns == INT64_MAX)
+		return;
+	cb_time_format_us(text, us(ns));
+	cb_jw_kstr(w, key, text);
+	cb_jw_ki64(w, key_us, us(ns));
+}
+
+int cb_describe_hold(struct cb_buf *line, const struct cb_hold *h, struct cb_err *err)
+{
+	struct cb_jw w;
+
+	line->len = 0;
+	cb_jw_init(&w, line);
+	cb_jw_obj(&w);
+	cb_jw_kstr(&w, "hold", h->id);
+	cb_jw_kstr(&w, "holder", h->holder);
+	if (*h->camera)
+		cb_jw_kstr(&w, "camera", h->camera);
+	limit(&w, "from", "from_us", h->from_ns);
+	limit(&w, "to", "to_us", h->to_ns);
+	limit(&w, "set", "set_us", h->set_ns);
+	cb_jw_kstr(&w, "reason", h->reason);
+	return end(&w, err);
+}
+
 static void begin_event(struct cb_buf *line, struct cb_jw *w, const char *type, const char *camera,
 			uint32_t n)
 {

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "store/check.h"
+#include "store/hold.h"
 #include "store/store.h"
 
 /* A camera of which these are the segments asked for. */
@@ -15,6 +16,7 @@ int cb_describe_camera(struct cb_buf *line, const char *camera, const struct cb_
 int cb_describe_segment(struct cb_buf *line, const struct cb_segment *g, struct cb_err *err);
 int cb_describe_hole(struct cb_buf *line, const char *camera, const struct cb_hole *h,
 		     struct cb_err *err);
+int cb_describe_hold(struct cb_buf *line, const struct cb_hold *h, struct cb_err *err);
 
 /* Events of cb-store(1). The n-th finding of a check; camera may be NULL for all. */
 int cb_describe_finding(struct cb_buf *line, uint32_t n, const char *camera, const char *path,

@@ -133,6 +133,33 @@ static void sift(struct file *f, struct cb_events_totals *t)
 
 /* --- writing -------------------------------------------------------------------------------------- */
 
+static int open_file(struct file *f, const struct cb_store *s, struct cb_err *err)
+{
+	int dir = cb_day_open(s, f->camera, f->day, true, err);
+	struct stat st;
+
+	if (dir < 0)
+		return -1;
+	f->fd = openat(dir, f->name, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK,
+		       0640);
+	if (f->fd < 0) {
+		cb_err_sys(err, errno == EACCES || errno == EPERM || errno == EROFS ? CB_E_PERM :
+			   errno == ENOSPC ? CB_E_IO : CB_E_CANTCREAT, errno, "cameras/%s/%s/%s",
+			   f->camera, f->day, f->name);
+	} else if (fsync(dir) < 0) {
+		cb_err_sys(err, CB_E_IO, errno, "cameras/%s/%s: fsync", f->camera, f->day);
+		close(f->fd);
+		f->fd = -1;
+	} else if (fstat(f->fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		cb_err_set(err, CB_E_CANTCREAT, "cameras/%s/%s/%s: not a regular file", f->camera, f->day,
+			   f->name);
+		close(f->fd);
+		f->fd = -1;
+	}
+	close(dir);
+	return f->fd < 0 ? -1 : 0;
+}
+
 static int write_lines(struct cb_events *e, struct file *f, struct cb_err *err)
 {
 	struct cb_events_totals t = { 0 };
@@ -141,11 +168,23 @@ static int write_lines(struct cb_events *e, struct file *f, struct cb_err *err)
 	char last = '\n';
 	int ret = -1;
 
-	while (flock(f->fd, LOCK_EX) < 0)
-		if (errno != EINTR)
-			return cb_err_sys(err, CB_E_IO, errno, "lock");
-	if (fstat(f->fd, &st) < 0 ||
-	    (st.st_size && pread(f->fd, &last, 1, st.st_size - 1) != 1)) {
+	for (;;) {
+		while (flock(f->fd, LOCK_EX) < 0)
+			if (errno != EINTR)
+				return cb_err_sys(err, CB_E_IO, errno, "lock");
+		if (fstat(f->fd, &st) < 0) {
+			cb_err_sys(err, CB_E_IO, errno, "read");
+			goto out;
+		}
+		if (st.st_nlink)
+			break;
+		/* deleted by cb-store prune since it was opened */
+		close(f->fd);
+		forget(f);
+		if (open_file(f, e->s, err) < 0)
+			return -1;
+	}
+	if (st.st_size && pread(f->fd, &last, 1, st.st_size - 1) != 1) {
 		cb_err_sys(err, CB_E_IO, errno, "read");
 		goto out;
 	}
@@ -210,33 +249,6 @@ static int close_file(struct cb_events *e, struct file *f, struct cb_err *err)
 	if (e->last == f)
 		e->last = NULL;
 	return ret;
-}
-
-static int open_file(struct file *f, const struct cb_store *s, struct cb_err *err)
-{
-	int dir = cb_day_open(s, f->camera, f->day, true, err);
-	struct stat st;
-
-	if (dir < 0)
-		return -1;
-	f->fd = openat(dir, f->name, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK,
-		       0640);
-	if (f->fd < 0) {
-		cb_err_sys(err, errno == EACCES || errno == EPERM || errno == EROFS ? CB_E_PERM :
-			   errno == ENOSPC ? CB_E_IO : CB_E_CANTCREAT, errno, "cameras/%s/%s/%s",
-			   f->camera, f->day, f->name);
-	} else if (fsync(dir) < 0) {
-		cb_err_sys(err, CB_E_IO, errno, "cameras/%s/%s: fsync", f->camera, f->day);
-		close(f->fd);
-		f->fd = -1;
-	} else if (fstat(f->fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		cb_err_set(err, CB_E_CANTCREAT, "cameras/%s/%s/%s: not a regular file", f->camera, f->day,
-			   f->name);
-		close(f->fd);
-		f->fd = -1;
-	}
-	close(dir);
-	return f->fd < 0 ? -1 : 0;
 }
 
 static bool same_file(const struct file *a, const struct file *b)

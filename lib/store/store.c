@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "base/time.h"
 #include "store/index.h"
+#include "store/spans.h"
 
 #define FORMAT "cb-store 1\n"
 
@@ -388,7 +389,7 @@ static bool want_segment(const char *name, const void *ctx)
 {
 	(void)ctx;
 	return cb_segment_name_ok(name, ".manifest") || cb_segment_name_ok(name, ".mp4") ||
-	       cb_segment_name_ok(name, ".mp4.part");
+	       cb_segment_name_ok(name, ".mp4.part") || cb_segment_name_ok(name, ".gone");
 }
 
 static void from_manifest(struct cb_segment *g, const struct cb_manifest *m)
@@ -471,7 +472,7 @@ static int load_day(const struct cb_store *s, const char *camera, const char *da
 		goto out;
 	for (size_t i = 0; i < names.n;) {
 		struct cb_segment g = { .state = CB_SEGMENT_DAMAGED };
-		bool mp4 = false, part = false, manifest = false;
+		bool mp4 = false, part = false, manifest = false, gone = false;
 		char file[64];
 
 		strcpy(g.camera, camera);
@@ -483,7 +484,10 @@ static int load_day(const struct cb_store *s, const char *camera, const char *da
 			mp4 |= strcmp(suffix, ".mp4") == 0;
 			part |= strcmp(suffix, ".mp4.part") == 0;
 			manifest |= strcmp(suffix, ".manifest") == 0;
+			gone |= strcmp(suffix, ".gone") == 0;
 		}
+		if (gone)	/* being deleted */
+			continue;
 		if (manifest) {
 			struct stat st;
 			int fd;
@@ -654,18 +658,25 @@ int cb_store_holes(const struct cb_store *s, const char *camera, int64_t from_ns
 		   const struct cb_index *index, cb_hole_fn *fn, void *ctx, struct cb_err *err)
 {
 	struct cb_segments l = { 0 };
+	struct cb_spans pruned = { 0 };
 	struct cb_hole h;
 	int ret = -1;
 
 	/* all of them: a hole lies between two segments that both lie outside the range */
 	if (cb_store_segments(s, camera, INT64_MIN, INT64_MAX, index, &l, err) < 0)
 		return -1;
+	if (cb_pruned_read(s, camera, &pruned, err) < 0)
+		goto out;
 	for (size_t i = 0; i < l.n; i++) {
 		const struct cb_segment *g = &l.v[i];
 
 		if (cb_segment_hole(i ? g - 1 : NULL, g, &h) && h.to_ns >= from_ns &&
-		    h.from_ns < to_ns && (h.to_ns > h.from_ns || h.reason != CB_GAP_STORE) && fn(ctx, camera, &h, err) < 0)
-			goto out;
+		    h.from_ns < to_ns && (h.to_ns > h.from_ns || h.reason != CB_GAP_STORE)) {
+			if (h.reason == CB_GAP_STORE && cb_spans_touch(&pruned, camera, h.from_ns, h.to_ns))
+				snprintf(h.text, sizeof(h.text), "deleted by retention");
+			if (fn(ctx, camera, &h, err) < 0)
+				goto out;
+		}
 		if (g->end.gaps && manifest_holes(s, g, from_ns, to_ns, fn, ctx, err) < 0)
 			goto out;
 		if (g->state != CB_SEGMENT_DAMAGED)
@@ -678,6 +689,7 @@ int cb_store_holes(const struct cb_store *s, const char *camera, int64_t from_ns
 	}
 	ret = 0;
 out:
+	cb_spans_release(&pruned);
 	cb_segments_release(&l);
 	return ret;
 }
