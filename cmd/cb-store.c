@@ -26,7 +26,7 @@ enum verb { PUT, CHECK, REINDEX, HOLD, RELEASE, PRUNE };
 struct opts {
 	int verb;
 	const char *store, *around, *id;
-	bool tee, rule;
+	bool tee;
 	int64_t pre_ns, post_ns;
 	struct cb_hold hold;		/* its camera is --camera's of every verb */
 	struct cb_prune_opts prune;
@@ -88,6 +88,7 @@ static void text(struct argp_state *st, const char *opt, const char *arg, char *
 static error_t check_opts(struct argp_state *st, const struct opts *o)
 {
 	const struct cb_prune_opts *p = &o->prune;
+	bool rule = p->older_ns || p->events_older_ns || p->free || p->bytes != UINT64_MAX;
 
 	if (o->verb < 0)
 		argp_error(st, "one of put, check, reindex, hold, release, prune is needed");
@@ -105,9 +106,9 @@ static error_t check_opts(struct argp_state *st, const struct opts *o)
 		argp_error(st, "--from is not before --to");
 	if (o->id && o->verb != RELEASE)
 		argp_error(st, "--id goes with release");
-	if ((o->rule || p->keep_ns || p->dry_run || p->force || o->around) && o->verb != PRUNE)
+	if ((rule || p->keep_ns || p->dry_run || p->force || o->around) && o->verb != PRUNE)
 		argp_error(st, "retention's options go with prune");
-	if (o->verb == PRUNE && !o->rule)
+	if (o->verb == PRUNE && !rule)
 		argp_error(st, "prune needs --older, --events-older, --bytes or --free");
 	if (o->around && !p->older_ns)
 		argp_error(st, "--keep-around says what --older spares, and needs it");
@@ -119,7 +120,6 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	struct opts *o = st->input;
 	struct cb_prune_opts *p = &o->prune;
 
-	o->rule |= key == OPT_OLDER || key == OPT_EVENTS_OLDER || key == OPT_BYTES || key == OPT_FREE;
 	switch (key) {
 	case ARGP_KEY_INIT:
 		*o = (struct opts){ .verb = -1, .pre_ns = 10 * CB_NS_PER_S, .post_ns = 30 * CB_NS_PER_S };
