@@ -35,6 +35,7 @@ cb-draw_LIBS   := cli draw media wire crypto base
 cb-model_LIBS  := cli detect nn media wire crypto base
 cb-alert_LIBS  := cli alert conf wire crypto base
 cb-track_LIBS  := cli track conf wire crypto base
+cb-export_LIBS := cli export log store wire crypto base
 
 # programs that tools start, in libexec/: each in a process of its own for what it brings along
 HELPERS := $(if $(WITH_DARKNET),cb-darknet)
@@ -108,6 +109,8 @@ $(O)/lib/lib$(1).a: $$(patsubst %.c,$(O)/obj/%.o,$$(wildcard lib/$(1)/*.c))
 	$$(Q)mkdir -p $$(@D) && rm -f $$@ && $$(AR) rcsD $$@ $$^
 endef
 $(foreach l,$(LIBS),$(eval $(call lib_rule,$(l))))
+# the template that it takes in
+$(O)/obj/lib/export/page.o: lib/export/page.html
 
 # the libraries of other people behind a list of layers
 extern = $(foreach l,$(1),$(if $($(l)_PKGS),$(shell $(PKG_CONFIG) --libs $($(l)_PKGS))) $($(l)_LDLIBS))

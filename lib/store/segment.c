@@ -399,3 +399,17 @@ void cb_segment_reader_close(struct cb_segment_reader *r)
 		close(r->mp4);
 	r->mp4 = -1;
 }
+
+int cb_segment_manifest(const struct cb_store *s, const struct cb_segment *g, char **ret,
+			size_t *ret_len, struct cb_err *err)
+{
+	int dir = cb_day_open(s, g->camera, g->day, false, err), k;
+	char name[64];
+
+	if (dir < 0)
+		return -1;
+	snprintf(name, sizeof(name), "%s.manifest", g->name);
+	k = cb_file_at(dir, name, CB_MANIFEST_MAX, ret, ret_len, err);
+	close(dir);
+	return k;
+}

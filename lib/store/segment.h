@@ -69,5 +69,8 @@ int cb_segment_reader_open_live(struct cb_segment_reader *r, const struct cb_sto
 int cb_segment_reader_get(struct cb_segment_reader *r, size_t i, const uint8_t **ret,
 			  size_t *ret_len, struct cb_err *err);
 void cb_segment_reader_close(struct cb_segment_reader *r);
+/* The text of a segment's manifest, as long as it is now; free it. Errors: NOINPUT, DATA, IO. */
+int cb_segment_manifest(const struct cb_store *s, const struct cb_segment *g, char **ret,
+			size_t *ret_len, struct cb_err *err);
 
 #endif
