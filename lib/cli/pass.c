@@ -5,13 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "base/io.h"
-#include "base/stop.h"
 #include "cli/cli.h"
 
 #define PASS_MAX 1024	/* CB_PASS_MAX of crypto/minisign_sign.h, which lib/cli does not know */
@@ -33,6 +33,14 @@ error_t cb_cli_pass_opt(struct cb_cli_pass *p, int key, char *arg, struct argp_s
 	return 0;
 }
 
+/* A signal that came while a terminal does not echo: it is raised again when that does. */
+static volatile sig_atomic_t came;
+
+static void on_signal(int sig)
+{
+	came = sig;
+}
+
 /* A line, byte by byte: what comes after it is somebody else's. Returns its length, without
  * its end. *ret_eof: there was no end. */
 static int read_line(int fd, char *buf, bool *ret_eof, struct cb_err *err)
@@ -44,7 +52,7 @@ static int read_line(int fd, char *buf, bool *ret_eof, struct cb_err *err)
 	*ret_eof = false;
 	for (;;) {
 		k = read(fd, &c, 1);
-		if (k < 0 && errno == EINTR && !cb_stop_wanted())
+		if (k < 0 && errno == EINTR && !came)
 			continue;
 		if (k < 0 && errno == EINTR)
 			return cb_err_set(err, CB_E_NOINPUT, "passphrase: interrupted");
@@ -86,6 +94,8 @@ static int from_file(const char *path, char *buf, struct cb_err *err)
 static int ask(int tty, const char *subject, const char *again, char *buf, struct cb_err *err)
 {
 	char text[512], safe[1024];
+	static const int fatal[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	struct sigaction note = { .sa_handler = on_signal }, before[4], stop = { .sa_handler = SIG_IGN }, old_stop;
 	struct termios was, quiet;
 	bool eof;
 	int n;
@@ -97,6 +107,11 @@ static int ask(int tty, const char *subject, const char *again, char *buf, struc
 	quiet = was;
 	quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
 	quiet.c_lflag |= ICANON | ISIG;
+	came = 0;
+	for (int i = 0; i < 4; i++)
+		sigaction(fatal[i], &note, &before[i]);
+	/* a shell would be left without echo */
+	sigaction(SIGTSTP, &stop, &old_stop);
 	if (tcsetattr(tty, TCSAFLUSH, &quiet) < 0 || cb_write_all(tty, safe, strlen(safe), NULL) < 0) {
 		cb_err_sys(err, CB_E_NOINPUT, errno, "/dev/tty");
 		n = -1;
@@ -107,6 +122,11 @@ static int ask(int tty, const char *subject, const char *again, char *buf, struc
 		cb_write_all(tty, "\n", 1, NULL);
 	}
 	tcsetattr(tty, TCSAFLUSH, &was);
+	for (int i = 0; i < 4; i++)
+		sigaction(fatal[i], &before[i], NULL);
+	sigaction(SIGTSTP, &old_stop, NULL);
+	if (came)
+		raise(came);
 	return n;
 }
 
