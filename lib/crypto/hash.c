@@ -9,6 +9,8 @@
 
 _Static_assert(sizeof(struct sha256_ctx) <= sizeof(((struct cb_sha256 *)0)->opaque),
 	       "struct cb_sha256 is too small for nettle's state");
+_Static_assert(sizeof(struct sha512_ctx) <= sizeof(((struct cb_sha512 *)0)->opaque),
+	       "struct cb_sha512 is too small for nettle's state");
 
 void cb_sha256_init(struct cb_sha256 *h)
 {
@@ -32,6 +34,21 @@ void cb_sha256(uint8_t out[static CB_SHA256_LEN], const void *p, size_t n)
 	cb_sha256_init(&h);
 	cb_sha256_update(&h, p, n);
 	cb_sha256_final(&h, out);
+}
+
+void cb_sha512_init(struct cb_sha512 *h)
+{
+	sha512_init((struct sha512_ctx *)h->opaque);
+}
+
+void cb_sha512_update(struct cb_sha512 *h, const void *p, size_t n)
+{
+	sha512_update((struct sha512_ctx *)h->opaque, n, p);
+}
+
+void cb_sha512_final(struct cb_sha512 *h, uint8_t out[static CB_SHA512_LEN])
+{
+	sha512_digest((struct sha512_ctx *)h->opaque, CB_SHA512_LEN, out);
 }
 
 void cb_event_id(char out[static CB_EVENT_ID_LEN], const char *type, const char *camera,

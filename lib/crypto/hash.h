@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SHA-256 (FIPS 180-4), from a library that uses the CPU's SHA instructions, and the ids
+/* SHA-256 and SHA-512 (FIPS 180-4), from a library that uses the CPU's SHA instructions, and the ids
  * that are made of it. None of these can fail. */
 #ifndef CB_CRYPTO_HASH_H
 #define CB_CRYPTO_HASH_H
@@ -19,6 +19,15 @@ void cb_sha256_update(struct cb_sha256 *h, const void *p, size_t n);
 /* Give the digest and start anew. */
 void cb_sha256_final(struct cb_sha256 *h, uint8_t out[static CB_SHA256_LEN]);
 void cb_sha256(uint8_t out[static CB_SHA256_LEN], const void *p, size_t n);
+
+/* SHA-512, the same. */
+#define CB_SHA512_LEN 64
+struct cb_sha512 {
+	_Alignas(16) uint8_t opaque[256];
+};
+void cb_sha512_init(struct cb_sha512 *h);
+void cb_sha512_update(struct cb_sha512 *h, const void *p, size_t n);
+void cb_sha512_final(struct cb_sha512 *h, uint8_t out[static CB_SHA512_LEN]);
 
 /* An event's id (cb-event(5)): the first 16 bytes, in hexadecimal, of SHA-256 over
  *   type NUL camera NUL digest[32] pts[8, LE] run NUL index[4, LE]

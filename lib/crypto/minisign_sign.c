@@ -230,6 +230,25 @@ int cb_seckey_load(struct cb_seckey **ret, const char *path, const struct cb_pas
 	return r < 0 ? cb_err_prefix(err, "%s", path) : 0;
 }
 
+int cb_seckey_describe(struct cb_seckey_info *ret, const char *text, size_t n, struct cb_err *err)
+{
+	uint8_t raw[ALL];
+	bool plain;
+	int r = -1;
+
+	if (n <= CB_MINISIGN_KEY_MAX && decode(raw, text, n) && !memcmp(raw, "Ed", 2) && !memcmp(raw + CHK, "B2", 2)) {
+		plain = !memcmp(raw + KDF, "\0\0", 2);
+		if (plain || !memcmp(raw + KDF, "Sc", 2)) {
+			*ret = (struct cb_seckey_info){ .is_protected = !plain, .memory = plain ? 0 : cb_le64(raw + MEM) };
+			if (plain)
+				memcpy(ret->id, raw + HIDDEN, sizeof(ret->id));
+			r = 0;
+		}
+	}
+	sodium_memzero(raw, sizeof(raw));
+	return r < 0 ? cb_err_set(err, CB_E_DATA, "not a secret key of minisign") : 0;
+}
+
 /* What minisign would take, halved until half of this machine's memory holds it. */
 static void limits(uint64_t *ret_ops, uint64_t *ret_mem)
 {

@@ -37,6 +37,14 @@ int cb_seckey_load(struct cb_seckey **ret, const char *path, const struct cb_pas
 /* From the text of a file; subject is for pass. */
 int cb_seckey_parse(struct cb_seckey **ret, const char *text, size_t n, const char *subject,
 		    const struct cb_pass *pass, struct cb_err *err);
+/* What a file says of itself, without a passphrase: is it a secret key, a protected one, and
+ * (of one that is not) which? CB_E_DATA. */
+struct cb_seckey_info {
+	bool is_protected;
+	uint8_t id[CB_MINISIGN_ID];	/* zero where it is protected */
+	uint64_t memory;		/* bytes that its passphrase takes */
+};
+int cb_seckey_describe(struct cb_seckey_info *ret, const char *text, size_t n, struct cb_err *err);
 /* Create the file, 0600, protected where pass is not NULL. It is new (CB_E_CANTCREAT where
  * something has that name, a dangling link too), whole, and on disk, or not there. */
 int cb_seckey_save(const struct cb_seckey *k, const char *path, const struct cb_pass *pass,
