@@ -36,6 +36,7 @@ cb-model_LIBS  := cli detect nn media wire crypto base
 cb-alert_LIBS  := cli alert conf wire crypto base
 cb-track_LIBS  := cli track conf wire crypto base
 cb-export_LIBS := cli export log store wire crypto base
+cb-audit_LIBS  := cli log wire crypto base
 
 # programs that tools start, in libexec/: each in a process of its own for what it brings along
 HELPERS := $(if $(WITH_DARKNET),cb-darknet)

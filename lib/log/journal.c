@@ -103,56 +103,105 @@ static int pad(struct cb_buf *b, size_t from)
 	return cb_buf_add(b, zero, round64(n) - n);
 }
 
-int cb_journal_put_head(struct cb_buf *b, uint64_t base, uint64_t generation, const struct cb_journal_at *at,
-			const struct cb_journal_edge *e)
+int cb_journal_begin(struct cb_journal *j, uint64_t generation, const struct cb_journal_at *at,
+		     const struct cb_journal_edge *e)
 {
-	size_t from = b->len, len = FIXED;
+	struct cb_buf *b = &j->bytes;
 	uint8_t h[FIXED] = { 0 };
+	size_t len = FIXED;
 
+	if (cb_journal_edge_copy(&j->edge, e, NULL) < 0)
+		return -1;
 	for (unsigned i = 1; i < CB_TILE_LEVELS; i++)
 		len += e->n[i] * CB_HASH_LEN;
 	len = round64(len);
 	cb_put_le32(h, MAGIC);
 	cb_put_le32(h + 4, VERSION);
 	cb_put_le32(h + 8, (uint32_t)len);
-	cb_put_le64(h + 16, base);
+	cb_put_le64(h + 16, at->size);
 	cb_put_le64(h + 24, generation);
 	cb_put_le64(h + 32, (uint64_t)at->recorded_us);
 	cb_put_le32(h + 40, at->next_epoch);
 	cb_put_le32(h + 44, at->clamped ? CLAMPED : 0);
 	for (unsigned i = 1; i < CB_TILE_LEVELS; i++)
 		cb_put_le16(h + 48 + 2 * (i - 1), (uint16_t)e->n[i]);
-	if (cb_buf_add(b, h, sizeof(h)) < 0)
+	b->len = 0;
+	if (cb_buf_reserve(b, len + 64) < 0)
 		return -1;
+	cb_buf_add(b, h, sizeof(h));
 	for (unsigned i = 1; i < CB_TILE_LEVELS; i++)
-		if (cb_buf_add(b, e->hash[i], e->n[i] * CB_HASH_LEN) < 0)
-			return -1;
-	if (pad(b, from) < 0)
-		return -1;
-	cb_put_le32(b->data + from + 12, cb_crc32c(0, b->data + from, b->len - from));
+		if (e->n[i])
+			cb_buf_add(b, e->hash[i], e->n[i] * CB_HASH_LEN);
+	pad(b, 0);
+	cb_put_le32(b->data + 12, cb_crc32c(0, b->data, b->len));
+	j->base = at->size;
+	j->generation = generation;
+	j->at_base = j->at = *at;
+	j->head = j->tail = b->len;
+	j->n = 0;
 	return 0;
 }
 
-int cb_journal_put(struct cb_buf *b, uint64_t index, int64_t recorded_us, bool clamped, uint32_t seal,
+/* Take in the record that lies at the tail. */
+static int take(struct cb_journal *j)
+{
+	const uint8_t *p = j->bytes.data + j->tail;
+	size_t *where;
+
+	if ((j->n & (j->n - 1)) == 0) {
+		where = realloc(j->where, (j->n ? 2 * j->n : 1) * sizeof(*where));
+		if (!where)
+			return -1;
+		j->where = where;
+	}
+	j->where[j->n++] = j->tail;
+	j->at.size++;
+	j->at.recorded_us = (int64_t)cb_le64(p + 16);
+	j->at.clamped = cb_le16(p + 6) & CLAMPED;
+	if (cb_le32(p + 24))
+		j->at.next_epoch = cb_le32(p + 24);
+	j->tail += round64(CB_JOURNAL_RECORD + cb_le16(p + 4));
+	return 0;
+}
+
+int cb_journal_put(struct cb_journal *j, int64_t recorded_us, bool clamped, uint32_t seal,
 		   const uint8_t leaf[static CB_HASH_LEN], const void *entry, size_t n)
 {
 	uint8_t h[CB_JOURNAL_RECORD];
-	size_t from = b->len;
 
+	j->bytes.len = j->tail;
 	cb_put_le32(h, RECORD);
 	cb_put_le16(h + 4, (uint16_t)n);
 	cb_put_le16(h + 6, clamped ? CLAMPED : 0);
-	cb_put_le64(h + 8, index);
+	cb_put_le64(h + 8, j->at.size);
 	cb_put_le64(h + 16, (uint64_t)recorded_us);
 	cb_put_le32(h + 24, seal);
 	cb_put_le32(h + 28, 0);
 	memcpy(h + 32, leaf, CB_HASH_LEN);
 	cb_put_le32(h + 28, cb_crc32c(0, h, sizeof(h)));
-	if (cb_buf_reserve(b, sizeof(h) + n + 64) < 0)
+	if (cb_buf_reserve(&j->bytes, sizeof(h) + n + 64) < 0)
 		return -1;
-	cb_buf_add(b, h, sizeof(h));
-	cb_buf_add(b, entry, n);
-	return pad(b, from);
+	cb_buf_add(&j->bytes, h, sizeof(h));
+	cb_buf_add(&j->bytes, entry, n);
+	pad(&j->bytes, j->tail);
+	if (take(j) < 0) {
+		j->bytes.len = j->tail;
+		return -1;
+	}
+	return 0;
+}
+
+struct cb_journal_mark cb_journal_mark(const struct cb_journal *j)
+{
+	return (struct cb_journal_mark){ j->tail, j->n, j->at };
+}
+
+/* where has room for n as it has for more */
+void cb_journal_back(struct cb_journal *j, const struct cb_journal_mark *m)
+{
+	j->tail = j->bytes.len = m->tail;
+	j->n = m->n;
+	j->at = m->at;
 }
 
 /* --- reading ---------------------------------------------------------------------------------------- */
@@ -234,28 +283,13 @@ int cb_journal_more(struct cb_journal *j, struct cb_err *err)
 {
 	int n = 0;
 
-	for (;;) {
-		const uint8_t *p = j->bytes.data + j->tail;
-		long len = j->tail <= j->bytes.len ? record_ok(p, j->bytes.len - j->tail, j->at.size) : -1;
-		size_t *where;
-
-		if (len < 0)
-			return n;
-		if ((j->n & (j->n - 1)) == 0) {
-			where = realloc(j->where, (j->n ? 2 * j->n : 1) * sizeof(*where));
-			if (!where)
-				return cb_err_nomem(err);
-			j->where = where;
-		}
-		j->where[j->n++] = j->tail;
-		j->at.size++;
-		j->at.recorded_us = (int64_t)cb_le64(p + 16);
-		j->at.clamped = cb_le16(p + 6) & CLAMPED;
-		if (cb_le32(p + 24))
-			j->at.next_epoch = cb_le32(p + 24);
-		j->tail += round64(CB_JOURNAL_RECORD + (size_t)len);
-		n++;
+	for (; j->tail < j->bytes.len; n++) {
+		if (record_ok(j->bytes.data + j->tail, j->bytes.len - j->tail, j->at.size) < 0)
+			break;
+		if (take(j) < 0)
+			return cb_err_nomem(err);
 	}
+	return n;
 }
 
 int cb_journal_parse(struct cb_journal *j, struct cb_err *err)

@@ -82,10 +82,19 @@ const uint8_t *cb_journal_entry(const struct cb_journal *j, size_t k, size_t *re
 
 /* --- making bytes ------------------------------------------------------------------------------- */
 
-/* Append a header, or a record, to b. -1: no memory. */
-int cb_journal_put_head(struct cb_buf *b, uint64_t base, uint64_t generation, const struct cb_journal_at *at,
-			const struct cb_journal_edge *e);
-int cb_journal_put(struct cb_buf *b, uint64_t index, int64_t recorded_us, bool clamped, uint32_t seal,
+/* Begin j anew with a header, at an entry whose number is a multiple of 256. -1: no memory. */
+int cb_journal_begin(struct cb_journal *j, uint64_t generation, const struct cb_journal_at *at,
+		     const struct cb_journal_edge *e);
+/* One more record at its tail, in memory. seal: the epoch + 1 that the entry seals, or 0. -1: no
+ * memory, and j is as it was. */
+int cb_journal_put(struct cb_journal *j, int64_t recorded_us, bool clamped, uint32_t seal,
 		   const uint8_t leaf[static CB_HASH_LEN], const void *entry, size_t n);
+/* A place to come back to, and back. */
+struct cb_journal_mark {
+	size_t tail, n;
+	struct cb_journal_at at;
+};
+struct cb_journal_mark cb_journal_mark(const struct cb_journal *j);
+void cb_journal_back(struct cb_journal *j, const struct cb_journal_mark *m);
 
 #endif

@@ -185,9 +185,8 @@ struct cb_tiles {
 	uint64_t bundle_n;
 	unsigned bundle_width;		/* of what is in bundle; 0: nothing */
 	size_t entry_at[CB_TILE_WIDTH];
-	bool journalled;
 	struct cb_journal journal[2];
-	int live;
+	int live;			/* the journal in force, or -1 */
 	uint64_t clock;
 	struct cached cache[CACHE];
 };
@@ -249,7 +248,7 @@ static int lock_shared(int dir)
 	return fd;
 }
 
-static int load_journal(struct cb_tiles *t, struct cb_err *err)
+static int load_journal(struct cb_tiles *t, bool take, struct cb_err *err)
 {
 	int state = openat(t->fd, "state", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	bool have[2] = { false };
@@ -259,7 +258,7 @@ static int load_journal(struct cb_tiles *t, struct cb_err *err)
 		return cb_err_sys(err, CB_E_DATA, errno, "state");
 	if (state < 0)
 		return 0;
-	lock = lock_shared(t->fd);
+	lock = take ? lock_shared(t->fd) : -1;
 	for (int i = 0; i < 2 && k >= 0; i++) {
 		struct cb_err why = CB_ERR_INIT;
 
@@ -274,8 +273,7 @@ static int load_journal(struct cb_tiles *t, struct cb_err *err)
 		close(lock);
 	close(state);
 	t->live = cb_journal_choose(t->journal, have);
-	t->journalled = t->live >= 0;
-	if (t->journalled)
+	if (t->live >= 0)
 		cb_journal_release(&t->journal[!t->live]);
 	return k;
 }
@@ -290,38 +288,55 @@ static void read_size(struct cb_tiles *t)
 		cb_size_text(&t->signed_size, lf + 1, (size_t)(lf2 - lf - 1));
 }
 
-int cb_tiles_open(struct cb_tiles **ret, const char *path, struct cb_err *err)
+/* fd becomes the object's. */
+static int open_dir(struct cb_tiles **ret, int fd, bool lock, struct cb_err *err)
 {
 	struct cb_tiles *t = calloc(1, sizeof(*t));
 	struct cb_err why = CB_ERR_INIT;
 
-	if (!t)
+	if (!t) {
+		close(fd);
 		return cb_err_nomem(err);
-	t->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (t->fd < 0) {
-		cb_err_sys(err, errno == ENOTDIR ? CB_E_DATA : cb_errc_open(errno), errno, "open");
-		goto fail;
 	}
-	if (read_file(t->fd, "checkpoint", CB_NOTE_MAX, &t->checkpoint, &why) < 0 && why.code != CB_E_NOINPUT) {
-		if (err)
-			*err = why;
-		goto fail;
-	}
-	if (why.code)
+	t->fd = fd;
+	t->live = -1;
+	if (read_file(t->fd, "checkpoint", CB_NOTE_MAX, &t->checkpoint, &why) < 0) {
+		if (why.code != CB_E_NOINPUT) {
+			if (err)
+				*err = why;
+			goto fail;
+		}
 		cb_buf_release(&t->checkpoint);
+	}
 	read_size(t);
-	if (load_journal(t, err) < 0)
+	if (load_journal(t, lock, err) < 0)
 		goto fail;
-	t->size = t->journalled ? t->journal[t->live].at.size : t->signed_size;
-	if (!t->journalled && !t->checkpoint.data) {
+	if (t->live < 0 && !t->checkpoint.data) {
 		cb_err_set(err, CB_E_DATA, "not a log: neither checkpoint nor journal");
 		goto fail;
 	}
+	t->size = t->live >= 0 ? t->journal[t->live].at.size : t->signed_size;
 	*ret = t;
 	return 0;
 fail:
 	cb_tiles_close(t);
 	return -1;
+}
+
+int cb_tiles_open(struct cb_tiles **ret, const char *path, struct cb_err *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return cb_err_sys(err, errno == ENOTDIR ? CB_E_DATA : cb_errc_open(errno), errno, "open");
+	return open_dir(ret, fd, true, err);
+}
+
+int cb_tiles_open_held(struct cb_tiles **ret, int dir, struct cb_err *err)
+{
+	int fd = fcntl(dir, F_DUPFD_CLOEXEC, 3);
+
+	return fd < 0 ? cb_err_sys(err, CB_E_OS, errno, "open") : open_dir(ret, fd, false, err);
 }
 
 void cb_tiles_close(struct cb_tiles *t)
@@ -350,8 +365,8 @@ uint64_t cb_tiles_size(const struct cb_tiles *t)
 
 void cb_tiles_journal(const struct cb_tiles *t, uint64_t *ret_from, uint64_t *ret_to)
 {
-	*ret_from = t->journalled ? t->journal[t->live].base : 0;
-	*ret_to = t->journalled ? t->journal[t->live].at.size : 0;
+	*ret_from = t->live >= 0 ? t->journal[t->live].base : 0;
+	*ret_to = t->live >= 0 ? t->journal[t->live].at.size : 0;
 }
 
 const char *cb_tiles_checkpoint(const struct cb_tiles *t, size_t *ret_len)
@@ -418,7 +433,7 @@ static int hashes(void *ctx, unsigned level, uint64_t first, unsigned n, uint8_t
 	char path[CB_TILE_PATH];
 	struct cb_err why = CB_ERR_INIT;
 
-	if (t->journalled) {
+	if (t->live >= 0) {
 		j = &t->journal[t->live];
 		if (level == 0 && first >= j->base && first + n <= j->at.size) {
 			for (unsigned i = 0; i < n; i++)
@@ -559,7 +574,7 @@ int cb_tiles_entry(struct cb_tiles *t, uint64_t i, const uint8_t **ret, size_t *
 
 	if (i >= t->size)
 		return cb_err_set(err, CB_E_NOINPUT, "no entry %" PRIu64 ": the log has %" PRIu64, i, t->size);
-	if (t->journalled && i >= j->base) {
+	if (t->live >= 0 && i >= j->base) {
 		*ret = cb_journal_entry(j, (size_t)(i - j->base), ret_len);
 		return 0;
 	}
@@ -586,7 +601,7 @@ static bool has_bundle(const struct cb_tiles *t, uint64_t n)
 
 int cb_tiles_first(struct cb_tiles *t, uint64_t *ret, struct cb_err *err)
 {
-	uint64_t end = t->journalled ? t->journal[t->live].base : t->size, low = 0, high, mid;
+	uint64_t end = t->live >= 0 ? t->journal[t->live].base : t->size, low = 0, high, mid;
 
 	(void)err;
 	/* what is pruned is a beginning: look for where it ends */

@@ -37,6 +37,8 @@ struct cb_tiles;
 /* Open the directory and take in its journal as it is now; appenders may go on. Errors:
  * NOINPUT (no such directory), DATA (no log, or a journal that cannot be understood), PERM. */
 int cb_tiles_open(struct cb_tiles **ret, const char *path, struct cb_err *err);
+/* The same from its descriptor (which stays the caller's), for whoever holds the log's lock. */
+int cb_tiles_open_held(struct cb_tiles **ret, int dir, struct cb_err *err);
 void cb_tiles_close(struct cb_tiles *t);
 
 /* The directory's descriptor; it stays the object's. */

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cb-audit: keep a tamper-evident log, and prove what stands in it. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/num.h"
+#include "base/stop.h"
+#include "base/time.h"
+#include "cli/cli.h"
+#include "cli/pass.h"
+#include "crypto/base64.h"
+#include "crypto/minisign_sign.h"
+#include "log/log.h"
+#include "log/tile.h"
+#include "wire/event.h"
+
+#define BATCH_LINES 8192u
+#define BATCH_BYTES ((size_t)4 << 20)
+#define TOLD_MAX 8
+
+enum verb { INIT, APPEND, CHECKPOINT, PROVE, CONSISTENCY, PRUNE };
+#define VERBS "init|append|checkpoint|prove|consistency|prune"
+
+struct opts {
+	int verb;
+	const char *log, *key, *org, *origin, *after, *reason, *index;
+	bool each, receipts;
+	uint64_t below;
+	uint32_t epoch_s, epochs;
+	struct cb_log_opts o;
+	struct cb_cli_pass pass;
+};
+
+enum { OPT_ORIGIN = CB_OPT_BASE, OPT_ORG, OPT_AFTER, OPT_EPOCH, OPT_EPOCHS, OPT_SYNC, OPT_RECEIPTS, OPT_LEAP,
+       OPT_BELOW, OPT_REASON, OPT_NOW };
+
+static const struct argp_option options[] = {
+	{ "key", 'k', "KEYFILE", 0, "init, checkpoint: the log's secret key (cb-sign keygen)", 0 },
+	CB_CLI_PASS_OPTIONS,
+	{ "origin", OPT_ORIGIN, "NAME", 0, "init: the log's name, a host and path without scheme", 0 },
+	{ "org", OPT_ORG, "KEYFILE", 0, "init: a key that vouches for the log, kept elsewhere", 0 },
+	{ "after", OPT_AFTER, "DIR", 0, "init: the log that this one goes on after", 0 },
+	{ "epoch", OPT_EPOCH, "DURATION", 0, "init: how long an epoch is (5m; 1s to 24h)", 0 },
+	{ "epochs", OPT_EPOCHS, "N", 0, "init: how many keys are made (315648: three years of 5m)", 0 },
+	{ "sync", OPT_SYNC, "TYPE", 0, "append: each line alone, or a batch of what is there (batch)", 0 },
+	{ "receipts", OPT_RECEIPTS, NULL, 0, "append: tell the index of each entry that is on the disk", 0 },
+	{ "leap", OPT_LEAP, "DURATION", 0, "append: let the clock be so far ahead of the last entry (31d)", 0 },
+	{ "below", OPT_BELOW, "N", 0, "prune: delete bundles whole below this index", 0 },
+	{ "reason", OPT_REASON, "TEXT", 0, "prune: why; it goes into the log", 0 },
+	{ "now", OPT_NOW, "TIME", OPTION_HIDDEN, "for tests: the time", 0 },
+	{ 0 },
+};
+
+static error_t parse_opt(int key, char *arg, struct argp_state *st)
+{
+	struct opts *o = st->input;
+
+	if (cb_cli_pass_opt(&o->pass, key, arg, st) == 0)
+		return 0;
+	switch (key) {
+	case ARGP_KEY_INIT:
+		o->verb = -1;
+		o->pass = (struct cb_cli_pass)CB_CLI_PASS_INIT;
+		st->child_inputs[0] = NULL;
+		return 0;
+	case 'k':
+		o->key = arg;
+		return 0;
+	case OPT_ORIGIN:
+		o->origin = arg;
+		return 0;
+	case OPT_ORG:
+		o->org = arg;
+		return 0;
+	case OPT_AFTER:
+		o->after = arg;
+		return 0;
+	case OPT_EPOCH:
+		if (cb_cli_duration_ns(st, "epoch", arg) < CB_NS_PER_S ||
+		    cb_cli_duration_ns(st, "epoch", arg) > 86400 * CB_NS_PER_S)
+			argp_error(st, "--epoch: from 1s to 24h");
+		o->epoch_s = (uint32_t)(cb_cli_duration_ns(st, "epoch", arg) / CB_NS_PER_S);
+		return 0;
+	case OPT_EPOCHS:
+		o->epochs = (uint32_t)cb_cli_u64(st, "epochs", arg, 1, CB_LOG_EPOCHS_MAX);
+		return 0;
+	case OPT_SYNC:
+		o->each = cb_cli_word(st, "sync", "each|batch", arg) == 0;
+		return 0;
+	case OPT_RECEIPTS:
+		o->receipts = true;
+		return 0;
+	case OPT_LEAP:
+		o->o.leap_ns = cb_cli_duration_ns(st, "leap", arg);
+		return 0;
+	case OPT_BELOW:
+		o->below = cb_cli_u64(st, "below", arg, 1, CB_TREE_MAX);
+		return 0;
+	case OPT_REASON:
+		o->reason = arg;
+		return 0;
+	case OPT_NOW:
+		o->o.now_us = cb_cli_time_ns(st, "now", arg) / CB_NS_PER_US;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->verb < 0)
+			o->verb = cb_cli_word(st, NULL, VERBS, arg);
+		else if (!o->log)
+			o->log = arg;
+		else if (!o->index && (o->verb == PROVE || o->verb == CONSISTENCY))
+			o->index = arg;
+		else
+			argp_error(st, "too many operands");
+		return 0;
+	case ARGP_KEY_END:
+		if (o->verb < 0)
+			argp_error(st, "one of " VERBS " is needed");
+		if (!o->log)
+			argp_error(st, "no LOG");
+		if (o->verb == INIT && !o->origin)
+			argp_error(st, "--origin is needed");
+		if ((o->verb == INIT || o->verb == CHECKPOINT) && !o->key)
+			argp_error(st, "--key is needed");
+		if (o->verb == PRUNE && (!o->below || !o->reason))
+			argp_error(st, "--below and --reason are needed");
+		if ((o->verb == PROVE || o->verb == CONSISTENCY) && !o->index)
+			argp_error(st, o->verb == PROVE ? "no INDEX" : "no SIZE");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = {
+	.options = options, .parser = parse_opt, .args_doc = "VERB LOG [INDEX]",
+	.doc = "Keep a tamper-evident log, and prove what stands in it.\v"
+	       "VERB is one of init, append, checkpoint, prove, consistency, prune.",
+	.children = cb_cli_children,
+};
+
+static void tell(void *ctx, const char *text)
+{
+	(void)ctx;
+	cb_cli_warn("%s", text);
+}
+
+static int load_key(const struct opts *o, const char *path, struct cb_seckey **ret, struct cb_err *err)
+{
+	struct cb_pass pass = { cb_cli_pass_get, (void *)&o->pass };
+
+	if (cb_seckey_load(ret, path, &pass, err) < 0)
+		return -1;
+	if (cb_seckey_exposed(*ret))
+		cb_cli_warn("%s: others may read this key", path);
+	return 0;
+}
+
+/* --- init, checkpoint ---------------------------------------------------------------------------- */
+
+static int init(const struct opts *o, struct cb_err *err)
+{
+	struct cb_seckey *key = NULL, *org = NULL;
+	struct cb_log_new n = { .origin = o->origin, .epoch_s = o->epoch_s, .epochs = o->epochs, .previous = o->after,
+				.now_us = o->o.now_us };
+	int ret = -1;
+
+	if (load_key(o, o->key, &key, err) == 0 && (!o->org || load_key(o, o->org, &org, err) == 0)) {
+		n.key = key;
+		n.org = org;
+		ret = cb_log_init(o->log, &n, err);
+		if (ret < 0)
+			cb_err_prefix(err, "%s", o->log);
+	}
+	cb_seckey_free(key);
+	cb_seckey_free(org);
+	return ret;
+}
+
+static int checkpoint(const struct opts *o, struct cb_log *l, struct cb_err *err)
+{
+	struct cb_seckey *key = NULL;
+	int ret = -1;
+
+	if (load_key(o, o->key, &key, err) < 0)
+		return -1;
+	ret = cb_log_checkpoint(l, key, err);
+	if (ret < 0)
+		cb_err_prefix(err, "%s", o->log);
+	else
+		cb_cli_note("%s: %" PRIu64 " entries", o->log, cb_log_size(l));
+	cb_seckey_free(key);
+	return ret;
+}
+
+/* --- append ----------------------------------------------------------------------------------------- */
+
+struct append {
+	const struct opts *o;
+	struct cb_log *l;
+	struct cb_out *out;
+	struct cb_buf bytes;			/* of the lines that wait */
+	struct iovec line[BATCH_LINES];		/* iov_base is an offset until they are appended */
+	uint64_t number[BATCH_LINES];
+	size_t n;
+	uint64_t lines, bad;
+	struct cb_err first, late;
+};
+
+static void refuse(struct append *a, uint64_t number, const struct cb_err *why)
+{
+	if (!a->bad++)
+		cb_err_set(&a->first, CB_E_DATA, "stdin: line %" PRIu64 ": %.400s", number, why->msg);
+	else if (a->bad <= TOLD_MAX)
+		cb_cli_warn("stdin: line %" PRIu64 ": %s", number, why->msg);
+	else if (a->bad == TOLD_MAX + 1)
+		cb_cli_warn("further lines like these are only counted");
+}
+
+static int receipt(struct append *a, size_t i, uint64_t index, struct cb_err *err)
+{
+	if (!a->o->receipts)
+		return 0;
+	return cb_out_printf(a->out, err, "{\"line\":%" PRIu64 ",\"index\":%" PRIu64 "}\n", a->number[i], index);
+}
+
+/* One line by itself: a bad one is told and left out. */
+static int append_one(struct append *a, size_t i, struct cb_err *err)
+{
+	struct cb_err why = CB_ERR_INIT;
+	uint64_t index;
+
+	if (cb_log_append(a->l, &a->line[i], 1, &index, &why) == 0)
+		return receipt(a, i, index, err);
+	if (why.code == CB_E_DATA && strncmp(why.msg, "line 1: ", 8) == 0) {
+		memmove(why.msg, why.msg + 8, strlen(why.msg + 8) + 1);
+		refuse(a, a->number[i], &why);
+		return 0;
+	}
+	*err = why;
+	return cb_err_prefix(err, "%s", a->o->log);
+}
+
+static int settle(struct append *a, struct cb_err *err)
+{
+	struct cb_err why = CB_ERR_INIT;
+	uint64_t index;
+	int ret = 0;
+
+	if (!a->n)
+		return 0;
+	for (size_t i = 0; i < a->n; i++)
+		a->line[i].iov_base = a->bytes.data + (uintptr_t)a->line[i].iov_base;
+	if (a->n > 1 && cb_log_append(a->l, a->line, a->n, &index, &why) == 0) {
+		for (size_t i = 0; i < a->n && ret == 0; i++)
+			ret = receipt(a, i, index + i, err);
+	} else if (a->n > 1 && why.code != CB_E_DATA) {
+		*err = why;
+		ret = cb_err_prefix(err, "%s", a->o->log);
+	} else {
+		for (size_t i = 0; i < a->n && ret == 0; i++)
+			ret = append_one(a, i, err);
+	}
+	a->n = 0;
+	a->bytes.len = 0;
+	return ret < 0 ? -1 : cb_out_flush(a->out, err);
+}
+
+static void settle_idle(void *ctx)
+{
+	struct append *a = ctx;
+
+	if (!a->late.code)
+		settle(a, &a->late);
+}
+
+static int append_all(struct append *a, struct cb_evin *in, struct cb_err *err)
+{
+	struct cb_frame f;
+	const char *line;
+	size_t len;
+	int k;
+
+	for (;;) {
+		k = cb_evin_next(in, &line, &len, &f, err);
+		if (a->late.code) {
+			*err = a->late;
+			return -1;
+		}
+		if (k < 0 && err->code == CB_E_DATA && !in->frames) {
+			refuse(a, in->line, err);
+			*err = (struct cb_err)CB_ERR_INIT;
+			continue;
+		}
+		if (k <= 0)
+			break;
+		if (!line)
+			continue;
+		a->lines++;
+		a->line[a->n] = (struct iovec){ (void *)(uintptr_t)a->bytes.len, len };
+		a->number[a->n++] = in->line;
+		if (cb_buf_add(&a->bytes, line, len) < 0)
+			return cb_err_nomem(err);
+		if ((a->o->each || a->n == BATCH_LINES || a->bytes.len >= BATCH_BYTES) && settle(a, err) < 0)
+			return -1;
+	}
+	if (k < 0 || cb_evin_finish(in, err) < 0)
+		return cb_err_prefix(err, "stdin");
+	return settle(a, err);
+}
+
+static int append(const struct opts *o, struct cb_log *l, struct cb_out *out, struct cb_err *err)
+{
+	struct append *a = calloc(1, sizeof(*a));
+	struct cb_evin in;
+	int ret;
+
+	if (!a)
+		return cb_err_nomem(err);
+	a->o = o;
+	a->l = l;
+	a->out = out;
+	cb_evin_init(&in, STDIN_FILENO);
+	in.before_block = settle_idle;
+	in.ctx = a;
+	ret = append_all(a, &in, err);
+	if (ret == 0 && a->bad) {
+		*err = a->first;
+		if (a->bad > 1)
+			cb_err_set(err, CB_E_DATA, "%.400s; %" PRIu64 " more lines were refused", a->first.msg, a->bad - 1);
+		ret = -1;
+	}
+	cb_evin_release(&in);
+	cb_buf_release(&a->bytes);
+	free(a);
+	return ret;
+}
+
+/* --- proofs -------------------------------------------------------------------------------------------- */
+
+static int put_hashes(struct cb_out *out, const uint8_t *path, unsigned n, struct cb_err *err)
+{
+	char text[CB_BASE64_SIZE(CB_HASH_LEN)];
+
+	for (unsigned i = 0; i < n; i++) {
+		cb_base64(text, path + i * CB_HASH_LEN, CB_HASH_LEN);
+		if (cb_out_printf(out, err, "%s\n", text) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The log as its checkpoint has it. */
+static int open_signed(const struct opts *o, struct cb_tiles **ret, struct cb_checkpoint *c, const char **ret_note,
+		       size_t *ret_len, struct cb_err *err)
+{
+	struct cb_note *n = malloc(sizeof(*n));
+	int k = -1;
+
+	if (!n)
+		return cb_err_nomem(err);
+	if (cb_tiles_open(ret, o->log, err) < 0)
+		goto out;
+	*ret_note = cb_tiles_checkpoint(*ret, ret_len);
+	if (!*ret_note)
+		cb_err_set(err, CB_E_NOINPUT, "no checkpoint yet (cb-audit checkpoint)");
+	else if (cb_note_parse(n, *ret_note, *ret_len, err) < 0 ||
+		 cb_checkpoint_parse(c, n->text, n->text_len, err) < 0)
+		cb_err_prefix(err, "checkpoint");
+	else
+		k = 0;
+out:
+	free(n);
+	return k;
+}
+
+static int prove(const struct opts *o, struct cb_out *out, struct cb_err *err)
+{
+	uint8_t path[CB_PROOF_MAX * CB_HASH_LEN];
+	struct cb_tiles *t = NULL;
+	struct cb_checkpoint c;
+	const char *note;
+	uint64_t index;
+	size_t len;
+	unsigned n;
+	int ret = -1;
+
+	if (!cb_parse_u64(o->index, 0, CB_TREE_MAX, &index))
+		return cb_err_set(err, CB_E_USAGE, "'%s' is not an index", o->index);
+	if (open_signed(o, &t, &c, &note, &len, err) < 0)
+		goto out;
+	if (index >= c.size)
+		cb_err_set(err, CB_E_NOINPUT, "no entry %" PRIu64 " in its checkpoint, which has %" PRIu64, index, c.size);
+	else if (cb_tiles_inclusion(t, index, c.size, path, &n, err) == 0 &&
+		 cb_out_printf(out, err, "c2sp.org/tlog-proof@v1\nindex %" PRIu64 "\n", index) == 0 &&
+		 put_hashes(out, path, n, err) == 0 && cb_out_printf(out, err, "\n") == 0 &&
+		 cb_out_write(out, note, len, err) == 0)
+		ret = 0;
+out:
+	cb_tiles_close(t);
+	return ret < 0 ? cb_err_prefix(err, "%s", o->log) : 0;
+}
+
+static int consistency(const struct opts *o, struct cb_out *out, struct cb_err *err)
+{
+	uint8_t path[CB_PROOF_MAX * CB_HASH_LEN];
+	struct cb_tiles *t = NULL;
+	struct cb_checkpoint c;
+	const char *note;
+	uint64_t old;
+	size_t len;
+	unsigned n;
+	int ret = -1;
+
+	if (!cb_parse_u64(o->index, 0, CB_TREE_MAX, &old))
+		return cb_err_set(err, CB_E_USAGE, "'%s' is not a size", o->index);
+	if (open_signed(o, &t, &c, &note, &len, err) < 0)
+		goto out;
+	if (old > c.size)
+		cb_err_set(err, CB_E_NOINPUT, "its checkpoint has %" PRIu64 " entries, fewer than %" PRIu64, c.size, old);
+	else if (cb_tiles_consistency(t, old, c.size, path, &n, err) == 0 &&
+		 cb_out_printf(out, err, "old %" PRIu64 "\n", old) == 0 && put_hashes(out, path, n, err) == 0 &&
+		 cb_out_printf(out, err, "\n") == 0 && cb_out_write(out, note, len, err) == 0)
+		ret = 0;
+out:
+	cb_tiles_close(t);
+	return ret < 0 ? cb_err_prefix(err, "%s", o->log) : 0;
+}
+
+/* --- the rest ---------------------------------------------------------------------------------------- */
+
+static int prune(const struct opts *o, struct cb_log *l, struct cb_err *err)
+{
+	uint64_t n;
+
+	if (cb_log_prune(l, o->below, o->reason, &n, err) < 0)
+		return cb_err_prefix(err, "%s", o->log);
+	cb_cli_note("%s: %" PRIu64 " bundles deleted", o->log, n);
+	return 0;
+}
+
+static int keep(const struct opts *o, struct cb_out *out, struct cb_err *err)
+{
+	struct cb_log_opts lo = o->o;
+	struct cb_log *l = NULL;
+	int ret;
+
+	lo.warn = tell;
+	if (cb_log_open(&l, o->log, &lo, err) < 0)
+		return cb_err_prefix(err, "%s", o->log);
+	ret = o->verb == APPEND ? append(o, l, out, err) :
+	      o->verb == CHECKPOINT ? checkpoint(o, l, err) : prune(o, l, err);
+	cb_log_close(l);
+	return ret;
+}
+
+static int run(const struct opts *o, struct cb_out *out, struct cb_err *err)
+{
+	switch (o->verb) {
+	case INIT:
+		return init(o, err);
+	case PROVE:
+		return prove(o, out, err);
+	case CONSISTENCY:
+		return consistency(o, out, err);
+	}
+	return keep(o, out, err);
+}
+
+int main(int argc, char **argv)
+{
+	static struct cb_out out;
+	struct cb_err err = CB_ERR_INIT, late = CB_ERR_INIT;
+	struct opts o = { 0 };
+	int ofd;
+
+	cb_cli_parse("cb-audit", &argp, argc, argv, &o);
+	cb_stop_install(true);
+	ofd = cb_stdout_take(&err);
+	if (ofd >= 0) {
+		cb_out_init(&out, ofd);
+		run(&o, &out, &err);
+		if (cb_out_close(&out, &late) < 0 && !err.code)
+			err = late;
+	}
+	return cb_cli_finish(&err);
+}
