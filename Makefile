@@ -49,8 +49,8 @@ store_PKGS  := lmdb
 media_PKGS  := libavformat libavcodec libswscale libavutil
 nn_LDLIBS   := -ldnnl -lm
 detect_LDLIBS := -lm
-draw_LDLIBS := -lm
 track_LDLIBS := -lm
+draw_LDLIBS := -lm
 
 # --- how ---------------------------------------------------------------------------------
 
@@ -146,7 +146,7 @@ install: all sbom-build
 	install -m 755 $(TOOLS:%=$(O)/bin/%) $(DESTDIR)$(BINDIR)
 	$(if $(HELPERS),install -m 755 $(HELPERS:%=$(O)/libexec/cb/%) $(DESTDIR)$(LIBEXECDIR))
 	$(foreach s,1 5 7,$(if $(wildcard man/*.$(s)),install -m 644 $(wildcard man/*.$(s)) $(DESTDIR)$(MANDIR)/man$(s);))
-	install -m 644 schema/cb-event.schema.json $(O)/sbom/cb.cdx.json $(DESTDIR)$(SHAREDIR)
+	install -m 644 $(wildcard schema/*.json) $(O)/sbom/cb.cdx.json $(DESTDIR)$(SHAREDIR)
 	install -m 644 $(MODELS_SHIPPED) $(DESTDIR)$(SHAREDIR)/models
 	for t in $(TOOLS); do \
 		install -m 644 completions/$$t.bash $(DESTDIR)$(BASHDIR)/$$t && \
@@ -158,7 +158,7 @@ uninstall:
 		$(foreach s,1 5 7,$(patsubst man/%,$(DESTDIR)$(MANDIR)/man$(s)/%,$(wildcard man/*.$(s)))) \
 		$(TOOLS:%=$(DESTDIR)$(BASHDIR)/%) $(TOOLS:%=$(DESTDIR)$(ZSHDIR)/_%) \
 		$(TOOLS:%=$(DESTDIR)$(FISHDIR)/%.fish) \
-		$(DESTDIR)$(SHAREDIR)/cb-event.schema.json $(DESTDIR)$(SHAREDIR)/cb.cdx.json \
+		$(patsubst schema/%,$(DESTDIR)$(SHAREDIR)/%,$(wildcard schema/*.json)) $(DESTDIR)$(SHAREDIR)/cb.cdx.json \
 		$(MODELS_SHIPPED:%=$(DESTDIR)$(SHAREDIR)/%)
 	$(if $(DESTDIR),for d in $(into:/%=%); do (cd $(DESTDIR) && rmdir -p $$d 2>/dev/null) || :; done, \
 		rmdir $(SHAREDIR)/models $(SHAREDIR) $(LIBEXECDIR) 2>/dev/null || :)

@@ -8,20 +8,25 @@
 #include "base/io.h"
 #include "base/stop.h"
 #include "cli/cli.h"
+#include "track/rules.h"
 #include "track/scenes.h"
+#include "track/watch.h"
 #include "wire/event.h"
 
 #define TOLD_MAX 8	/* bad lines named one by one */
 
 struct opts {
-	bool only, tee;
+	const char *config;
+	bool check, only, tee;
 	struct cb_scenes_opts scenes;
 };
 
-enum { OPT_CONFIRM = CB_OPT_BASE, OPT_GAP, OPT_HIGH, OPT_LOST, OPT_LOW, OPT_ONLY, OPT_OVERLAP,
+enum { OPT_CHECK = CB_OPT_BASE, OPT_CONFIRM, OPT_GAP, OPT_HIGH, OPT_LOST, OPT_LOW, OPT_ONLY, OPT_OVERLAP,
        OPT_START, OPT_TEE, OPT_UPDATE };
 
 static const struct argp_option options[] = {
+	{ "config", 'c', "FILE", 0, "zones, lines and rules, a YAML file", 0 },
+	{ "check", OPT_CHECK, NULL, 0, "check the rules, read nothing", 0 },
 	{ "only", OPT_ONLY, NULL, 0, "write own events only, not those that come in", 0 },
 	{ "tee", OPT_TEE, NULL, 0, "pass the frame stream on, with the events in it", 0 },
 	{ "update", OPT_UPDATE, "DURATION", 0, "tell of a track so often (default 1s; 0: every picture)", 0 },
@@ -44,6 +49,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case ARGP_KEY_INIT:
 		st->child_inputs[0] = NULL;
 		return 0;
+	case 'c': o->config = arg; return 0;
+	case OPT_CHECK: o->check = true; return 0;
 	case OPT_ONLY: o->only = true; return 0;
 	case OPT_TEE: o->tee = true; return 0;
 	case OPT_UPDATE: o->scenes.update_us = cb_cli_duration_ns(st, "update", arg) / 1000; return 0;
@@ -60,6 +67,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case ARGP_KEY_END:
 		if (o->only && o->tee)
 			argp_error(st, "--tee passes everything on: --only goes without it");
+		if (o->check && !o->config)
+			argp_error(st, "--check needs --config");
 		if (t->low > t->high)
 			argp_error(st, "--low is above --high");
 		return 0;
@@ -78,13 +87,22 @@ struct state {
 	const struct opts *o;
 	struct cb_sink sink;
 	struct cb_scenes *scenes;
-	uint64_t events, bad;
+	struct cb_watches watches;
+	uint64_t events, bad, told;
 };
 
 static int emit(void *ctx, const struct cb_buf *line, struct cb_err *err)
 {
 	struct state *s = ctx;
 
+	return cb_sink_event(&s->sink, line, err);
+}
+
+static int on_rule(void *ctx, const struct cb_watch_event *e, const struct cb_buf *line, struct cb_err *err)
+{
+	struct state *s = ctx;
+
+	s->told += e != NULL;
 	return cb_sink_event(&s->sink, line, err);
 }
 
@@ -169,15 +187,16 @@ static void tell_stats(const struct state *s)
 	if (st.forgotten)
 		cb_cli_warn("more than %d cameras and runs: %" PRIu64 " were closed, longest unused first",
 			    CB_SCENES_MAX, st.forgotten);
-	cb_cli_note("%" PRIu64 " pictures, %" PRIu64 " boxes, %" PRIu64 " tracks", st.sum.pictures,
-		    st.sum.boxes, st.sum.tracks);
+	cb_cli_note("%" PRIu64 " pictures, %" PRIu64 " boxes, %" PRIu64 " tracks, %" PRIu64 " events of rules",
+		    st.sum.pictures, st.sum.boxes, st.sum.tracks, s->told);
 }
 
-static int run(const struct opts *o, int ofd, struct cb_err *err)
+static int run(const struct opts *o, const struct cb_track_rules *rules, int ofd, struct cb_err *err)
 {
 	static struct cb_out out;
 	static struct cb_writer tee;
-	struct state s = { .o = o };
+	struct state s = { .o = o, .watches = { .rules = rules, .fn = on_rule, .ctx = &s } };
+	struct cb_scenes_hook hook = { 0 };
 	struct cb_err late = CB_ERR_INIT;
 	struct cb_evin in;
 	int ret = -1;
@@ -192,7 +211,9 @@ static int run(const struct opts *o, int ofd, struct cb_err *err)
 	cb_evin_init(&in, STDIN_FILENO);
 	in.before_block = cb_sink_flush;
 	in.ctx = &s.sink;
-	if (cb_scenes_new(&s.scenes, &o->scenes, NULL, emit, &s, err) == 0) {
+	if (rules)
+		cb_watches_hook(&s.watches, &hook);
+	if (cb_scenes_new(&s.scenes, &o->scenes, &hook, emit, &s, err) == 0) {
 		ret = read_all(&s, &in, err);
 		/* what was followed until the input broke off is told all the same */
 		if ((ret == 0 || err->code == CB_E_DATA) &&
@@ -208,6 +229,7 @@ static int run(const struct opts *o, int ofd, struct cb_err *err)
 				 s.bad, s.events);
 	cb_evin_release(&in);
 	cb_scenes_free(s.scenes);
+	cb_watches_release(&s.watches);
 	return ret;
 }
 
@@ -215,15 +237,24 @@ int main(int argc, char **argv)
 {
 	struct opts o = { .scenes = { .track = cb_track_defaults, .update_us = 1000000 } };
 	struct cb_err err = CB_ERR_INIT;
+	struct cb_track_rules *rules = NULL;
 	int ofd;
 
 	cb_cli_parse("cb-track", &argp, argc, argv, &o);
 	cb_stop_install(false);
+	if (o.config && cb_track_rules_load(&rules, o.config, &err) < 0)
+		goto out;
+	if (o.check) {
+		cb_cli_note("%s: %u zones, %u lines, %u rules", o.config, rules->zones, rules->lines, rules->n);
+		goto out;
+	}
+	o.scenes.config = rules ? rules->sha256 : NULL;
 	if (o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0)
 		goto out;
 	ofd = cb_stdout_take(&err);
 	if (ofd >= 0)
-		run(&o, ofd, &err);
+		run(&o, rules, ofd, &err);
 out:
+	cb_track_rules_free(rules);
 	return cb_cli_finish(&err);
 }

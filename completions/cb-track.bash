@@ -11,6 +11,7 @@ _cb_track() {
 		if [[ $cur == = ]]; then prev=${COMP_WORDS[COMP_CWORD-1]} cur=; fi
 	fi
 	case $prev in
+	--config|-c) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--update) :; return ;;
 	--high) :; return ;;
 	--low) :; return ;;
@@ -22,7 +23,7 @@ _cb_track() {
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--only --tee --update= --high= --low= --start= --overlap= --confirm= --lost= --gap= --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--config= --check --only --tee --update= --high= --low= --start= --overlap= --confirm= --lost= --gap= --quiet --verbose --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

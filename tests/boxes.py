@@ -8,6 +8,9 @@ SCRIPT is Python that calls, in any order:
       an object: its top left corner at picture frm, parts of the picture, moving by vx, vy a
       second, in pictures frm to to (exclusive), but not in those of skip; x, y, score may be
       functions of the picture's number
+  walk((t, x, y), ..., w=0.05, h=0.2, cls="person", score=0.9)
+      an object whose lower edge's middle is at x, y at t seconds, in straight lines between;
+      (t, None, None) ends a part: it is not seen from the moment before to the next. After scene().
   at(list)              picture times in microseconds instead of the even ones
   noise(sigma, seed=1)  jitter every side by so many parts of the box's size
 Equal scripts give equal bytes."""
@@ -25,6 +28,19 @@ def scene(**kw):
 
 def box(x, y, w=0.1, h=0.2, vx=0, vy=0, cls="a", score=0.9, frm=0, to=None, skip=()):
     boxes.append((x, y, w, h, vx, vy, cls, score, frm, to, set(skip)))
+
+
+def walk(*keys, w=0.05, h=0.2, cls="person", score=0.9):
+    def where(n):
+        t = n / S["fps"]
+        for (t0, x0, y0), (t1, x1, y1) in zip(keys, keys[1:]):
+            if t0 - 1e-9 <= t <= t1 + 1e-9 and x0 is not None and x1 is not None:
+                f = (t - t0) / (t1 - t0)
+                return x0 + f * (x1 - x0), y0 + f * (y1 - y0)
+        return None
+
+    unseen = [n for n in range(S["pictures"]) if where(n) is None]
+    box(lambda n: where(n)[0] - w / 2, lambda n: where(n)[1] - h, w, h, cls=cls, score=score, skip=unseen)
 
 
 def at(ts):
