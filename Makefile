@@ -138,7 +138,7 @@ include tests/tests.mk
 # --- install ---------------------------------------------------------------------------------
 
 # the models with their cards, the signed list of their digests and its key
-MODELS_SHIPPED := $(wildcard models/SHA256SUMS* $(foreach s,cfg weights names md,models/cb-*.$(s)))
+MODELS_SHIPPED := $(wildcard models/SHA256SUMS* $(foreach s,cfg weights names md svg,models/cb-*.$(s)))
 into := $(BINDIR) $(if $(HELPERS),$(LIBEXECDIR)) $(SHAREDIR) $(SHAREDIR)/models $(foreach s,1 5 7,$(MANDIR)/man$(s)) $(BASHDIR) $(ZSHDIR) $(FISHDIR)
 
 install: all sbom-build

@@ -141,7 +141,7 @@ bench:
 	$(Q)scripts/bench $(O)
 
 # how well models find what is in ../shared: make accuracy MODELS='a.cfg b.cfg' BESIDE=darknet
-MODELS ?= $(wildcard $(or $(CB_SHARED),../shared)/data/models/*.cfg)
+MODELS ?= $(wildcard models/cb-*.cfg $(or $(CB_SHARED),../shared)/data/models/*.cfg)
 accuracy: all
 	$(Q)PATH="$(abspath $(O))/bin:$$PATH" tests/accuracy/ap.py all $(MODELS:%=-m %) \
 		$(if $(BESIDE),--beside $(BESIDE)) $(ACCURACY)

@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Darknet networks in PyTorch: read a .cfg, read and write .weights, give the yolo layers' boxes.
 
@@ -6,9 +7,13 @@ darknet stores them: a header of 20 bytes, then of each convolution bias, scale,
 (with batch_normalize) and weights, all little-endian 32-bit floats. Loading a file and saving
 it gives the same bytes.
 
+darknet.py OLD.cfg NEW.cfg CLASSES writes a cfg anew for another number of classes.
+
 What cb-detect computes is what Net computes in eval(): the variance's root has 1e-6 added, as
 darknet does, and there is no other epsilon."""
+import re
 import struct
+import sys
 
 import numpy as np
 import torch
@@ -69,6 +74,13 @@ class Conv(nn.Module):
         super().__init__()
         size, groups = int(o.get("size", 1)), int(o.get("groups", 1))
         filters, pad = int(o["filters"]), int(o.get("padding", 0))
+        usual = {"dilation": 1, "stride_x": o.get("stride", 1), "stride_y": o.get("stride", 1), "antialiasing": 0,
+                 "share_index": "", "binary": 0, "xnor": 0}
+        odd = [f"{k}={o[k]}" for k, v in usual.items() if o.get(k, str(v)) != str(v)]
+        if o.get("activation", "logistic") not in ACTIVATIONS:
+            odd.append("activation=" + o["activation"])
+        if odd:
+            raise ValueError(f"[convolutional] with {', '.join(odd)} cannot be trained")
         if int(o.get("pad", 0)):
             pad = size // 2
         bn = int(o.get("batch_normalize", 0))
@@ -127,7 +139,10 @@ class Net(nn.Module):
             cin = depth[-1] if depth else self.channels
             m, c = None, cin
             if kind == "convolutional":
-                m = Conv(cin, o)
+                try:
+                    m = Conv(cin, o)
+                except ValueError as e:
+                    raise ValueError(f"{path}: layer {i}: {e}") from None
                 c = int(o["filters"])
             elif kind == "maxpool":
                 size, stride = int(o.get("size", o.get("stride", 1))), int(o.get("stride", 1))
@@ -237,3 +252,30 @@ class Net(nn.Module):
                     break
                 taken += 1
         return taken
+
+
+def for_classes(text, classes):
+    """The text of a cfg with so many classes in each [yolo], and as many filters in the convolution before
+    it as that takes; all other lines as they are."""
+    parts = re.split(r"(?m)^(?=[ \t]*\[)", text)
+    for i, p in enumerate(parts):
+        if not p.lstrip().startswith("[yolo]"):
+            continue
+        mask = re.search(r"(?m)^[ \t]*mask[ \t]*=(.*)", p)
+        num = re.search(r"(?m)^[ \t]*num[ \t]*=[ \t]*(\d+)", p)
+        n = len(numbers(mask[1])) if mask else int(num[1]) if num else 1
+        parts[i] = re.sub(r"(?m)^([ \t]*classes[ \t]*=).*", rf"\g<1>{classes}", p)
+        parts[i - 1] = re.sub(r"(?m)^([ \t]*filters[ \t]*=).*", rf"\g<1>{n * (5 + classes)}", parts[i - 1])
+    return "".join(parts)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4 or not sys.argv[3].isdigit() or sys.argv[3] == "0":
+        sys.exit("darknet.py OLD.cfg NEW.cfg CLASSES")
+    made = for_classes(open(sys.argv[1]).read(), int(sys.argv[3]))
+    with open(sys.argv[2], "w") as f:
+        f.write(made)
+    try:
+        Net(sys.argv[2])
+    except ValueError as e:
+        sys.exit(str(e))

@@ -10,6 +10,7 @@ import math
 import os
 import queue
 import random
+import sys
 import threading
 import time
 import types
@@ -164,12 +165,13 @@ def plot(path, svg):
     ys = np.array([r[1:5] for r in rows])
     lo, hi = np.log(max(ys.min(), 1e-3)), np.log(ys.max())
     for k, colour in enumerate(("#d33", "#36c", "#292", "#888")):
-        v = np.convolve(ys[:, k], np.ones(5) / 5, "same") if len(ys) > 9 else ys[:, k]
+        v = np.convolve(np.pad(ys[:, k], 2, "edge"), np.ones(5) / 5, "valid") if len(ys) > 9 else ys[:, k]
         pts = " ".join(f"{50 + 570 * (a - x[0]) / (x[-1] - x[0]):.1f},{330 - 310 * (np.log(max(b, 1e-3)) - lo) / (hi - lo + 1e-9):.1f}"
-                       for a, b in list(zip(x, v))[2:-2])
-        out.append(f'<polyline points="{pts}" fill="none" stroke="{colour}"/><text x="{560}" y="{20 + 15 * k}" fill="{colour}">{head[k + 1]}</text>')
+                       for a, b in zip(x, v))
+        out.append(f'<polyline points="{pts}" fill="none" stroke="{colour}"/><text x="{100 + 50 * k}" y="350" fill="{colour}">{head[k + 1]}</text>')
     out += [f'<text x="5" y="20">{math.exp(hi):.2f}</text><text x="5" y="330">{math.exp(lo):.2f}</text>',
-            f'<text x="50" y="350">{int(x[0])}</text><text x="590" y="350">{int(x[-1])}</text></svg>']
+            f'<text x="50" y="350">{int(x[0])}</text><text x="330" y="350" text-anchor="middle">step</text>'
+            f'<text x="620" y="350" text-anchor="end">{int(x[-1])}</text></svg>']
     open(svg, "w").write("\n".join(out) + "\n")
 
 
@@ -214,7 +216,10 @@ def main():
     o = options()
     torch.manual_seed(o.seed), random.seed(o.seed), np.random.seed(o.seed)
     torch.set_num_threads(o.threads)
-    net = Net(o.cfg)
+    try:
+        net = Net(o.cfg)
+    except ValueError as e:
+        sys.exit(f"train.py: {e}")
     w, h = net.width, net.height
     named = [p.rsplit(":", 1) if ":" in p else (p, 0) for p in o.packs]
     packs = [data.Pack(p) for p, _ in named]

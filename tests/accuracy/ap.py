@@ -7,10 +7,11 @@ ap.py text PREDICTIONS      plate texts, a line "file TEXT" each, beside the tru
 ap.py score TRUTH FOUND     boxes in COCO's own JSON: annotations and results
 
 SET is coco (pictures with YOLO labels), mot (people in a MOTChallenge clip), faces (dlib's XML),
-plates (lines "file x y w h TEXT"), or all: those that have classes which the model knows. They lie
+plates (lines "file x y w h TEXT"), labels (pictures of yours in --data, with YOLO labels whose
+numbers are lines of --names, or PASCAL VOC's XML), or all but the last: those that have classes which the model knows. They lie
 in $CB_SHARED/data, by default ../shared/data; --data DIR names another folder for a single set.
 What is measured is what cb-detect prints, with the options that users have: pictures go to it as
-a stream of JPEG packets, a clip through cb-ingest. MODEL is whatever its -m takes; the classes
+a stream of JPEG packets, a clip through cb-ingest. MODEL is whatever its -m takes, cb-objects too; the classes
 that it knows are those in it, or in the .names beside it (or of the first model; else all count).
 
 Of each model and set, from 0 to 1:
@@ -59,7 +60,7 @@ def stem(model):
 
 def folder(o, name):
     path = o.data or os.path.join(os.environ.get("CB_SHARED", os.path.join(ROOT, "..", "shared")), "data",
-                                  sets.FOLDERS[name])
+                                  sets.FOLDERS.get(name, "labels"))
     if not os.path.isdir(path):
         raise sets.Problem(f"{path}: no such folder")
     return path
@@ -195,13 +196,14 @@ class Table:
 
 
 def boxes(o, options):
-    names = list(sets.SETS) if "all" in o.what else o.what
+    names = sets.OURS if "all" in o.what else o.what
     loaded, failed, broken, first, table = {}, 0, 0, {}, Table(o)
     for model in o.model:
         known, seen = known_classes(model, o.model), 0
         for name in names:
             if name not in loaded:
-                loaded[name] = sets.SETS[name](folder(o, name), o.first)
+                own = [o.names] if name == "labels" else []
+                loaded[name] = sets.SETS[name](folder(o, name), o.first, *own)
             s = loaded[name]
             if known is not None and not known & (set(s.classes) | (set(sets.GROUPS) if name == "coco" else set())):
                 if "all" not in o.what:
@@ -293,9 +295,10 @@ def main():
         argv, options = argv[:argv.index("--")], argv[argv.index("--") + 1:]
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
                                 usage="ap.py WHAT... [options] [-- OPTIONS]")
-    a.add_argument("what", nargs="+", metavar="WHAT", help="coco mot faces plates all, or text or score and files")
+    a.add_argument("what", nargs="+", metavar="WHAT", help="coco mot faces plates labels all, or text or score and files")
     a.add_argument("-m", "--model", action="append", metavar="FILE", help="for cb-detect -m (repeatable)")
     a.add_argument("--data", metavar="DIR", help="the folder of the set")
+    a.add_argument("--names", metavar="FILE", help="of the set labels: its classes, one a line")
     a.add_argument("--first", type=int, metavar="N", help="only so many pictures of a set")
     a.add_argument("--beside", choices=list(BESIDE), help="run this backend too, and say how it differs")
     a.add_argument("--least", action="append", default=[], metavar="NAME=N", help="exit 1 below it, e.g. AP50=0.38")
@@ -313,6 +316,10 @@ def main():
         a.error("no such set: " + [w for w in o.what if w != "all" and w not in sets.SETS][0])
     if not job and not o.model:
         a.error("-m is missing")
+    if (o.what == ["labels"]) != bool(o.names) or o.names and not o.data:
+        a.error("--names and --data go with the set labels")
+    if not job:		# models that ship go by name
+        o.model = [m if "." in m or "/" in m else os.path.join(ROOT, "models", m + ".cfg") for m in o.model]
     if o.data and not job and (len(o.what) > 1 or o.what == ["all"]):
         a.error("--data goes with a single set")
     return int(job[0](o) if job else boxes(o, options))

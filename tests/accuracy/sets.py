@@ -98,20 +98,45 @@ def numbers(texts, path, least=0):
 
 def coco(folder, first=None):
     """images/*.jpg and labels/*.txt: "class x y w h", centres, normalised."""
-    s = Set("coco", COCO)
+    return labelled("coco", folder, COCO, "COCO", first)
+
+
+def labels(folder, first=None, names=None):
+    """The same, the numbers being lines of the file names; or, of a picture without labels/*.txt,
+    PASCAL VOC's XML in annots, annotations or Annotations."""
+    if not names:
+        raise Problem("the set labels wants --names")
+    return labelled("labels", folder, [class_name(n) for n in lines(names)], names, first)
+
+
+def labelled(name, folder, classes, whose, first):
+    s = Set(name, classes)
     paths = sorted(glob.glob(os.path.join(folder, "images", "*.jpg")))[:first]
     s.pictures(paths)
     for i, path in enumerate(paths):
-        label = os.path.join(folder, "labels", os.path.splitext(os.path.basename(path))[0] + ".txt")
+        label = os.path.join(folder, "labels", stem(path) + ".txt")
         for line in lines(label) if os.path.exists(label) else []:
             c, *place = numbers(line.split(), label, 5)
             if len(place) != 4:
                 raise Problem(f"{label}: not a class and four numbers: {line}")
             x, y, w, h = place
-            if not 0 <= c < len(COCO):
-                raise Problem(f"{label}: no class of COCO: {line}")
-            s.box(COCO[int(c)], x - w / 2, y - h / 2, w, h, i)
+            if not 0 <= c < len(classes):
+                raise Problem(f"{label}: no class of {whose}: {line}")
+            s.box(classes[int(c)], x - w / 2, y - h / 2, w, h, i)
+        for d in [] if os.path.exists(label) else ("annots", "annotations", "Annotations"):
+            voc = os.path.join(folder, d, stem(path) + ".xml")
+            if os.path.exists(voc):
+                voc_boxes(s, voc, i)
     return s
+
+
+def voc_boxes(s, path, i):
+    try:
+        for o in xml.parse(path).getroot().iter("object"):
+            x0, y0, x1, y1 = numbers([o.findtext("bndbox/" + k, "") for k in ("xmin", "ymin", "xmax", "ymax")], path, 4)
+            s.box(class_name(o.findtext("name", "")), x0, y0, x1 - x0, y1 - y0, i, False)
+    except xml.ParseError as e:
+        raise Problem(f"{path}: {e}") from None
 
 
 def mot(folder, _=None):
@@ -172,7 +197,8 @@ def plates(folder, first=None):
     return s
 
 
-SETS = {"coco": coco, "mot": mot, "faces": faces, "plates": plates}
+SETS = {"coco": coco, "mot": mot, "faces": faces, "plates": plates, "labels": labels}
+OURS = ["coco", "mot", "faces", "plates"]		# whose data are there
 FOLDERS = {"coco": "coco", "mot": "mot/TUD-Campus", "faces": "faces", "plates": "plates/eu",
            "text": "plate-crops-us"}
 

@@ -50,7 +50,7 @@ for m in "$CB_SRC"/models/cb-*.cfg; do
 	m=${m##*/}
 	m=${m%.cfg}
 	exits 0 "$T/$p/bin/cb-model" check "$m"
-	for s in cfg weights names md; do same_file "$CB_SRC/models/$m.$s" "$p/share/cb/models/$m.$s"; done
+	for s in cfg weights names md svg; do same_file "$CB_SRC/models/$m.$s" "$p/share/cb/models/$m.$s"; done
 done
 for f in SHA256SUMS SHA256SUMS.minisig SHA256SUMS.pub; do same_file "$CB_SRC/models/$f" "$p/share/cb/models/$f"; done
 [ -e small.cbf ] || mkstream IPE >small.cbf

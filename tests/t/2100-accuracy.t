@@ -54,6 +54,27 @@ for set in coco:person mot:body faces:Face plates:License_Plate; do
 	ok "$set: everything is found" 'is out ".AP > 0.999999 and .AP50 > 0.999999 and .boxes > 10 and .pictures == 10"'
 done
 ok 'and nothing else' 'is out ".false == 0 and .\"recall_at_0.1\" == 1"'
+# pictures and classes of one's own, with YOLO's labels and with PASCAL VOC's
+mkdir own voc
+cp -r coco/images coco/labels own
+cp -r coco/images voc
+mkdir voc/annots
+for f in coco/labels/*.txt; do
+	{
+		echo '<annotation>'
+		awk '{ printf "<object><name>forklift</name><bndbox><xmin>%f</xmin><ymin>%f</ymin><xmax>%f</xmax><ymax>%f</ymax></bndbox></object>\n",
+			($2 - $4 / 2) * 192, ($3 - $5 / 2) * 144, ($2 + $4 / 2) * 192, ($3 + $5 / 2) * 144 }' "$f"
+		echo '</annotation>'
+	} >"voc/annots/$(basename "$f" .txt).xml"
+done
+echo forklift >m.names
+for d in own voc; do
+	exits 0 ap labels --data $d --names m.names -m m.cfg --json
+	ok "$d: everything is found" 'is out ".AP > 0.9999 and .classes == {forklift: .AP50} and .pictures == 10"'
+done
+exits 64 ap labels --data own -m m.cfg
+exits 64 ap coco --data coco --names m.names -m m.cfg
+echo License_Plate >m.names
 # a model in one file brings its names
 mkdir one
 exits 0 cb-model convert -q m.cfg -o one/m.cbm

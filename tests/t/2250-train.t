@@ -1,0 +1,106 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# models/train, where PyTorch is installed: pictures of one's own with YOLO's and with VOC's labels, packed,
+# trained on for a few steps, gone on with, run by cb-detect, measured, quantised; what cannot be is said.
+. "$CB_SRC/tests/lib.sh"
+need_cmd ffmpeg jq
+models=$CB_SRC/models
+train=$models/train
+py=/usr/bin/python3
+$py -c 'import torch, cv2, numpy, PIL' 2>/dev/null ||
+	skip_all 'no python3-torch, python3-opencv, python3-numpy or python3-pil'
+OMP_NUM_THREADS=1
+export OMP_NUM_THREADS
+
+# a small network, on pictures that are drawn: labels are read, anchors fitted, training goes on
+# where it was, and cb-detect takes what comes out
+$py - <<'EOF'
+import os
+import random
+import cv2
+import numpy as np
+random.seed(1)
+for d in ("set/images", "set/labels", "set/annots"):
+    os.makedirs(d)
+for i in range(12):
+    p = np.full((80, 120, 3), 90, np.uint8)
+    x, y, c = random.randrange(10, 80), random.randrange(10, 50), i % 2
+    cv2.rectangle(p, (x, y), (x + 23, y + 19), (0, 0, 255) if c else (255, 0, 0), -1)
+    cv2.imwrite(f"set/images/{i}.jpg", p)
+    if i % 3:
+        open(f"set/labels/{i}.txt", "w").write(f"{c} {(x + 12) / 120} {(y + 10) / 80} {24 / 120} {20 / 80}\n")
+    else:
+        name = ("blue", "red")[c]
+        open(f"set/annots/{i}.xml", "w").write(
+            f"<annotation><size><width>120</width><height>80</height></size><object><name>{name}</name><bndbox>"
+            f"<xmin>{x}</xmin><ymin>{y}</ymin><xmax>{x + 24}</xmax><ymax>{y + 20}</ymax></bndbox></object></annotation>")
+EOF
+printf 'blue\nred\n' >net.names
+cat >net.cfg <<'EOF'
+[net]
+width=96
+height=64
+channels=3
+[convolutional]
+batch_normalize=1
+filters=8
+size=3
+stride=4
+pad=1
+activation=leaky
+[convolutional]
+batch_normalize=1
+filters=16
+size=3
+stride=2
+pad=1
+activation=mish
+[convolutional]
+filters=14
+size=1
+activation=linear
+[yolo]
+mask=0,1
+anchors=10,8, 20,16
+classes=2
+num=2
+EOF
+exits 0 $py "$train/data.py" pack set.pack --names net.names set
+ok 'YOLO and VOC labels are read' 'grep -q "12 pictures, 12 boxes" out'
+exits 0 $py "$train/data.py" pack none.pack --names net.names --drop-like set/images set
+ok 'what is in the test set is left out' 'grep -q "0 pictures, 0 boxes.*12 like a test picture" out'
+exits 0 $py "$train/train.py" net.cfg net set.pack --anchors 2
+ok 'anchors are fitted' 'grep -q "^anchors=[0-9]*,[0-9]*, [0-9]*,[0-9]* # mean overlap [01]\.[0-9]*$" out'
+exits 0 $py "$train/train.py" net.cfg net set.pack --steps 40 --every 10 --batch 8 --rate 0.01
+ok 'the loss falls' 'awk -F, "NR == 2 { a = \$2 } { b = \$2 } END { exit !(b < a) }" net.csv'
+ok 'a curve is drawn' 'grep -q "<polyline" net.svg'
+exits 0 $py "$train/train.py" net.cfg net set.pack --steps 60 --every 10 --batch 8 --rate 0.01 --resume
+ok 'it goes on where it was' '[ "$(tail -n 1 net.csv | cut -d, -f1)" -eq 60 ] && [ "$(grep -c . net.csv)" -eq 7 ]'
+exits 0 $py "$train/check.py" cb-detect net.cfg
+exits 0 $py "$CB_SRC/tests/accuracy/ap.py" labels --data set --names net.names -m net.cfg --json
+ok 'it is measured on the same folder' 'jq -e ".pictures == 12 and .boxes == 12 and .AP50 >= 0" out >/dev/null'
+
+# the way that README.md has for one's own classes: from a model that ships, with another cfg
+exits 0 $py "$train/darknet.py" "$models/cb-objects.cfg" own.cfg 2
+ok 'the cfg has other classes, and filters for them' \
+	'[ "$(diff "$models/cb-objects.cfg" own.cfg | grep "^>" | sort | uniq -c | tr -s " " | tr "\n" ";")" = " 2 > classes=2; 2 > filters=21;" ]'
+cp net.names own.names
+exits 0 $py "$train/train.py" own.cfg own set.pack --init "$models/cb-objects.weights" --init-cfg "$models/cb-objects.cfg" \
+	--init-classes ';0' --fix 40 --freeze-norm --steps 2 --every 1 --batch 2
+ok 'all of the other is taken' 'grep -q "^84 of 84 convolutions" out'
+exits 0 $py "$train/check.py" cb-detect own.cfg
+# and in 8 bits
+ffmpeg -nostdin -v error -pattern_type glob -i 'set/images/*.jpg' -c copy set.mkv
+cb-ingest set.mkv >set.cbf
+st=0
+cb-model quantize net.cfg --calibrate set.cbf -o net8.cbm >out 2>err || st=$?
+if [ "$st" -eq 69 ]; then
+	skip 'no VNNI here' 2
+else
+	ok 'it is quantised' '[ "$st" -eq 0 ] && grep -q "\"int8\":" out'
+	exits 0 sh -c 'cb-detect -m net8.cbm <set.cbf'
+fi
+sed 's/^activation=mish/activation=cubist/' net.cfg >odd.cfg
+exits 1 $py "$train/train.py" odd.cfg odd set.pack
+ok 'what cannot be trained is said' '[ "$(cat err)" = "train.py: odd.cfg: layer 1: [convolutional] with activation=cubist cannot be trained" ]'
+done_testing
