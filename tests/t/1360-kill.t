@@ -33,6 +33,12 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do script=$script${script}IPPeAPGAPSIPPAPBP; done
 mkstream -n 800 "$script" >load.cbf
 cb-frame dump load.cbf 2>/dev/null | grep ' PACKET ' | sed 's/^[0-9]* //' >packets
 bad=0 n=0 part=0 most=0
+# The kernel may stop a write of a killed process between two pages: then one line of events is
+# torn, which the next writer ends (cb-store(5), Events). Nothing else may be found.
+sound() {
+	cb-store check U >check 2>&1 && return
+	[ $how = KILL ] && [ "$(grep -c cb.store.finding check)" = 1 ] && grep -q 'events","text":"line .* is no event' check
+}
 # time enough for anything from nothing to all of it, also on a slow machine
 for ms in 1 4 10 20 35 60 100 160; do
 	n=$((n + 1))
@@ -54,7 +60,7 @@ for ms in 1 4 10 20 35 60 100 160; do
 	fi
 	lines=$(cat U/cameras/cam1/*/*.manifest 2>/dev/null | grep -c '^[1-9]')
 	mkstream -w 1760000000 IPPE | cb-record U >rec 2>err || { bad=$((bad + 1)); note "after $ms ms: $(cat err)"; }
-	cb-store check U >check 2>&1 || { bad=$((bad + 1)); note "recovered after $ms ms: $(head -n 2 check)"; }
+	sound || { bad=$((bad + 1)); note "recovered after $ms ms: $(head -n 2 check)"; }
 	kept=$(cat U/cameras/cam1/2025-06-15/*.manifest 2>/dev/null | grep -c '^[1-9]')
 	[ "$lines" = "$kept" ] || { bad=$((bad + 1)); note "after $ms ms: $lines fragments, then $kept"; }
 	[ "$kept" -le "$most" ] || most=$kept
