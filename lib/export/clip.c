@@ -16,7 +16,7 @@
 
 /* The type of the first slice in a packet of length-prefixed NAL units: H.264 (ITU-T H.264
  * table 7-1) 1 to 5, H.265 (ITU-T H.265 table 7-1) 0 to 31; -1 where there is none. */
-static int slice_type(const struct cb_stream *s, const struct cb_entry *e)
+static int slice_type(const struct cb_stream *s, const struct cb_table_entry *e)
 {
 	bool hevc = strcmp(s->codec, "hevc") == 0;
 	const uint8_t *p = e->data, *end = e->data + e->len;
@@ -46,7 +46,7 @@ static uint32_t leading(const struct cb_init *in, struct cb_fragment_view v)
 	int64_t key_pts = CB_NOPTS;
 	uint32_t n = 0;
 	int lead = -1, key = -1;
-	struct cb_entry e;
+	struct cb_table_entry e;
 
 	for (uint32_t i = 0; i < in->n; i++) {
 		struct cb_frame f = { .type = CB_FRAME_STREAM, .stream = in->stream[i].stream,

@@ -141,7 +141,7 @@ int cb_table_begin(struct cb_buf *b, uint32_t number, uint8_t flags, uint32_t n,
 	return 0;
 }
 
-void cb_entry_put(uint8_t out[static CB_ENTRY_LEN], const struct cb_entry *e)
+void cb_table_entry_put(uint8_t out[static CB_ENTRY_LEN], const struct cb_table_entry *e)
 {
 	cb_put_le64(out, e->seq);
 	cb_put_le16(out + 8, e->flags);
@@ -156,7 +156,7 @@ void cb_table_end(struct cb_buf *b, size_t at)
 	cb_box_end(b, at);
 }
 
-static void entry_get(struct cb_entry *e, const uint8_t *p)
+static void entry_get(struct cb_table_entry *e, const uint8_t *p)
 {
 	e->seq = cb_le64(p);
 	e->flags = cb_le16(p + 8);
@@ -174,7 +174,7 @@ int cb_fragment_parse(struct cb_fragment_view *ret, const uint8_t *p, size_t n, 
 	const uint8_t *table, *data;
 	size_t pos = 0, table_len = 0, moof_len = 0, len = 0;
 	uint64_t sum = 0;
-	struct cb_entry e;
+	struct cb_table_entry e;
 
 	table = box_at(p, n, &pos, "uuid", &table_len);
 	if (!table || table_len < 16 + TABLE_FIXED || memcmp(table, uuid_table, 16) != 0 ||
@@ -210,7 +210,7 @@ int cb_fragment_parse(struct cb_fragment_view *ret, const uint8_t *p, size_t n, 
 	return 0;
 }
 
-bool cb_fragment_next(struct cb_fragment_view *v, struct cb_entry *ret)
+bool cb_fragment_next(struct cb_fragment_view *v, struct cb_table_entry *ret)
 {
 	if (v->i >= v->n)
 		return false;
@@ -221,7 +221,7 @@ bool cb_fragment_next(struct cb_fragment_view *v, struct cb_entry *ret)
 	return true;
 }
 
-int cb_entry_frame(const struct cb_entry *e, struct cb_buf *scratch, struct cb_frame *ret)
+int cb_table_entry_frame(const struct cb_table_entry *e, struct cb_buf *scratch, struct cb_frame *ret)
 {
 	scratch->len = 0;
 	if (cb_buf_reserve(scratch, (size_t)CB_PACKET_FIXED + e->len) < 0)

@@ -46,7 +46,7 @@ int cb_init_put(struct cb_buf *b, const struct cb_init *in);
 int cb_init_parse(struct cb_init *ret, const uint8_t *p, size_t n, struct cb_err *err);
 
 /* One packet of a fragment. */
-struct cb_entry {
+struct cb_table_entry {
 	uint64_t seq;		/* of the frame that brought it */
 	uint16_t flags, stream;
 	uint32_t len;
@@ -54,10 +54,10 @@ struct cb_entry {
 	const uint8_t *digest;	/* SHA-256 of the data */
 	const uint8_t *data;	/* when reading */
 };
-/* The table's head, for n entries that the caller appends with cb_entry_put; cb_table_end then
+/* The table's head, for n entries that the caller appends with cb_table_entry_put; cb_table_end then
  * closes the box that began at *at. */
 int cb_table_begin(struct cb_buf *b, uint32_t number, uint8_t flags, uint32_t n, size_t *at);
-void cb_entry_put(uint8_t out[static CB_ENTRY_LEN], const struct cb_entry *e);
+void cb_table_entry_put(uint8_t out[static CB_ENTRY_LEN], const struct cb_table_entry *e);
 void cb_table_end(struct cb_buf *b, size_t at);
 
 struct cb_fragment_view {
@@ -71,8 +71,8 @@ struct cb_fragment_view {
 };
 int cb_fragment_parse(struct cb_fragment_view *ret, const uint8_t *p, size_t n, struct cb_err *err);
 /* The next packet: true; false after the last. Lengths were checked by parse. */
-bool cb_fragment_next(struct cb_fragment_view *v, struct cb_entry *ret);
+bool cb_fragment_next(struct cb_fragment_view *v, struct cb_table_entry *ret);
 /* A packet as the PACKET frame it came from; payload is made in scratch (emptied first). */
-int cb_entry_frame(const struct cb_entry *e, struct cb_buf *scratch, struct cb_frame *ret);
+int cb_table_entry_frame(const struct cb_table_entry *e, struct cb_buf *scratch, struct cb_frame *ret);
 
 #endif

@@ -35,7 +35,7 @@ static const char *check_packets(struct check *c, const struct cb_fragment *line
 	struct cb_err why = CB_ERR_INIT;
 	struct cb_fragment_view v;
 	uint8_t sum[CB_SHA256_LEN];
-	struct cb_entry e;
+	struct cb_table_entry e;
 	bool known;
 
 	if (cb_fragment_parse(&v, p, len, &why) < 0) {

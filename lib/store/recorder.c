@@ -578,7 +578,7 @@ static int append(struct cb_recorder *r, int track, const struct cb_frame *f, co
 {
 	struct cb_track *t = &r->track[track];
 	uint8_t digest[CB_SHA256_LEN], entry[CB_ENTRY_LEN];
-	struct cb_entry e = { .seq = f->seq, .flags = f->flags, .stream = f->stream, .len = p->len,
+	struct cb_table_entry e = { .seq = f->seq, .flags = f->flags, .stream = f->stream, .len = p->len,
 			      .head = f->payload, .digest = digest };
 	int64_t end;
 
@@ -592,7 +592,7 @@ static int append(struct cb_recorder *r, int track, const struct cb_frame *f, co
 		r->cap = cap;
 	}
 	cb_sha256(digest, p->data, p->len);
-	cb_entry_put(entry, &e);
+	cb_table_entry_put(entry, &e);
 	if (cb_buf_reserve(&r->data, p->len) < 0 || cb_buf_add(&r->table, entry, sizeof(entry)) < 0)
 		return cb_err_nomem(err);
 	cb_buf_add(&r->data, p->data, p->len);

@@ -81,7 +81,7 @@ static int put_streams(struct replay *r, const struct cb_init *in, bool all, str
 static int streams_known(const struct cb_init *in, struct cb_fragment_view v, struct cb_err *err)
 {
 	bool known[CB_STREAMS_MAX] = { false };
-	struct cb_entry e;
+	struct cb_table_entry e;
 
 	for (uint32_t i = 0; i < in->n; i++)
 		known[in->stream[i].stream] = true;
@@ -94,11 +94,11 @@ static int streams_known(const struct cb_init *in, struct cb_fragment_view v, st
 
 static int put_fragment(struct replay *r, struct cb_fragment_view *v, struct cb_err *err)
 {
-	struct cb_entry e;
+	struct cb_table_entry e;
 	struct cb_frame f;
 
 	while (cb_fragment_next(v, &e)) {
-		if (cb_entry_frame(&e, &r->scratch, &f) < 0)
+		if (cb_table_entry_frame(&e, &r->scratch, &f) < 0)
 			return cb_err_nomem(err);
 		if (cb_writer_forward(r->w, &f, err) < 0)
 			return -1;

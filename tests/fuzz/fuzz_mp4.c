@@ -163,7 +163,7 @@ static void parse(const uint8_t *p, size_t n)
 	struct cb_fragment_view v;
 	struct cb_buf scratch = { 0 };
 	struct cb_packet k;
-	struct cb_entry e;
+	struct cb_table_entry e;
 	struct cb_frame f;
 	uint64_t sum = 0;
 
@@ -174,7 +174,7 @@ static void parse(const uint8_t *p, size_t n)
 	if (cb_fragment_parse(&v, p, n, NULL) < 0)
 		return;
 	while (cb_fragment_next(&v, &e)) {
-		want(cb_entry_frame(&e, &scratch, &f) == 0 && cb_packet_parse(&k, &f, &err) == 0);
+		want(cb_table_entry_frame(&e, &scratch, &f) == 0 && cb_packet_parse(&k, &f, &err) == 0);
 		sum += k.len;
 	}
 	want(sum == v.data_len);

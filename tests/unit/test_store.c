@@ -292,7 +292,7 @@ static void fragment_box(void)
 	struct cb_buf b = { 0 }, scratch = { 0 };
 	uint8_t head[CB_PACKET_FIXED] = { 0 }, digest[CB_SHA256_LEN], entry[CB_ENTRY_LEN], *copy;
 	struct cb_track t;
-	struct cb_entry e;
+	struct cb_table_entry e;
 	struct cb_frame f;
 	struct cb_packet p;
 	size_t at, first;
@@ -304,7 +304,7 @@ static void fragment_box(void)
 	for (int i = 0; i < 3; i++) {
 		cb_put_le64(head, (uint64_t)(1000 * i));
 		cb_sha256(digest, data[i], strlen(data[i]));
-		cb_entry_put(entry, &(struct cb_entry){ .seq = 40 + (uint64_t)i, .flags = (uint16_t)(1 << i),
+		cb_table_entry_put(entry, &(struct cb_table_entry){ .seq = 40 + (uint64_t)i, .flags = (uint16_t)(1 << i),
 			     .stream = 0, .len = (uint32_t)strlen(data[i]), .head = head, .digest = digest });
 		cb_buf_add(&b, entry, sizeof(entry));
 		sample[i] = (struct cb_sample){ .len = (uint32_t)strlen(data[i]), .pts = 1000 * i,
@@ -322,7 +322,7 @@ static void fragment_box(void)
 	while (cb_fragment_next(&v, &e)) {
 		cb_sha256(digest, data[n], strlen(data[n]));
 		OK(e.seq == 40 + (uint64_t)n && e.flags == 1 << n && memcmp(e.digest, digest, sizeof(digest)) == 0);
-		OK(cb_entry_frame(&e, &scratch, &f) == 0 && cb_packet_parse(&p, &f, &err) == 0 &&
+		OK(cb_table_entry_frame(&e, &scratch, &f) == 0 && cb_packet_parse(&p, &f, &err) == 0 &&
 		   p.pts == 1000 * n && p.len == strlen(data[n]) && memcmp(p.data, data[n], p.len) == 0);
 		n++;
 	}
