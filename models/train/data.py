@@ -7,7 +7,7 @@ A folder of pictures holds, for each picture, a label beside it or with "labels"
 "class x y w h" (centre and size, 0..1), or NAME.xml. A sixth number in a YOLO line is how sure
 the box is: 0 says neither learn it nor learn that nothing is there.
 
-data.py pack OUT --names FILE [--map from=to,...] [--side N] [--drop-like FOLDER] FOLDER ... [--list FILE]
+data.py pack OUT --names FILE [--map from=to,...] [--side N] [--edges L,T,R,B] [--drop-like FOLDER] FOLDER ...
 writes OUT.bin (the pixels, 8 bits, B G R) and OUT.npz (sizes and labels)."""
 import argparse
 import glob
@@ -71,6 +71,13 @@ def look(picture):
     """64 bits of how a picture looks: two with the same, or nearly, are one picture."""
     g = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), (9, 8), interpolation=cv2.INTER_AREA)
     return np.packbits((g[:, 1:] > g[:, :-1]).ravel())
+
+
+def moved(rows, edges):
+    """Rows with their edges moved outwards: left, top, right, bottom, as shares of width and height."""
+    left, top, right, bottom = edges
+    return [[c, x + (right - left) * w / 2, y + (bottom - top) * h / 2, w * (1 + left + right), h * (1 + top + bottom), s]
+            for c, x, y, w, h, s in rows]
 
 
 def pictures_in(folder):
@@ -166,13 +173,12 @@ def place(picture, rows, canvas, region, o):
         whole = (hi - lo).prod()
         a, b = np.clip(lo, 0, [rw, rh]), np.clip(hi, 0, [rw, rh])
         seen = (b - a).prod()
-        if whole <= 0 or (b - a).min() < o.least:
+        if whole <= 0 or (b - a).min() < 1:
             continue
-        share = seen / whole
-        if share < 0.15:
-            continue
+        # what is too small or mostly cut off is neither to be learnt nor to be learnt to be nothing
+        known = seen / whole > o.share and (b - a).min() >= o.least
         out.append([c, (a[0] + b[0]) / 2 + x0, (a[1] + b[1]) / 2 + y0, b[0] - a[0], b[1] - a[1],
-                    sure if share > o.share else 0.0])
+                    sure if known else 0.0])
     return out
 
 
@@ -228,6 +234,8 @@ def main():
     a.add_argument("--map", default="", help="theirs=ours,...; a class that is in neither is left out")
     a.add_argument("--their-names", default="", help="what the numbers in YOLO labels mean, between commas")
     a.add_argument("--side", type=int, default=416, help="longest side of a packed picture")
+    a.add_argument("--edges", default="0,0,0,0", help="move each box's left, top, right and bottom edge outwards "
+                   "by so much of its width or height")
     a.add_argument("--drop-like", action="append", default=[], help="leave out what looks like a picture in this folder")
     a.add_argument("--empty", action="store_true", help="take pictures without a label, as ones with nothing in them")
     a.add_argument("folders", nargs="+")
@@ -235,6 +243,7 @@ def main():
     ours = [n.strip() for n in open(o.names)]
     renamed = dict(p.split("=") for p in o.map.split(",") if p)
     theirs = o.their_names.split(",") if o.their_names else ours
+    edges = [float(v) for v in o.edges.split(",")]
     avoid = [looks(f) for f in o.drop_like]
     dropped = unlabelled = bad = 0
 
@@ -259,7 +268,7 @@ def main():
                 if any(alike(mark, v) for v in avoid):
                     dropped += 1
                     continue
-                yield shrink(img, o.side), read_label(label, theirs, number) if label else []
+                yield shrink(img, o.side), moved(read_label(label, theirs, number), edges) if label else []
                 if i % 500 == 499:
                     print(f"{folder}: {i + 1} of {len(found)}", file=sys.stderr)
 

@@ -6,11 +6,17 @@ label.py --names FILE --teacher MODEL.cfg[=their+theirs:ours,...] ... FOLDER ...
 
 For every picture of the folders (.../images/...) writes .../labels/NAME.txt, lines
 "class x y w h sure": what the teachers agree on is sure (1), what they doubt is to be left alone
-in training (0). A teacher and the same teacher on the mirrored picture are two opinions."""
+in training (0). A teacher and the same teacher on the mirrored picture are two opinions.
+
+--sizes 352x288,704x576 runs each teacher with inputs of these sizes; what any of them sees is one
+opinion, with the best score. --opinion PLACE is what another detector said: files of lines
+"class x y w h score" with PLACE instead of images in their paths."""
 import argparse
 import io
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -70,6 +76,35 @@ def agree(opinions, known, sure, doubt):
     return out
 
 
+def resized(model, folder, size):
+    """A copy of a model with another input, in folder."""
+    copy = os.path.join(folder, size + "-" + os.path.basename(model))
+    text = open(model).read()
+    for key, n in zip(("width", "height"), size.split("x")):
+        text = re.sub(rf"(?m)^{key}\s*=.*", f"{key}={int(n)}", text, count=1)
+    open(copy, "w").write(text)
+    for end in (".weights", ".names"):
+        shutil.copy(model[:-4] + end, copy[:-4] + end)
+    return copy
+
+
+def union(found):
+    """Of what a model sees at several sizes the best-scored box of each thing."""
+    out = []
+    for one in sorted((f for each in found for f in each), key=lambda f: -f[1]):
+        if all(o[0] != one[0] or overlap(o[2], one[2]) < 0.5 for o in out):
+            out.append(one)
+    return out
+
+
+def said(path):
+    """What another detector wrote: class, score, box from the top left."""
+    if not os.path.exists(path):
+        return []
+    rows = [[float(v) for v in line.split()] for line in open(path)]
+    return [(int(c), s, [x - w / 2, y - h / 2, w, h]) for c, x, y, w, h, s in rows]
+
+
 def main():
     a = argparse.ArgumentParser(description="label pictures with stronger models")
     a.add_argument("--tool", default="cb-detect")
@@ -78,6 +113,8 @@ def main():
     a.add_argument("--sure", type=float, default=0.4)
     a.add_argument("--doubt", type=float, default=0.12)
     a.add_argument("--side", type=int, default=640)
+    a.add_argument("--sizes", help="WxH,... of the teachers' inputs; else their own")
+    a.add_argument("--opinion", action="append", default=[], metavar="PLACE")
     a.add_argument("--labels", default="labels", help="folder in the place of images to write to")
     a.add_argument("folders", nargs="+")
     o = a.parse_args()
@@ -90,6 +127,8 @@ def main():
             for n in part.partition(":")[0].split("+"):
                 rename[n] = part.partition(":")[2]
         teachers.append((model, rename))
+    inputs = tempfile.TemporaryDirectory()
+    atsize = {m: [resized(m, inputs.name, s) for s in o.sizes.split(",")] if o.sizes else [m] for m, _ in teachers}
     files = [p for f in o.folders for p in data.pictures_in(f) if "/images/" in p]
     boxes = 0
     for at in range(0, len(files), 200):
@@ -107,9 +146,14 @@ def main():
             theirs = {n.strip() for n in open(model[:-4] + ".names")}
             for flip, set_ in ((False, jpegs), (True, mirrored)):
                 known.append({ours.index(v) for k, v in rename.items() if k in theirs and v in ours})
-                for i, found in enumerate(detect(o.tool, model, set_, 0.1)):
+                each = [detect(o.tool, m, set_, 0.1) for m in atsize[model]]
+                for i, found in enumerate(map(union, zip(*each))):
                     opinions[i].append([(ours.index(rename[c]), s, [1 - b[0] - b[2] if flip else b[0], *b[1:]])
                                         for c, s, b in found if rename.get(c) in ours])
+        for place in o.opinion:
+            known.append(set(range(len(ours))))
+            for i, p in enumerate(names):
+                opinions[i].append(said(os.path.splitext(p.replace("/images/", f"/{place}/"))[0] + ".txt"))
         for p, op in zip(names, opinions):
             path = os.path.splitext(p.replace("/images/", f"/{o.labels}/"))[0] + ".txt"
             os.makedirs(os.path.dirname(path), exist_ok=True)

@@ -22,6 +22,8 @@ import torch.nn.functional as F
 import data
 from darknet import Net
 
+DOUBT = 0.2		# the boxes of what is not known well are not known well either
+
 
 def shape_iou(a, b):
     """Overlap of boxes that share a centre: (N, 2) against (M, 2)."""
@@ -48,7 +50,7 @@ def loss_of(net, heads, rows, w, h, o):
     """rows: (N, 7) picture, class, x, y, w, h, sureness. A box is learnt by every anchor whose
     shape overlaps its own by more than o.match, and by the best one in any case, in the cell
     where its centre is. Elsewhere objectness is to be 0, but where a prediction overlaps a box by
-    more than the layer's ignore_thresh it is left alone."""
+    more than the layer's ignore_thresh, or a box that is not to be learnt by DOUBT, it is left alone."""
     dev, n = heads[0].device, heads[0].shape[0]
     total = {"box": heads[0].new_zeros(()), "obj": heads[0].new_zeros(()), "class": heads[0].new_zeros(())}
     all_anchors = net.yolos[0].anchors.to(dev)
@@ -57,15 +59,16 @@ def loss_of(net, heads, rows, w, h, o):
     take = fits > o.match
     if len(learn):
         take[torch.arange(len(learn), device=dev), fits.argmax(1)] = True
-    # boxes of each picture, padded, to hold every prediction against
+    # boxes of each picture, padded, to hold every prediction against; and how much of an overlap leaves it alone
     most = int(rows[:, 0].long().bincount(minlength=n).max()) if len(rows) else 0
-    near = rows.new_zeros((n, max(1, most), 4))
+    near, doubt = rows.new_zeros((n, max(1, most), 4)), torch.zeros((n, max(1, most)), dtype=torch.bool, device=dev)
     if len(rows):
         order = torch.argsort(rows[:, 0], stable=True)
         count = rows[:, 0].long().bincount(minlength=n)
         start = torch.cumsum(count, 0) - count
         r = rows[order]
-        near[r[:, 0].long(), torch.arange(len(r), device=dev) - start[r[:, 0].long()]] = r[:, 2:6]
+        at = r[:, 0].long(), torch.arange(len(r), device=dev) - start[r[:, 0].long()]
+        near[at], doubt[at] = r[:, 2:6], r[:, 6] <= 0
     for y, raw in zip(net.yolos, heads):
         box, logit = y.boxes(raw, w, h)
         b, a, gh, gw, _ = box.shape
@@ -73,8 +76,9 @@ def loss_of(net, heads, rows, w, h, o):
         with torch.no_grad():
             flat = box.detach().view(b, -1, 1, 4)
             weight = torch.ones_like(want)
-            best = torch.cat([box_iou(flat, near[:, k:k + 1, None].transpose(1, 2)) for k in range(near.shape[1])], 2).amax(2)
-            weight[best.view_as(want) > y.ignore] = 0
+            each = torch.cat([box_iou(flat, near[:, k:k + 1, None].transpose(1, 2)) for k in range(near.shape[1])], 2)
+            least = torch.where(doubt, torch.tensor(min(DOUBT, y.ignore), device=dev), torch.tensor(y.ignore, device=dev))
+            weight[(each > least[:, None]).any(2).view_as(want)] = 0
         for j, anchor in enumerate(y.mask):
             t = learn[take[:, anchor]] if len(learn) else learn
             if not len(t):
@@ -206,7 +210,7 @@ def options():
     a.add_argument("--turn", type=float, default=0, help="degrees")
     a.add_argument("--flip", type=float, default=0.5)
     a.add_argument("--colour", type=float, default=1.0)
-    a.add_argument("--least", type=float, default=3, help="pixels: smaller boxes are left out")
+    a.add_argument("--least", type=float, default=3, help="pixels: smaller boxes are not learnt")
     a.add_argument("--share", type=float, default=0.4, help="of a box that must be seen for it to be learnt")
     a.add_argument("--every", type=int, default=50, help="steps between lines")
     return a.parse_args()

@@ -69,6 +69,27 @@ exits 0 $py "$train/data.py" pack set.pack --names net.names set
 ok 'YOLO and VOC labels are read' 'grep -q "12 pictures, 12 boxes" out'
 exits 0 $py "$train/data.py" pack none.pack --names net.names --drop-like set/images set
 ok 'what is in the test set is left out' 'grep -q "0 pictures, 0 boxes.*12 like a test picture" out'
+exits 0 $py "$train/data.py" pack moved.pack --names net.names --edges 0.5,0,0,-0.25 set
+ok 'edges of boxes are moved' '$py -c "
+import numpy
+a, b = (numpy.load(n + \".pack.npz\")[\"rows\"] for n in (\"set\", \"moved\"))
+assert numpy.allclose(b[:, 3:5], a[:, 3:5] * [1.5, 0.75]) and numpy.allclose(b[:, 1:3], a[:, 1:3] - a[:, 3:5] * [0.25, 0.125])"'
+ok 'what half overlaps a doubtful box is left alone, what overlaps a sure one so is not' '$py - "$train" net.cfg <<EOF
+import sys, types
+sys.path.insert(0, sys.argv[1])
+import torch
+from darknet import Net
+from train import loss_of
+net = Net(sys.argv[2])
+o = types.SimpleNamespace(match=0.4, smooth=0.0, focal=0.0)
+for sure, taught in ((0.0, False), (1.0, True)):
+    head = torch.zeros(1, 14, 8, 12, requires_grad=True)
+    # the second anchor in this cell is 20x16 at (44, 28); the box is three times as large, and in another cell
+    rows = torch.tensor([[0, 0, 52 / 96, 28 / 64, 40 / 96, 24 / 64, sure]])
+    loss_of(net, [head], rows, 96, 64, o)["obj"].backward()
+    assert bool(head.grad[0, 7 + 4, 3, 5] != 0) is taught
+    assert head.grad[0, 7 + 4, 0, 0] != 0
+EOF'
 exits 0 $py "$train/train.py" net.cfg net set.pack --anchors 2
 ok 'anchors are fitted' 'grep -q "^anchors=[0-9]*,[0-9]*, [0-9]*,[0-9]* # mean overlap [01]\.[0-9]*$" out'
 exits 0 $py "$train/train.py" net.cfg net set.pack --steps 40 --every 10 --batch 8 --rate 0.01
@@ -100,6 +121,16 @@ else
 	ok 'it is quantised' '[ "$st" -eq 0 ] && grep -q "\"int8\":" out'
 	exits 0 sh -c 'cb-detect -m net8.cbm <set.cbf'
 fi
+
+# teachers at two sizes, and what another detector said
+mkdir -p more/images more/said
+$py -c 'import cv2, numpy; cv2.imwrite("more/images/a.png", numpy.full((80, 120, 3), 90, "uint8"))'
+echo '1 0.75 0.25 0.5 0.5 0.9' >more/said/a.txt
+exits 0 $py "$train/label.py" --names net.names --teacher net.cfg --sizes 96x64,192x128 --opinion said --sure 0.29 more
+ok 'another detector is heard' 'grep -qx "1 0.75000 0.25000 0.50000 0.50000 1" more/labels/a.txt'
+exits 0 $py "$train/label.py" --names net.names --teacher net.cfg --opinion said --opinion none --sure 0.29 more
+ok 'one that says nothing counts' 'grep -qx "1 0.75000 0.25000 0.50000 0.50000 0" more/labels/a.txt'
+
 sed 's/^activation=mish/activation=cubist/' net.cfg >odd.cfg
 exits 1 $py "$train/train.py" odd.cfg odd set.pack
 ok 'what cannot be trained is said' '[ "$(cat err)" = "train.py: odd.cfg: layer 1: [convolutional] with activation=cubist cannot be trained" ]'
