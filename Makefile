@@ -34,6 +34,7 @@ cb-detect_LIBS := cli detect nn media wire crypto base
 cb-draw_LIBS   := cli draw media wire crypto base
 cb-model_LIBS  := cli detect nn media wire crypto base
 cb-alert_LIBS  := cli alert conf wire crypto base
+cb-sign_LIBS   := cli sign log wire crypto base
 cb-track_LIBS  := cli track conf wire crypto base
 cb-export_LIBS := cli export log store wire crypto base
 cb-audit_LIBS  := cli log wire crypto base

@@ -54,6 +54,7 @@ about() {
 	cb-draw) shows=binary ;;
 	cb-alert) args=--config=rules.yml reads=events ;;
 	cb-track) reads=events ;;
+	cb-sign) args='inspect --format=text key.pub' reads=nothing takes='encrypt -p nowhere' ;;
 	cb-export) args='store --camera=cam1 -o -' reads=nothing takes='nowhere -o none' shows=binary ;;
 	*) ok "$1: 0100-conformance.t knows how to run it" false; exit 99 ;;
 	esac
@@ -102,6 +103,7 @@ printf '{"specversion":"1.0","id":"i%s","source":"/s%s","type":"t%s","subject":"
 	cat foreign1.ndjson
 	printf '{"id\033]0;x\007%s":"\033[31m",\n\033]0;title\007\n%s\n' "$dirty" "$dirty"
 } >foreign.ndjson
+printf 'untrusted comment: k\nRWRP9K6XzhJsBHtqKHeoJAbFoE8wFP/bmXpXe4CfC6lw66pbXt799Ga1\n' >key.pub
 # one line of diagnosis that names the tool
 one_line() { [ "$(wc -l <err)" -eq 1 ] && grep -q "^$1: " err; }
 
@@ -297,6 +299,7 @@ for t in $TOOLS; do
 		cb-frame) set -- dump "$@" ;;
 		cb-query) set -- "$@" segments ;;
 		cb-store) set -- check "$@" ;;
+		cb-sign) set -- inspect "$@" ;;
 		cb-replay) set -- "$@" --camera=cam1 ;;
 		cb-export) set -- "$@" --camera=cam1 -o none ;;
 		cb-record) set -- "$@" --camera=cam1 ;;
