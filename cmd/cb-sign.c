@@ -63,7 +63,7 @@ static const struct argp_option options[] = {
 	{ "encryption", OPT_ENCRYPTION, NULL, 0, "keygen: a key to encrypt for (age), not to sign with", 0 },
 	{ "key", 'k', "KEYFILE", 0, "sign: the secret key; again for another signature", 0 },
 	{ "ssh", OPT_SSH, NULL, 0, "sign: SSH signatures, not those of minisign", 0 },
-	{ "namespace", OPT_NAMESPACE, "NAME", 0, "what an SSH signature is for (cb-evidence)", 0 },
+	{ "namespace", OPT_NAMESPACE, "TEXT", 0, "what an SSH signature is for (cb-evidence)", 0 },
 	{ "comment", OPT_COMMENT, "TEXT", 0, "sign: the trusted comment", 0 },
 	{ "add", OPT_ADD, NULL, 0, "sign: beside the signatures that are there", 0 },
 	{ "force", OPT_FORCE, NULL, 0, "write over files that are there", 0 },
@@ -77,7 +77,7 @@ static const struct argp_option options[] = {
 	{ "identity", 'i', "KEYFILE", 0, "decrypt: a secret key of age", 0 },
 	CB_CLI_PASS_OPTIONS,
 	{ "format", OPT_FORMAT, "TYPE", 0, "ndjson or text (text on a terminal)", 0 },
-	{ "signer", OPT_SIGNER, "NAME", 0, "inspect: the line of a public key for ssh's allowed_signers", 0 },
+	{ "signer", OPT_SIGNER, "TEXT", 0, "inspect: the line of a public key for ssh's allowed_signers", 0 },
 	{ 0 },
 };
 
