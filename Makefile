@@ -38,6 +38,7 @@ cb-sign_LIBS   := cli sign log wire crypto base
 cb-track_LIBS  := cli track conf wire crypto base
 cb-export_LIBS := cli export log store wire crypto base
 cb-audit_LIBS  := cli log wire crypto base
+cb-verify_LIBS := cli verify log store wire crypto base
 
 # programs that tools start, in libexec/: each in a process of its own for what it brings along
 HELPERS := $(if $(WITH_DARKNET),cb-darknet)
@@ -80,7 +81,7 @@ say  = $(if $(V),,@printf '  %-7s %s\n' $(1) '$(2)')
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check check-layers check-headers check-man check-completions check-needed \
+.PHONY: all static check check-layers check-headers check-man check-completions check-needed \
 	check-sbom check-unit check-tools completions sbom bench accuracy fuzz demo install uninstall \
 	dist clean help format-check golden FORCE
 all: $(TOOLS:%=$(O)/bin/%) $(HELPERS:%=$(O)/libexec/cb/%) $(O)/share/cb/models
@@ -124,6 +125,13 @@ $(O)/bin/$(1): $(O)/obj/cmd/$(1).o $$($(1)_LIBS:%=$(O)/lib/lib%.a)
 	$$(Q)mkdir -p $$(@D) && $$(link) $$(call extern,$$($(1)_LIBS)) $$(LDLIBS)
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
+
+# cb-verify as one file that needs no library, for those who only verify
+$(O)/static/cb-verify: $(O)/obj/cmd/cb-verify.o $(cb-verify_LIBS:%=$(O)/lib/lib%.a)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(filter-out -pie,$(link)) -static-pie -Wl,--gc-sections \
+		$(foreach l,$(cb-verify_LIBS),$(if $(filter crypto,$(l)),$(shell $(PKG_CONFIG) --libs --static $(crypto_PKGS))))
+static: $(O)/static/cb-verify
 
 define helper_rule
 $(O)/libexec/cb/$(1): $(O)/obj/libexec/$(1).o $$($(1)_LIBS:%=$(O)/lib/lib%.a)

@@ -10,7 +10,7 @@ T ?= $(wildcard tests/t/*.t)
 JOBS ?= 2
 
 # unit tests and fuzz targets link every layer, lowest last (or what unit_order names)
-all_layers := alert sign draw export detect track nn log store media conf wire crypto cli base
+all_layers := verify alert sign draw export detect track nn log store media conf wire crypto cli base
 unit_order ?= $(foreach l,$(filter-out cli,$(all_layers)),$(filter $(l),$(LIBS)))
 UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -58,6 +58,12 @@ $(nn_aids): $(O)/aid/nn-%: $(O)/obj/tests/nn/%.o $(O)/lib/libnn.a $(O)/lib/libwi
 $(O)/aid/nn-darknet: tests/nn/darknet.c $(O)/flags
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu17 -D_GNU_SOURCE -Wall -O1 -I/usr/lib/darknet/include -o $@ $< -ldl
+
+# changes byte after byte of evidence, and verifies it (2700-verify.t, make robustness)
+AIDS += $(O)/aid/flip $(if $(SANITIZE),,$(O)/static/cb-verify)
+$(O)/aid/flip: $(O)/obj/tests/verify/flip.o $(filter-out %/libcli.a,$(cb-verify_LIBS:%=$(O)/lib/lib%.a))
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(link) $(call extern,crypto) $(LDLIBS)
 
 $(O)/bench/json: LDLIBS += -ljson-c
 $(O)/bench/%: $(O)/obj/tests/bench/%.o $(unit_order:%=$(O)/lib/lib%.a)
@@ -177,6 +183,7 @@ format-check:
 
 help:
 	@echo 'make               build the tools into $(O)/bin'
+	@echo 'make static        cb-verify as one file without libraries, $(O)/static/cb-verify'
 	@echo 'make demo          record a real clip, find people in it, alert; results under demo/'
 	@echo 'make check         every test (installs what is missing: scripts/deps)'
 	@echo 'make install       into DESTDIR and PREFIX ($(PREFIX)); make uninstall takes it away'

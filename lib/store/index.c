@@ -20,7 +20,8 @@
 #define MAP_MAX (UINT64_C(4) << 30)
 #define VALUE_LEN 168
 
-struct cb_index {
+struct index {
+	struct cb_index public;
 	MDB_env *env;
 	MDB_txn *txn;
 	MDB_dbi dbi;
@@ -103,9 +104,25 @@ static bool digest_file(int dir, const char *name, char hex[static CB_SHA256_HEX
 	return n == 0;
 }
 
+static bool find(const struct cb_index *public, struct cb_segment *g, const struct stat *st)
+{
+	const struct index *x = (const struct index *)public;
+	char key[128];
+	MDB_val k = { (size_t)key_of(key, g), key }, v;
+	uint8_t now[VALUE_LEN];
+
+	if (mdb_get(x->txn, x->dbi, &k, &v) || v.mv_size != VALUE_LEN)
+		return false;
+	put(now, g, st);
+	if (memcmp(now, v.mv_data, 40) != 0)
+		return false;
+	get(g, v.mv_data);
+	return true;
+}
+
 struct cb_index *cb_index_open(const struct cb_store *s)
 {
-	struct cb_index *x = NULL;
+	struct index *x = NULL;
 	char hex[CB_SHA256_HEX], want[128], path[64], *text = NULL;
 	int dir = openat(s->fd, "index", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), rc;
 	size_t len;
@@ -120,6 +137,7 @@ struct cb_index *cb_index_open(const struct cb_store *s)
 	x = calloc(1, sizeof(*x));
 	if (!x)
 		goto out;
+	x->public.get = find;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/segments.mdb", dir);
 	rc = mdb_env_create(&x->env);
 	if (!rc)
@@ -129,32 +147,19 @@ struct cb_index *cb_index_open(const struct cb_store *s)
 	if (!rc)
 		rc = mdb_dbi_open(x->txn, NULL, 0, &x->dbi);
 	if (rc) {
-		cb_index_close(x);
+		cb_index_close(&x->public);
 		x = NULL;
 	}
 out:
 	free(text);
 	close(dir);
-	return x;
+	return x ? &x->public : NULL;
 }
 
-bool cb_index_get(const struct cb_index *x, struct cb_segment *g, const struct stat *st)
+void cb_index_close(struct cb_index *public)
 {
-	char key[128];
-	MDB_val k = { (size_t)key_of(key, g), key }, v;
-	uint8_t now[VALUE_LEN];
+	struct index *x = (struct index *)public;
 
-	if (mdb_get(x->txn, x->dbi, &k, &v) || v.mv_size != VALUE_LEN)
-		return false;
-	put(now, g, st);
-	if (memcmp(now, v.mv_data, 40) != 0)
-		return false;
-	get(g, v.mv_data);
-	return true;
-}
-
-void cb_index_close(struct cb_index *x)
-{
 	if (!x)
 		return;
 	if (x->txn)

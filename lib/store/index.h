@@ -11,12 +11,14 @@
 #include "base/err.h"
 #include "store/store.h"
 
-struct cb_index;
+/* Fill a sealed segment from its entry, if the manifest is the file that was indexed. Called
+ * through the object, so that a program that opens no index is linked without LMDB. */
+struct cb_index {
+	bool (*get)(const struct cb_index *x, struct cb_segment *g, const struct stat *manifest);
+};
 /* NULL where there is none, it is damaged, or of another version. Its bytes are checked
  * against a digest before LMDB sees them. */
 struct cb_index *cb_index_open(const struct cb_store *s);
-/* Fill a sealed segment from its entry, if the manifest is the file that was indexed. */
-bool cb_index_get(const struct cb_index *x, struct cb_segment *g, const struct stat *manifest);
 void cb_index_close(struct cb_index *x);
 
 /* Build it anew and put it in the place of the old one. */

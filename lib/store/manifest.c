@@ -169,6 +169,12 @@ static bool hex_id(char *out, size_t cap, const char *s)
 	return true;
 }
 
+/* In its one form: what is written otherwise was changed, and a digest cannot vouch for itself. */
+static bool digest(uint8_t out[static CB_SHA256_LEN], const char *s)
+{
+	return strlen(s) == 64 && strspn(s, "0123456789abcdef") == 64 && cb_unhex(out, CB_SHA256_LEN, s);
+}
+
 static bool word(char *out, size_t cap, const char *s)
 {
 	size_t n = 0;
@@ -198,8 +204,8 @@ static const char *parse_fragment(struct cb_manifest *m, const struct words *w)
 
 	if (w->n != 10 || !u32(w->w[0], UINT32_MAX, &f.number) ||
 	    !cb_parse_u64(w->w[1], 0, INT64_MAX, &f.offset) ||
-	    !cb_parse_u64(w->w[2], 1, CB_FRAGMENT_MAX, &f.length) || strlen(w->w[3]) != 64 ||
-	    !cb_unhex(f.sha256, CB_SHA256_LEN, w->w[3]) || !num_or_none(w->w[4], &f.pts) ||
+	    !cb_parse_u64(w->w[2], 1, CB_FRAGMENT_MAX, &f.length) ||
+	    !digest(f.sha256, w->w[3]) || !num_or_none(w->w[4], &f.pts) ||
 	    !num(w->w[5], &f.duration) || f.duration < 0 || !num(w->w[6], &f.wall_ns) ||
 	    !u32(w->w[8], UINT32_MAX, &f.packets) || !num(w->w[9], &f.wall_to_ns))
 		return "not a fragment";
@@ -365,8 +371,7 @@ int cb_manifest_parse(struct cb_manifest *ret, const char *text, size_t len, str
 			struct cb_sha256 h;
 			uint8_t sum[CB_SHA256_LEN];
 
-			if (w.n != 2 || strcmp(w.w[0], "digest") != 0 || strlen(w.w[1]) != 64 ||
-			    !cb_unhex(m.digest, CB_SHA256_LEN, w.w[1])) {
+			if (w.n != 2 || strcmp(w.w[0], "digest") != 0 || !digest(m.digest, w.w[1])) {
 				why = "not a digest";
 			} else {
 				cb_sha256_init(&h);
@@ -436,8 +441,7 @@ bool cb_manifest_peek(struct cb_manifest *ret, const char *head, size_t head_len
 	pos = (size_t)(at - tail);
 	if (!next_line(tail, tail_len, &pos, buf, &why) || !split(&w, buf) || !parse_end(&m.end, &w) ||
 	    !next_line(tail, tail_len, &pos, buf, &why) || !split(&w, buf) || w.n != 2 ||
-	    strcmp(w.w[0], "digest") != 0 || strlen(w.w[1]) != 64 ||
-	    !cb_unhex(m.digest, CB_SHA256_LEN, w.w[1]) || pos != tail_len)
+	    strcmp(w.w[0], "digest") != 0 || !digest(m.digest, w.w[1]) || pos != tail_len)
 		return false;
 	m.ended = true;
 	*ret = m;

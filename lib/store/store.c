@@ -509,7 +509,7 @@ static int load_day(const struct cb_store *s, const char *camera, const char *da
 			} else if (st.st_size == 0 && !mp4 && !part) {
 				g.state = CB_SEGMENT_OPEN;	/* what a recorder makes first */
 			} else if (!(g.state == CB_SEGMENT_SEALED && index &&
-				     cb_index_get(index, &g, &st))) {
+				     index->get(index, &g, &st))) {
 				enum cb_segment_state was = g.state;
 
 				load(&g, dir, fd, &st);

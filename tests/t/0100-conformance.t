@@ -55,6 +55,7 @@ about() {
 	cb-alert) args=--config=rules.yml reads=events ;;
 	cb-track) reads=events ;;
 	cb-sign) args='inspect --format=text key.pub' reads=nothing takes='encrypt -p nowhere' ;;
+	cb-verify) args='--format=text store' reads=nothing takes=nowhere ;;
 	cb-export) args='store --camera=cam1 -o -' reads=nothing takes='nowhere -o none' shows=binary ;;
 	*) ok "$1: 0100-conformance.t knows how to run it" false; exit 99 ;;
 	esac

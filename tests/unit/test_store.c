@@ -190,6 +190,9 @@ static void manifest_refusals(void)
 		"line 10: the end line's totals are not those of the lines before");
 	refused(HEAD LINE0 LINE1 "end END 1 2 150 0 0 0 0\n", "line 10: not an end line");
 	refused(HEAD LINE0 LINE1 "end end 1 2 150 0 0 0 0\n" LINE1, "line 11: not a digest");
+	/* the digest's line is the one that no digest covers: it has one form */
+	refused(HEAD LINE0 LINE1 "end end 1 2 150 0 0 0 0\ndigest "
+		"E3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n", "line 11: not a digest");
 	refused(HEAD LINE0 LINE1 "end end 1 2 150 0 0 0 0\ndigest " SUM "\n" LINE1,
 		"line 12: a line after the digest");
 	OK(parse(&m, HEAD LINE0 LINE1 "end end 1 2 150 0 0 0 0\ndigest " SUM "\n") == 0 && m.ended &&

@@ -1,0 +1,728 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bundles (cb-bundle(5)): the list and who signed it, every file against the list, every clip
+ * against its manifest, every manifest against the log. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "base/stop.h"
+#include "store/manifest.h"
+#include "verify/members.h"
+#include "verify/signature.h"
+#include "verify/verify.h"
+#include "wire/json.h"
+
+#define LIST "SHA256SUMS"
+#define LIST_MAX (16u << 20)
+#define BLOCK (256u << 10)
+
+struct listed {
+	const char *name;		/* in the list's text */
+	uint8_t sha256[CB_SHA256_LEN];
+	bool seen;
+};
+
+struct run {
+	const struct cb_verify *v;
+	struct cb_verified *r;
+	struct cb_members m;
+	struct cb_err *err;
+	char *text;			/* of the list */
+	struct listed *list;
+	size_t n;
+	uint8_t *buf;
+	struct cb_json *json;
+	struct cb_trust own;		/* what came with the bundle, believed only where said */
+	bool signed_;			/* by enough keys that are believed */
+	bool told;			/* that nobody's log key was given */
+	int64_t from_ns, to_ns;		/* of all clips */
+};
+
+__attribute__((format(printf, 3, 4)))
+static int found(struct run *x, struct cb_finding *f, const char *fmt, ...)
+{
+	char text[600];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return cb_verify_found(x->v, x->r, f, x->err, "%s", text);
+}
+
+/* About a file as a whole. */
+static int about(struct run *x, enum cb_found kind, const char *code, const char *path, const char *text)
+{
+	struct cb_finding f = CB_FINDING_NONE;
+
+	f.kind = kind;
+	f.code = code;
+	f.path = path;
+	return found(x, &f, "%s", text);
+}
+
+static int hostile(void *ctx, const char *name, int64_t byte, const char *text, struct cb_err *err)
+{
+	struct run *x = ctx;
+	struct cb_finding f = CB_FINDING_NONE;
+
+	(void)err;
+	f.kind = CB_FOUND_FALSE;
+	f.code = "bundle-hostile";
+	f.path = *name ? name : NULL;
+	f.byte = byte;
+	return found(x, &f, "%s", text);
+}
+
+/* A member's text; *ret stays NULL where it cannot be had, which is found. */
+static int load(struct run *x, const struct cb_member *f, size_t max, char **ret, size_t *ret_len)
+{
+	struct cb_err why = CB_ERR_INIT;
+
+	*ret = NULL;
+	if (cb_member_load(&x->m, f, max, ret, ret_len, &why) == 0)
+		return 0;
+	if (why.code != CB_E_DATA && why.code != CB_E_NOINPUT) {
+		*x->err = why;
+		return -1;
+	}
+	return about(x, CB_FOUND_FALSE, "file-damaged", f->name, why.msg);
+}
+
+/* --- the list ------------------------------------------------------------------------------------ */
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct listed *)a)->name, ((const struct listed *)b)->name);
+}
+
+/* "64 hexadecimal digits, two blanks, a name" a line, as sha256sum writes it. */
+static int parse_list(struct run *x, size_t len)
+{
+	struct cb_finding f = CB_FINDING_NONE;
+	size_t lines = 0;
+
+	f.kind = CB_FOUND_FALSE;
+	f.code = "list-damaged";
+	f.path = LIST;
+	for (size_t i = 0; i < len; i++)
+		lines += x->text[i] == '\n';
+	x->list = calloc(lines ? lines : 1, sizeof(*x->list));
+	if (!x->list)
+		return cb_err_nomem(x->err);
+	for (char *p = x->text, *end = p + len, *lf; p < end; p = lf + 1) {
+		struct listed *l = &x->list[x->n];
+
+		lf = memchr(p, '\n', (size_t)(end - p));
+		f.byte = p - x->text;
+		if (!lf || lf - p < 67 || memchr(p, '\0', (size_t)(lf - p)) || p[64] != ' ' || p[65] != ' ' ||
+		    strspn(p, "0123456789abcdef") != 64 || !cb_unhex(l->sha256, CB_SHA256_LEN, p)) {
+			if (found(x, &f, "line %zu is not a digest and a name", x->n + 1) < 0)
+				return -1;
+			if (!lf)
+				break;
+			continue;
+		}
+		*lf = '\0';
+		l->name = p + 66;
+		x->n++;
+	}
+	qsort(x->list, x->n, sizeof(*x->list), by_name);
+	for (size_t i = 1; i < x->n; i++)
+		if (strcmp(x->list[i].name, x->list[i - 1].name) == 0) {
+			f.byte = x->list[i].name - x->text - 66;
+			if (found(x, &f, "%s stands in it twice", x->list[i].name) < 0)
+				return -1;
+		}
+	return 0;
+}
+
+static struct listed *listed(struct run *x, const char *name)
+{
+	struct listed key = { .name = name };
+
+	return x->n ? bsearch(&key, x->list, x->n, sizeof(*x->list), by_name) : NULL;
+}
+
+/* "SHA256SUMS.minisig", "SHA256SUMS.2.sig": signatures are in no list. */
+static bool is_signature(const char *name)
+{
+	const char *p = name + strlen(LIST);
+
+	if (strncmp(name, LIST ".", strlen(LIST) + 1) != 0)
+		return false;
+	p++;
+	if (*p >= '1' && *p <= '9') {
+		p += strspn(p, "0123456789");
+		if (*p++ != '.')
+			return false;
+	}
+	return strcmp(p, "minisig") == 0 || strcmp(p, "sig") == 0;
+}
+
+static bool under(const char *name, const char *dir, const char *suffix)
+{
+	size_t n = strlen(name), k = strlen(suffix), d = strlen(dir);
+
+	return n > d + k && strncmp(name, dir, d) == 0 && !strchr(name + d, '/') && strcmp(name + n - k, suffix) == 0;
+}
+
+/* Keys that lie in the bundle: to be able to say so. */
+static int own_keys(struct run *x)
+{
+	struct cb_policy *policy = NULL;
+	char *text;
+	size_t len;
+
+	for (size_t i = 0; i < x->m.n; i++) {
+		const struct cb_member *f = &x->m.v[i];
+		bool vkey = under(f->name, "keys/", ".vkey"), is_policy = strcmp(f->name, "policy") == 0;
+
+		if (!vkey && !is_policy && !under(f->name, "keys/", ".pub") && strcmp(f->name, "keys/allowed_signers") != 0)
+			continue;
+		if (load(x, f, CB_TRUST_FILE_MAX, &text, &len) < 0)
+			return -1;
+		if (!text)
+			continue;
+		if (vkey)
+			cb_trust_add_log_text(&x->own, text, len, NULL);
+		else if (!is_policy)
+			cb_trust_add_text(&x->own, f->name, text, len, NULL);
+		else if (cb_policy_parse(&policy, text, len, NULL) == 0) {
+			cb_policy_free(x->own.policy);
+			x->own.policy = policy;
+			policy = NULL;
+		}
+		free(text);
+	}
+	return 0;
+}
+
+static int signatures(struct run *x, size_t len)
+{
+	struct cb_verify_signers s = { .n = 0 };
+	struct cb_verify_digests d;
+	bool any = false;
+	char *text;
+	size_t n;
+	int k;
+
+	cb_verify_digests(&d, x->text, len);
+	for (size_t i = 0; i < x->m.n; i++) {
+		const struct cb_member *f = &x->m.v[i];
+
+		if (!is_signature(f->name))
+			continue;
+		if (load(x, f, CB_VERIFY_SIG_MAX, &text, &n) < 0)
+			return -1;
+		if (!text)
+			continue;
+		any = true;
+		x->r->files++;
+		k = cb_verify_signature(x->v, x->r, f->name, text, n, &d, &x->own, &s, x->err);
+		free(text);
+		if (k < 0)
+			return -1;
+	}
+	x->signed_ = s.n >= x->v->trust->need;
+	return cb_verify_signed(x->v, x->r, LIST, any, &s, x->err);
+}
+
+/* --- files --------------------------------------------------------------------------------------- */
+
+/* A clip: the init segment of its manifest and a run of its fragments. */
+struct clip {
+	const struct cb_manifest *m;
+	size_t first;		/* the first of them */
+};
+
+/* Is there a run of fragments from i on that is so long? */
+static bool fits(const struct cb_manifest *m, size_t i, uint64_t bytes)
+{
+	uint64_t end = m->frag[i].offset + bytes;
+
+	for (; i < m->n && m->frag[i].offset + m->frag[i].length <= end; i++)
+		if (m->frag[i].offset + m->frag[i].length == end)
+			return true;
+	return false;
+}
+
+/* Which fragment a clip begins with: the one that its packet table says (byte 28 of a fragment,
+ * cb-store(5)) where the length agrees, else the only one that the length allows, else that. */
+static int find_first(struct run *x, const struct cb_member *f, const struct cb_manifest *m, size_t *ret)
+{
+	struct cb_member_reader r;
+	struct cb_err why = CB_ERR_INIT;
+	uint64_t skip = m->frag[0].length, bytes = f->size - skip;
+	size_t only = 0, ways = 0, said = 0;
+	uint8_t number[4];
+
+	if (f->size >= skip + 32) {
+		if (cb_member_open(&r, &x->m, f, &why) < 0) {
+			*x->err = why;
+			return -1;
+		}
+		r.at += skip + 28;
+		r.left -= skip + 28;
+		if (cb_member_read(&r, number, 4, &why) == 0)
+			said = cb_le32(number);
+		cb_member_close(&r);
+	}
+	if (said && said < m->n && fits(m, said, bytes)) {
+		*ret = said;
+		return 0;
+	}
+	for (size_t i = 1; i < m->n; i++)
+		if (fits(m, i, bytes)) {
+			only = i;
+			ways++;
+		}
+	*ret = ways == 1 ? only : said && said < m->n ? said : ways ? only : 1;
+	return 0;
+}
+
+static struct cb_finding at_fragment(const struct run *x, const struct cb_member *f, const struct cb_manifest *m,
+				     size_t i, uint64_t byte)
+{
+	struct cb_finding at = CB_FINDING_NONE;
+
+	(void)x;
+	at.kind = CB_FOUND_FALSE;
+	at.code = "fragment-changed";
+	at.path = f->name;
+	at.camera = m->camera;
+	at.byte = (int64_t)byte;
+	at.fragment = (int64_t)i;
+	if (i) {
+		at.from_ns = m->frag[i].wall_ns;
+		at.to_ns = m->frag[i].wall_to_ns;
+	}
+	return at;
+}
+
+/* Read n bytes of r into both digests. */
+static int hash(struct run *x, struct cb_member_reader *r, uint64_t n, struct cb_sha256 *whole, struct cb_sha256 *part)
+{
+	while (n) {
+		size_t k = n < BLOCK ? (size_t)n : BLOCK;
+
+		if (cb_stop_wanted())
+			return cb_err_set(x->err, CB_E_TEMP, "stopped");
+		if (cb_member_read(r, x->buf, k, x->err) < 0)
+			return -1;
+		cb_sha256_update(whole, x->buf, k);
+		if (part)
+			cb_sha256_update(part, x->buf, k);
+		x->r->bytes += k;
+		n -= k;
+	}
+	return 0;
+}
+
+/* Fragment after fragment; whole hashes all of it. */
+static int clip(struct run *x, const struct cb_member *f, const struct cb_manifest *m, struct cb_member_reader *r,
+		struct cb_sha256 *whole)
+{
+	struct cb_finding at;
+	struct cb_sha256 h;
+	uint8_t sum[CB_SHA256_LEN];
+	uint64_t byte = 0;
+	size_t i = 0, first = 0;
+
+	if (f->size > m->frag[0].length && find_first(x, f, m, &first) < 0)
+		return -1;
+	cb_sha256_init(&h);
+	while (byte < f->size && i < m->n) {
+		uint64_t n = m->frag[i].length;
+
+		if (n > f->size - byte) {
+			at = at_fragment(x, f, m, i, f->size);
+			at.code = "segment-short";
+			return hash(x, r, f->size - byte, whole, NULL) < 0 ? -1 :
+			       found(x, &at, "the clip ends in fragment %zu", i);
+		}
+		if (hash(x, r, n, whole, &h) < 0)
+			return -1;
+		cb_sha256_final(&h, sum);
+		if (memcmp(sum, m->frag[i].sha256, sizeof(sum)) != 0) {
+			at = at_fragment(x, f, m, i, byte);
+			if (found(x, &at, "%s %zu: not the bytes that were recorded", i ? "fragment" :
+				  "init segment, line", i) < 0)
+				return -1;
+		}
+		if (i) {
+			x->r->fragments++;
+			if (x->from_ns == INT64_MIN || m->frag[i].wall_ns < x->from_ns)
+				x->from_ns = m->frag[i].wall_ns;
+			if (x->to_ns == INT64_MIN || m->frag[i].wall_to_ns > x->to_ns)
+				x->to_ns = m->frag[i].wall_to_ns;
+		}
+		byte += n;
+		i = i ? i + 1 : first;
+		if (!i)
+			break;
+	}
+	if (byte < f->size) {
+		at = at_fragment(x, f, m, 0, byte);
+		at.fragment = -1;
+		at.code = "segment-longer";
+		return hash(x, r, f->size - byte, whole, NULL) < 0 ? -1 :
+		       found(x, &at, "the clip goes on behind the last fragment of its manifest");
+	}
+	if (i <= 1 && first == 0) {
+		at = at_fragment(x, f, m, 0, byte);
+		at.fragment = -1;
+		at.code = "segment-short";
+		return found(x, &at, "the clip has no fragment");
+	}
+	return 0;
+}
+
+static int one_file(struct run *x, const struct cb_member *f, const struct cb_manifest *m)
+{
+	struct listed *l = listed(x, f->name);
+	struct cb_member_reader r;
+	struct cb_err why = CB_ERR_INIT;
+	struct cb_sha256 whole;
+	uint8_t sum[CB_SHA256_LEN];
+	int k;
+
+	x->r->files++;
+	if (!l && about(x, CB_FOUND_FALSE, "file-unlisted", f->name, "it is not in " LIST ", so nobody vouches for it") < 0)
+		return -1;
+	if (l)
+		l->seen = true;
+	if (cb_member_open(&r, &x->m, f, &why) < 0) {
+		if (why.code != CB_E_DATA && why.code != CB_E_NOINPUT) {
+			*x->err = why;
+			return -1;
+		}
+		return about(x, CB_FOUND_FALSE, "file-damaged", f->name, why.msg);
+	}
+	cb_sha256_init(&whole);
+	k = m ? clip(x, f, m, &r, &whole) : hash(x, &r, f->size, &whole, NULL);
+	cb_member_close(&r);
+	if (k < 0) {
+		if (x->err->code != CB_E_DATA)
+			return -1;
+		why = *x->err;
+		*x->err = (struct cb_err)CB_ERR_INIT;
+		return about(x, CB_FOUND_FALSE, "file-damaged", f->name, why.msg);
+	}
+	cb_sha256_final(&whole, sum);
+	return l && memcmp(sum, l->sha256, sizeof(sum)) != 0 ?
+	       about(x, CB_FOUND_FALSE, "file-changed", f->name, "its digest is not the one in " LIST) : 0;
+}
+
+/* --- segments ------------------------------------------------------------------------------------ */
+
+/* Does the entry speak of this manifest? */
+static bool speaks_of(struct run *x, const char *entry, size_t n, const struct cb_manifest *m)
+{
+	char hex[CB_SHA256_HEX], said[CB_SHA256_HEX], camera[CB_NAME_MAX + 1];
+	uint32_t t, data;
+
+	cb_hex(hex, m->digest, CB_SHA256_LEN);
+	if (cb_json_parse(x->json, entry, n, NULL) < 0 || (t = cb_json_get(x->json, 0, "type")) == CB_JSON_NONE ||
+	    !cb_json_eq(x->json, t, "cb.segment.closed") || (data = cb_json_get(x->json, 0, "data")) == CB_JSON_NONE ||
+	    (t = cb_json_get(x->json, data, "manifest_sha256")) == CB_JSON_NONE ||
+	    cb_json_str(x->json, t, said, sizeof(said)) < 0 || strcmp(hex, said) != 0)
+		return false;
+	t = cb_json_get(x->json, 0, "subject");
+	return t != CB_JSON_NONE && cb_json_str(x->json, t, camera, sizeof(camera)) == 0 &&
+	       strcmp(camera, m->camera) == 0;
+}
+
+/* A checkpoint that the verifier has kept: is the proof's the same where they are of one size? */
+static int kept(struct run *x, struct cb_finding *f, const struct cb_checkpoint *c)
+{
+	struct cb_note *n = malloc(sizeof(*n));
+	struct cb_checkpoint k;
+	int ret = 0;
+
+	if (!n)
+		return cb_err_nomem(x->err);
+	for (size_t i = 0; i < x->v->n_older && ret == 0; i++) {
+		const struct cb_log_older *o = &x->v->older[i];
+
+		if (cb_note_parse(n, o->text, o->len, NULL) < 0 || cb_checkpoint_parse(&k, n->text, n->text_len, NULL) < 0 ||
+		    strcmp(k.origin, c->origin) != 0 || k.size != c->size || memcmp(k.root, c->root, CB_HASH_LEN) == 0)
+			continue;
+		f->kind = CB_FOUND_FALSE;
+		f->code = "forked";
+		ret = found(x, f, "its proof is of another log than %s, of the same size", o->name);
+	}
+	free(n);
+	return ret;
+}
+
+static int proof(struct run *x, const struct cb_manifest *m, const char *manifest, const char *base)
+{
+	const struct cb_policy *policy = x->v->trust->policy ? x->v->trust->policy : x->own.policy;
+	struct cb_tlog_proof *p = malloc(sizeof(*p));
+	struct cb_finding f = CB_FINDING_NONE;
+	struct cb_err why = CB_ERR_INIT;
+	struct cb_policy_view view;
+	const struct cb_member *fe, *fp;
+	char *entry = NULL, *text = NULL, name_e[2 * CB_MEMBER_NAME], name_p[2 * CB_MEMBER_NAME];
+	uint8_t leaf[CB_HASH_LEN];
+	size_t n = 0, len = 0;
+	int ret = -1;
+
+	if (!p) {
+		cb_err_nomem(x->err);
+		goto out;
+	}
+	snprintf(name_e, sizeof(name_e), "proofs/%s.entry", base);
+	snprintf(name_p, sizeof(name_p), "proofs/%s.tlog-proof", base);
+	fe = cb_members_find(&x->m, name_e);
+	fp = cb_members_find(&x->m, name_p);
+	f.camera = m->camera;
+	f.from_ns = m->end.from_ns;
+	f.to_ns = m->end.to_ns;
+	f.path = name_p;
+	if (!fe || !fp) {
+		/* a signature that is believed is worth something, too, where nobody asks for a log */
+		f.kind = x->signed_ && !x->v->trust->policy ? CB_FOUND_NOTE : CB_FOUND_UNCHECKED;
+		f.path = manifest;
+		f.code = "segment-unproved";
+		ret = found(x, &f, "no log's proof came with this segment: who recorded it, and when, is not shown");
+		goto out;
+	}
+	if (load(x, fe, CB_LOG_ENTRY_MAX + 1, &entry, &n) < 0 || load(x, fp, CB_TLOG_PROOF_MAX, &text, &len) < 0)
+		goto out;
+	if (!entry || !text) {
+		ret = 0;
+		goto out;
+	}
+	f.kind = CB_FOUND_FALSE;
+	f.code = "proof-false";
+	n -= n && entry[n - 1] == '\n';
+	if (!speaks_of(x, entry, n, m)) {
+		f.path = name_e;
+		ret = found(x, &f, "it does not speak of this segment's manifest");
+		goto out;
+	}
+	if (cb_tlog_proof_parse(p, text, len, &why) < 0) {
+		ret = found(x, &f, "%s", why.msg);
+		goto out;
+	}
+	f.entry = p->index;
+	f.entry_end = p->index + 1;
+	cb_merkle_leaf(leaf, entry, n);
+	if (!policy) {
+		f.kind = CB_FOUND_UNCHECKED;
+		f.code = "nobody-trusted";
+		ret = x->told ? 0 : found(x, &f, "no key was given that says who may sign the log");
+		x->told = true;
+		goto out;
+	}
+	if (cb_tlog_proof_verify(p, policy, leaf, &view, &why) < 0) {
+		if (why.code != CB_E_NO && why.code != CB_E_DATA) {
+			*x->err = why;
+			goto out;
+		}
+		f.kind = why.code == CB_E_NO ? CB_FOUND_FALSE : CB_FOUND_UNCHECKED;
+		ret = found(x, &f, "%s", why.msg);
+		goto out;
+	}
+	if (kept(x, &f, &view.c) < 0)
+		goto out;
+	x->r->logged++;
+	x->r->entries++;
+	cb_verify_view(x->r, &view);
+	ret = 0;
+	if (!x->v->trust->policy && !x->told) {
+		x->told = true;
+		f = (struct cb_finding)CB_FINDING_NONE;
+		f.kind = x->signed_ ? CB_FOUND_NOTE : CB_FOUND_UNCHECKED;
+		f.code = "log-by-own-key";
+		ret = found(x, &f, x->signed_ ? "no log's key was given; the proofs hold by the one that came with the bundle, "
+			    "which whoever signed the bundle vouches for" : "no log's key was given; the proofs hold by "
+			    "one that came with the bundle, and anybody could have put it there");
+	}
+out:
+	free(p);
+	free(entry);
+	free(text);
+	return ret;
+}
+
+/* A manifest, its clip, its proof. base: "075442-0123456789ab". */
+static int segment(struct run *x, const struct cb_member *f, const char *base)
+{
+	char name[2 * CB_MEMBER_NAME], *text;
+	const struct cb_member *c;
+	struct cb_finding at = CB_FINDING_NONE;
+	struct cb_err why = CB_ERR_INIT;
+	struct cb_manifest m = { 0 };
+	size_t len;
+	int ret = -1;
+
+	if (load(x, f, CB_MANIFEST_MAX, &text, &len) < 0)
+		return -1;
+	if (!text)
+		return 0;
+	x->r->segments++;
+	snprintf(name, sizeof(name), "clip/%s.mp4", base);
+	c = cb_members_find(&x->m, name);
+	at.kind = CB_FOUND_FALSE;
+	at.code = "manifest-changed";
+	at.path = f->name;
+	if (cb_manifest_parse(&m, text, len, &why) < 0 || !m.n) {
+		at.byte = (int64_t)m.good;
+		if (found(x, &at, "%s", why.code ? why.msg : "it has no lines") < 0)
+			goto out;
+	} else if (m.ended && (!m.digest_ok || m.good != len)) {
+		at.byte = m.digest_ok ? (int64_t)m.good : -1;
+		if (found(x, &at, m.digest_ok ? "it goes on behind its digest" : "its digest is not that of its lines") < 0)
+			goto out;
+	} else if (strcmp(m.id, base + (strlen(base) > 7 ? 7 : 0)) != 0) {
+		at.code = "manifest-misplaced";
+		if (found(x, &at, "it is the manifest of segment %s", m.id) < 0)
+			goto out;
+	} else if (!m.ended) {
+		at.kind = CB_FOUND_UNCHECKED;
+		at.code = "segment-open";
+		if (found(x, &at, "the segment was still being recorded: nothing vouches for its manifest yet") < 0)
+			goto out;
+	} else if (proof(x, &m, f->name, base) < 0) {
+		goto out;
+	}
+	if (!c)
+		ret = about(x, CB_FOUND_FALSE, "file-missing", name, "the clip of this manifest is missing");
+	else
+		ret = one_file(x, c, m.n ? &m : NULL);
+	x->r->open += !m.ended;
+out:
+	cb_manifest_release(&m);
+	free(text);
+	return ret;
+}
+
+/* "manifests/075442-0123456789ab.manifest": the middle of it. */
+static bool base_of(char out[static CB_MEMBER_NAME], const char *name, const char *dir, const char *suffix)
+{
+	if (!under(name, dir, suffix))
+		return false;
+	snprintf(out, CB_MEMBER_NAME, "%.*s", (int)(strlen(name) - strlen(dir) - strlen(suffix)), name + strlen(dir));
+	return true;
+}
+
+/* Does the case say of the clips what they are? It can be too large for a look, and is then held to
+ * the list alone. */
+static int case_file(struct run *x)
+{
+	const struct cb_member *f = cb_members_find(&x->m, "case.json");
+	struct cb_finding at = CB_FINDING_NONE;
+	struct cb_err why = CB_ERR_INIT;
+	int64_t us[2] = { 0 };
+	char *text;
+	uint32_t given;
+	size_t len;
+	int ret = 0;
+
+	if (!f || x->from_ns == INT64_MIN)
+		return 0;
+	if (load(x, f, 64u << 20, &text, &len) < 0)
+		return -1;
+	if (!text)
+		return 0;
+	at.path = f->name;
+	at.kind = CB_FOUND_FALSE;
+	at.code = "case-false";
+	while (len && text[len - 1] == '\n')
+		len--;
+	if (cb_json_parse(x->json, text, len, &why) < 0) {
+		if (x->json->n < CB_JSON_TOKENS - 1)
+			ret = found(x, &at, "it is not JSON: %s", why.msg);
+	} else if ((given = cb_json_get(x->json, 0, "given")) != CB_JSON_NONE) {
+		static const char *const key[] = { "from_us", "to_us" };
+
+		for (int i = 0; i < 2 && ret == 0; i++) {
+			uint32_t t = cb_json_get(x->json, given, key[i]);
+			int64_t ns = i ? x->to_ns : x->from_ns, is = ns / 1000 - (ns % 1000 < 0);
+
+			if (t == CB_JSON_NONE || !cb_json_i64(x->json, t, &us[i]) || us[i] < is - 1 || us[i] > is + 1)
+				ret = found(x, &at, "the clips are not of the time that it gives (%s)", key[i]);
+		}
+	}
+	free(text);
+	return ret;
+}
+
+static int all_files(struct run *x)
+{
+	char base[CB_MEMBER_NAME], name[2 * CB_MEMBER_NAME];
+
+	for (size_t i = 0; i < x->m.n; i++) {
+		const struct cb_member *f = &x->m.v[i];
+
+		if (strcmp(f->name, LIST) == 0 || is_signature(f->name))
+			continue;
+		if (base_of(base, f->name, "manifests/", ".manifest")) {
+			if (segment(x, f, base) < 0 || one_file(x, f, NULL) < 0)
+				return -1;
+			continue;
+		}
+		if (base_of(base, f->name, "clip/", ".mp4")) {
+			snprintf(name, sizeof(name), "manifests/%s.manifest", base);
+			if (cb_members_find(&x->m, name))	/* read with its manifest */
+				continue;
+			if (about(x, CB_FOUND_FALSE, "file-missing", name, "the manifest of a clip is missing") < 0)
+				return -1;
+		}
+		if (one_file(x, f, NULL) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < x->n; i++)
+		if (!x->list[i].seen && about(x, CB_FOUND_FALSE, "file-missing", x->list[i].name, "it is in " LIST
+					      " and not in the bundle") < 0)
+			return -1;
+	return case_file(x);
+}
+
+int cb_verify_bundle(const struct cb_verify *v, const char *path, struct cb_verified *ret, struct cb_err *err)
+{
+	struct cb_err own = CB_ERR_INIT;
+	struct run x = { .v = v, .r = ret, .err = err ? err : &own, .m.fd = -1, .from_ns = INT64_MIN, .to_ns = INT64_MIN };
+	const struct cb_member *list;
+	size_t len = 0;
+	int k = -1;
+
+	cb_trust_init(&x.own);
+	if (cb_members_open(&x.m, path, hostile, &x, err) < 0)
+		return -1;
+	x.buf = malloc(BLOCK);
+	x.json = malloc(sizeof(*x.json));
+	if (!x.buf || !x.json) {
+		cb_err_nomem(err);
+		goto out;
+	}
+	list = cb_members_find(&x.m, LIST);
+	if (!list) {
+		if (about(&x, CB_FOUND_FALSE, "file-missing", LIST, "the bundle has no " LIST) < 0)
+			goto out;
+	} else {
+		if (own_keys(&x) < 0 || load(&x, list, LIST_MAX, &x.text, &len) < 0)
+			goto out;
+		ret->files++;
+		/* signatures first: reading the list writes into it */
+		if (x.text && (signatures(&x, len) < 0 || parse_list(&x, len) < 0))
+			goto out;
+	}
+	k = all_files(&x);
+out:
+	free(x.buf);
+	free(x.json);
+	free(x.list);
+	free(x.text);
+	cb_trust_release(&x.own);
+	cb_members_close(&x.m);
+	return k;
+}

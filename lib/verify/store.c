@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stores: every segment against its manifest, every manifest against a log. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "base/stop.h"
+#include "store/store.h"
+#include "verify/segment.h"
+#include "verify/verify.h"
+#include "wire/event.h"
+
+/* What a log is asked about. */
+struct asked {
+	uint8_t digest[CB_SHA256_LEN];
+	uint32_t camera, segment;	/* in run.list */
+	bool found, signed_;
+};
+
+struct run {
+	const struct cb_verify *v;
+	struct cb_verified *r;
+	const struct cb_store *s;
+	struct cb_names cameras;
+	struct cb_segments *list;	/* one a camera */
+	struct asked *ask;
+	size_t asks;
+	struct cb_json *json;
+	uint64_t gone;			/* in the log and not in the store */
+	int64_t gone_from_us, gone_to_us;
+	char gone_first[CB_SEGMENT_PATH];
+};
+
+/* --- one segment --------------------------------------------------------------------------------- */
+
+struct at { struct run *x; const struct cb_segment *g; const char *path; };
+
+static int segment_found(void *ctx, struct cb_finding *f, const char *text, struct cb_err *err)
+{
+	const struct at *a = ctx;
+
+	f->camera = a->g->camera;
+	if (!f->path)
+		f->path = a->path;
+	if (f->from_ns == INT64_MIN) {
+		f->from_ns = a->g->end.from_ns;
+		f->to_ns = a->g->end.to_ns;
+	}
+	return cb_verify_found(a->x->v, a->x->r, f, err, "%s", text);
+}
+
+static int open_at(int dir, const char *name, const char *suffix)
+{
+	char file[64];
+
+	snprintf(file, sizeof(file), "%s%s", name, suffix);
+	return openat(dir, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+}
+
+static int one_segment(struct run *x, struct cb_segment *g, struct cb_err *err)
+{
+	struct cb_finding f = CB_FINDING_NONE;
+	struct cb_err why = CB_ERR_INIT;
+	struct cb_verify_segment vs = { .sealed = true };
+	char path[CB_SEGMENT_PATH], manifest[CB_SEGMENT_PATH], name[64], *text = NULL;
+	struct at at = { x, g, path };
+	int dir, fd = -1, ret = -1;
+	size_t len;
+
+	cb_segment_path(path, g);
+	snprintf(manifest, sizeof(manifest), "cameras/%s/%s/%s.manifest", g->camera, g->day, g->name);
+	snprintf(name, sizeof(name), "%s.manifest", g->name);
+	x->r->segments++;
+	dir = cb_day_open(x->s, g->camera, g->day, false, err);
+	if (dir < 0)
+		return -1;
+	f.kind = CB_FOUND_FALSE;
+	if (cb_file_at(dir, name, CB_MANIFEST_MAX, &text, &len, &why) < 0) {
+		if (why.code != CB_E_NOINPUT && why.code != CB_E_DATA) {
+			*err = why;
+			goto out;
+		}
+		f.code = "manifest-missing";
+		f.path = manifest;
+		ret = segment_found(&at, &f, why.msg, err);
+		goto out;
+	}
+	fd = open_at(dir, g->name, ".mp4");
+	if (fd < 0 && errno == ENOENT) {
+		fd = open_at(dir, g->name, ".mp4.part");
+		if (fd < 0 && errno == ENOENT)	/* sealed meanwhile */
+			fd = open_at(dir, g->name, ".mp4");
+		else
+			vs.sealed = false;
+	}
+	if (fd < 0 && errno != ENOENT && errno != ELOOP) {
+		cb_err_sys(err, cb_errc_open(errno), errno, "%s", path);
+		goto out;
+	}
+	if (fd < 0) {
+		f.code = "segment-missing";
+		ret = segment_found(&at, &f, errno == ELOOP ? "the segment's file is a symbolic link" :
+				    "the segment's file is missing, its manifest is there", err);
+		goto out;
+	}
+	vs.camera = g->camera;
+	vs.id = g->name + 7;
+	vs.path = path;
+	vs.manifest_path = manifest;
+	vs.found = segment_found;
+	vs.ctx = &at;
+	ret = cb_verify_segment(&vs, text, len, fd, err);
+	memcpy(g->digest, vs.digest, sizeof(g->digest));
+	/* what the log is asked about is what was read, not what the list of segments said */
+	g->state = vs.ended ? CB_SEGMENT_SEALED : vs.sealed ? CB_SEGMENT_DAMAGED : CB_SEGMENT_OPEN;
+	x->r->open += !vs.sealed;
+	x->r->fragments += vs.fragments;
+	x->r->bytes += vs.bytes + len;
+	x->r->files += 2;
+out:
+	if (fd >= 0)
+		close(fd);
+	close(dir);
+	free(text);
+	return ret;
+}
+
+/* Between two segments of one recording none may be missing. */
+static int sequence(struct run *x, const struct cb_segment *a, const struct cb_segment *b, struct cb_err *err)
+{
+	struct cb_finding f = CB_FINDING_NONE;
+	char path[CB_SEGMENT_PATH];
+
+	if (!a || strcmp(a->recording, b->recording) != 0 || !*b->recording || b->index == a->index + 1)
+		return 0;
+	cb_segment_path(path, b);
+	f.kind = CB_FOUND_FALSE;
+	f.code = b->index > a->index ? "segment-missing" : "segment-repeated";
+	f.camera = b->camera;
+	f.path = path;
+	f.from_ns = a->end.to_ns;
+	f.to_ns = b->end.from_ns;
+	return b->index > a->index ?
+	       cb_verify_found(x->v, x->r, &f, err, "segments %" PRIu32 " to %" PRIu32 " of recording %s are missing",
+			       a->index + 1, b->index - 1, b->recording) :
+	       cb_verify_found(x->v, x->r, &f, err, "recording %s has its segment %" PRIu32 " twice", b->recording,
+			       b->index);
+}
+
+/* --- the log ------------------------------------------------------------------------------------- */
+
+static int by_digest(const void *a, const void *b)
+{
+	return memcmp(a, b, CB_SHA256_LEN);
+}
+
+static int take_down(struct run *x, struct cb_err *err)
+{
+	size_t n = 0;
+
+	for (size_t c = 0; c < x->cameras.n; c++)
+		n += x->list[c].n;
+	x->ask = calloc(n ? n : 1, sizeof(*x->ask));
+	if (!x->ask)
+		return cb_err_nomem(err);
+	for (uint32_t c = 0; c < x->cameras.n; c++)
+		for (uint32_t i = 0; i < x->list[c].n; i++)
+			if (x->list[c].v[i].state == CB_SEGMENT_SEALED) {
+				struct asked *a = &x->ask[x->asks++];
+
+				memcpy(a->digest, x->list[c].v[i].digest, sizeof(a->digest));
+				a->camera = c;
+				a->segment = i;
+			}
+	qsort(x->ask, x->asks, sizeof(*x->ask), by_digest);
+	return 0;
+}
+
+static int64_t number(const struct cb_json *j, uint32_t data, const char *key)
+{
+	uint32_t t = cb_json_get(j, data, key);
+	int64_t v = 0;
+
+	return t != CB_JSON_NONE && cb_json_i64(j, t, &v) ? v : 0;
+}
+
+static int on_entry(void *ctx, uint64_t index, const uint8_t *entry, size_t n, bool signed_, struct cb_err *err)
+{
+	struct run *x = ctx;
+	uint8_t digest[CB_SHA256_LEN];
+	char hex[CB_SHA256_HEX], name[CB_NAME_MAX + 1];
+	struct asked *a;
+	uint32_t data, t;
+
+	(void)index;
+	(void)err;
+	if (!memmem(entry, n, "manifest_sha256", 15) ||
+	    cb_json_parse(x->json, (const char *)entry, n, NULL) < 0)
+		return 0;
+	t = cb_json_get(x->json, 0, "type");
+	data = cb_json_get(x->json, 0, "data");
+	if (t == CB_JSON_NONE || data == CB_JSON_NONE || !cb_json_eq(x->json, t, "cb.segment.closed"))
+		return 0;
+	t = cb_json_get(x->json, data, "manifest_sha256");
+	if (t == CB_JSON_NONE || cb_json_str(x->json, t, hex, sizeof(hex)) < 0 || strlen(hex) != 64 ||
+	    !cb_unhex(digest, sizeof(digest), hex))
+		return 0;
+	t = cb_json_get(x->json, 0, "subject");
+	if (x->v->camera && (t == CB_JSON_NONE || cb_json_str(x->json, t, name, sizeof(name)) < 0 ||
+			     strcmp(name, x->v->camera) != 0))
+		return 0;
+	a = bsearch(digest, x->ask, x->asks, sizeof(*a), by_digest);
+	if (a) {
+		a->found = true;
+		a->signed_ |= signed_;
+		return 0;
+	}
+	if (!x->gone++) {
+		t = cb_json_get(x->json, data, "segment");
+		x->gone_from_us = number(x->json, data, "from_us");
+		if (t == CB_JSON_NONE || cb_json_str(x->json, t, x->gone_first, sizeof(x->gone_first)) < 0)
+			strcpy(x->gone_first, "-");
+	}
+	x->gone_to_us = number(x->json, data, "to_us");
+	return 0;
+}
+
+static int against_log(struct run *x, struct cb_err *err)
+{
+	struct cb_verify_log_run log = { .v = x->v, .r = x->r, .prefix = "log:", .entry = on_entry, .ctx = x };
+	struct cb_finding f = CB_FINDING_NONE;
+	char path[CB_SEGMENT_PATH];
+
+	if (take_down(x, err) < 0)
+		return -1;
+	if (cb_verify_log_run(&log, x->v->log, err) < 0)
+		return cb_err_prefix(err, "%s", x->v->log);
+	for (size_t i = 0; i < x->asks; i++) {
+		const struct asked *a = &x->ask[i];
+		const struct cb_segment *g = &x->list[a->camera].v[a->segment];
+
+		x->r->logged += a->found;
+		if (a->found)
+			continue;
+		f = (struct cb_finding)CB_FINDING_NONE;
+		f.kind = CB_FOUND_FALSE;
+		f.code = "segment-unlogged";
+		cb_segment_path(path, g);
+		f.path = path;
+		f.camera = g->camera;
+		f.from_ns = g->end.from_ns;
+		f.to_ns = g->end.to_ns;
+		if (cb_verify_found(x->v, x->r, &f, err, "the log does not have this segment's manifest") < 0)
+			return -1;
+	}
+	if (!x->gone)
+		return 0;
+	f = (struct cb_finding)CB_FINDING_NONE;
+	f.kind = x->v->partial ? CB_FOUND_NOTE : CB_FOUND_FALSE;
+	f.code = "segment-missing";
+	f.path = x->gone_first;
+	f.from_ns = x->gone_from_us * 1000;
+	f.to_ns = x->gone_to_us * 1000;
+	return cb_verify_found(x->v, x->r, &f, err, "%" PRIu64 " segment%s of the log %s not in the store, the first "
+			       "of them this one", x->gone, x->gone == 1 ? "" : "s", x->gone == 1 ? "is" : "are");
+}
+
+/* --- all of it ----------------------------------------------------------------------------------- */
+
+static int camera(struct run *x, size_t c, struct cb_err *err)
+{
+	struct cb_segments *l = &x->list[c];
+
+	if (cb_store_segments(x->s, x->cameras.v[c], INT64_MIN, INT64_MAX, NULL, l, err) < 0)
+		return -1;
+	for (size_t i = 0; i < l->n; i++) {
+		if (cb_stop_wanted())
+			return cb_err_set(err, CB_E_TEMP, "stopped");
+		if (sequence(x, i ? &l->v[i - 1] : NULL, &l->v[i], err) < 0 || one_segment(x, &l->v[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int cb_verify_store(const struct cb_verify *v, const char *path, struct cb_verified *ret, struct cb_err *err)
+{
+	struct run x = { .v = v, .r = ret };
+	struct cb_store s = { -1, -1 };
+	uint64_t seen = 0;
+	int k = -1;
+
+	if (cb_store_open(&s, path, err) < 0)
+		return -1;
+	x.s = &s;
+	if (cb_store_cameras(&s, &x.cameras, err) < 0)
+		goto out;
+	x.list = calloc(x.cameras.n ? x.cameras.n : 1, sizeof(*x.list));
+	x.json = malloc(sizeof(*x.json));
+	if (!x.list || !x.json) {
+		cb_err_nomem(err);
+		goto out;
+	}
+	for (size_t c = 0; c < x.cameras.n; c++) {
+		if (v->camera && strcmp(v->camera, x.cameras.v[c]) != 0)
+			continue;
+		seen++;
+		if (camera(&x, c, err) < 0)
+			goto out;
+	}
+	if (v->camera && !seen) {
+		cb_err_set(err, CB_E_NOINPUT, "no camera %s in the store", v->camera);
+		goto out;
+	}
+	k = v->log ? against_log(&x, err) : 0;
+out:
+	for (size_t c = 0; x.list && c < x.cameras.n; c++)
+		cb_segments_release(&x.list[c]);
+	free(x.list);
+	free(x.ask);
+	free(x.json);
+	cb_names_release(&x.cameras);
+	cb_store_close(&s);
+	return k;
+}
