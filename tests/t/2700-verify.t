@@ -195,18 +195,18 @@ else
 fi
 
 # a terabyte of nothing, in little memory: what is read does not stay
-if sanitized; then
+if sanitized || ! command -v minisign >/dev/null; then
 	skip "a sanitizer's shadow needs more" 2
 else
 	truncate -s 1T sparse
-	printf 'untrusted comment: x\nRUQ=\n' >sparse.minisig
-	prlimit --as=67108864 $v --format=text sparse >out 2>err &
+	cp clip.mp4.minisig sparse.minisig
+	prlimit --as=67108864 $v --format=text --key=k.pub sparse >out 2>err &
 	p=$!
 	sleep 1
 	kill -TERM $p
 	wait $p
 	_st=$?
-	ok "a terabyte: not into memory" '[ "$_st" = 65 ] || [ "$_st" = 75 ]'
+	ok "a terabyte: not into memory" '[ "$_st" = 75 ]'
 	ok "nothing of memory in what it says" '! grep -qi memory err'
 fi
 
