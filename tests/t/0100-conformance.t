@@ -144,8 +144,12 @@ for t in $TOOLS; do
 	if [ -n "$takes" ]; then
 		status 64 "$t without an operand" "$t </dev/null >out 2>err"
 	fi
-	status 64 "$t: operands too many" "$t $takes $(seq -s " " 99) </dev/null >out 2>err"
-	ok "$t: operands too many: says so" 'head -n 1 err | grep -q "^$t: " && [ ! -s out ]'
+	if [ "$t" = cb-verify ]; then
+		skip "$t takes as many operands as there are" 2
+	else
+		status 64 "$t: operands too many" "$t $takes $(seq -s " " 99) </dev/null >out 2>err"
+		ok "$t: operands too many: says so" 'head -n 1 err | grep -q "^$t: " && [ ! -s out ]'
+	fi
 	# numbers, sizes and times that are none
 	awk -F '\t' '$3 ~ /^(N|BYTES|DURATION|TIME)$/ { print $1 }' table >typed
 	while read -r o; do
