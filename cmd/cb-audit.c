@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cb-audit: keep a tamper-evident log, and prove what stands in it. */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/newfile.h"
 #include "base/num.h"
 #include "base/stop.h"
 #include "base/time.h"
@@ -14,20 +16,29 @@
 #include "crypto/base64.h"
 #include "crypto/minisign_sign.h"
 #include "log/log.h"
+#include "log/proof.h"
+#include "log/query.h"
 #include "log/tile.h"
+#include "log/witness.h"
 #include "wire/event.h"
 
 #define BATCH_LINES 8192u
 #define BATCH_BYTES ((size_t)4 << 20)
 #define TOLD_MAX 8
 
-enum verb { INIT, APPEND, CHECKPOINT, PROVE, CONSISTENCY, PRUNE };
-#define VERBS "init|append|checkpoint|prove|consistency|prune"
+#define WITNESSES_MAX 32
+
+enum verb { INIT, APPEND, CHECKPOINT, PROVE, CONSISTENCY, WITNESS, POLICY, QUERY, EXPORT, PRUNE };
+#define VERBS "init|append|checkpoint|prove|consistency|witness|policy|query|export|prune"
 
 struct opts {
 	int verb;
-	const char *log, *key, *org, *origin, *after, *reason, *index;
-	bool each, receipts;
+	const char *log, *key, *org, *origin, *after, *reason, *index, *cosignatures, *policy, *name, *state;
+	const char *witness[WITNESSES_MAX];
+	unsigned witnesses, quorum;
+	bool each, receipts, raw;
+	int format;
+	struct cb_log_query q;
 	uint64_t below;
 	uint32_t epoch_s, epochs;
 	struct cb_log_opts o;
@@ -35,10 +46,11 @@ struct opts {
 };
 
 enum { OPT_ORIGIN = CB_OPT_BASE, OPT_ORG, OPT_AFTER, OPT_EPOCH, OPT_EPOCHS, OPT_SYNC, OPT_RECEIPTS, OPT_LEAP,
-       OPT_BELOW, OPT_REASON, OPT_NOW };
+       OPT_BELOW, OPT_REASON, OPT_NOW, OPT_COSIGNATURES, OPT_POLICY, OPT_NAME, OPT_WITNESS, OPT_QUORUM, OPT_FROM,
+       OPT_TO, OPT_TYPE, OPT_CAMERA, OPT_RAW, OPT_FORMAT, OPT_STATE };
 
 static const struct argp_option options[] = {
-	{ "key", 'k', "KEYFILE", 0, "init, checkpoint: the log's secret key (cb-sign keygen)", 0 },
+	{ "key", 'k', "KEYFILE", 0, "the secret key that signs: init, checkpoint, witness", 0 },
 	CB_CLI_PASS_OPTIONS,
 	{ "origin", OPT_ORIGIN, "NAME", 0, "init: the log's name, a host and path without scheme", 0 },
 	{ "org", OPT_ORG, "KEYFILE", 0, "init: a key that vouches for the log, kept elsewhere", 0 },
@@ -48,11 +60,56 @@ static const struct argp_option options[] = {
 	{ "sync", OPT_SYNC, "TYPE", 0, "append: each line alone, or a batch of what is there (batch)", 0 },
 	{ "receipts", OPT_RECEIPTS, NULL, 0, "append: tell the index of each entry that is on the disk", 0 },
 	{ "leap", OPT_LEAP, "DURATION", 0, "append: let the clock be so far ahead of the last entry (31d)", 0 },
+	{ "cosignatures", OPT_COSIGNATURES, "FILE", 0, "checkpoint: add what witnesses answered, sign nothing", 0 },
+	{ "name", OPT_NAME, "NAME", 0, "witness: its name", 0 },
+	{ "policy", OPT_POLICY, "FILE", 0, "witness: the logs that it knows", 0 },
+	{ "witness", OPT_WITNESS, "NAME", 0, "policy: a witness's key, name+id+key; again for another", 0 },
+	{ "quorum", OPT_QUORUM, "N", 0, "policy: so many of them must have cosigned (all)", 0 },
+	{ "from", OPT_FROM, "TIME", 0, "query, export: recorded at this time or later", 0 },
+	{ "to", OPT_TO, "TIME", 0, "query, export: recorded before this time", 0 },
+	{ "type", OPT_TYPE, "TYPE", 0, "query, export: this type, or those that begin with it and a dot", 0 },
+	{ "camera", OPT_CAMERA, "NAME", 0, "query, export: whose subject is this", 0 },
+	{ "raw", OPT_RAW, NULL, 0, "query: the entry's bytes alone, as they were hashed", 0 },
+	{ "format", OPT_FORMAT, "TYPE", 0, "export: " CB_SIEM_NAMES, 0 },
+	{ "state", OPT_STATE, "FILE", 0, "export: go on where the last one ended, as this file says", 0 },
 	{ "below", OPT_BELOW, "N", 0, "prune: delete bundles whole below this index", 0 },
 	{ "reason", OPT_REASON, "TEXT", 0, "prune: why; it goes into the log", 0 },
 	{ "now", OPT_NOW, "TIME", OPTION_HIDDEN, "for tests: the time", 0 },
 	{ 0 },
 };
+
+static void check_opts(struct argp_state *st, struct opts *o)
+{
+	uint64_t i;
+
+	if (o->verb < 0)
+		argp_error(st, "one of " VERBS " is needed");
+	if (!o->log)
+		argp_error(st, o->verb == WITNESS ? "no DIR" : "no LOG");
+	if (o->verb == INIT && !o->origin)
+		argp_error(st, "--origin is needed");
+	if ((o->verb == INIT || o->verb == WITNESS || (o->verb == CHECKPOINT && !o->cosignatures)) && !o->key)
+		argp_error(st, "--key is needed");
+	if (o->verb == WITNESS && (!o->name || !o->policy))
+		argp_error(st, "--name and --policy are needed");
+	if (o->verb == PRUNE && (!o->below || !o->reason))
+		argp_error(st, "--below and --reason are needed");
+	if (o->verb == EXPORT && o->format < 0)
+		argp_error(st, "--format is needed");
+	if (o->quorum > o->witnesses)
+		argp_error(st, "--quorum: there are not so many --witness");
+	if ((o->verb == PROVE || o->verb == CONSISTENCY) && !o->index)
+		argp_error(st, o->verb == PROVE ? "no INDEX" : "no SIZE");
+	if (o->index && !cb_parse_u64(o->index, 0, CB_TREE_MAX, &i))
+		argp_error(st, "'%s' is not a number of entries", o->index);
+	if (o->index && (o->verb == QUERY || o->verb == EXPORT)) {
+		o->q.from = i;
+		if (o->verb == QUERY)
+			o->q.to = i + 1;
+	}
+	if (o->state && (o->verb != EXPORT || o->index))
+		argp_error(st, "--state goes with export, without an index");
+}
 
 static error_t parse_opt(int key, char *arg, struct argp_state *st)
 {
@@ -62,7 +119,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		return 0;
 	switch (key) {
 	case ARGP_KEY_INIT:
-		o->verb = -1;
+		*o = (struct opts){ .verb = -1, .format = -1, .q = CB_LOG_QUERY_ALL };
 		o->pass = (struct cb_cli_pass)CB_CLI_PASS_INIT;
 		st->child_inputs[0] = NULL;
 		return 0;
@@ -102,6 +159,46 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case OPT_REASON:
 		o->reason = arg;
 		return 0;
+	case OPT_COSIGNATURES:
+		o->cosignatures = arg;
+		return 0;
+	case OPT_NAME:
+		if (!cb_key_name_ok(arg, strlen(arg)))
+			argp_error(st, "--name: '%s' cannot be a key's name", arg);
+		o->name = arg;
+		return 0;
+	case OPT_POLICY:
+		o->policy = arg;
+		return 0;
+	case OPT_WITNESS:
+		if (o->witnesses == WITNESSES_MAX)
+			argp_error(st, "--witness: at most %d", WITNESSES_MAX);
+		o->witness[o->witnesses++] = arg;
+		return 0;
+	case OPT_QUORUM:
+		o->quorum = (unsigned)cb_cli_u64(st, "quorum", arg, 1, WITNESSES_MAX);
+		return 0;
+	case OPT_FROM:
+		o->q.from_us = cb_cli_time_ns(st, "from", arg) / CB_NS_PER_US;
+		return 0;
+	case OPT_TO:
+		o->q.to_us = cb_cli_time_ns(st, "to", arg) / CB_NS_PER_US;
+		return 0;
+	case OPT_TYPE:
+		o->q.type = arg;
+		return 0;
+	case OPT_CAMERA:
+		o->q.camera = arg;
+		return 0;
+	case OPT_RAW:
+		o->raw = true;
+		return 0;
+	case OPT_FORMAT:
+		o->format = cb_cli_word(st, "format", CB_SIEM_NAMES, arg);
+		return 0;
+	case OPT_STATE:
+		o->state = arg;
+		return 0;
 	case OPT_NOW:
 		o->o.now_us = cb_cli_time_ns(st, "now", arg) / CB_NS_PER_US;
 		return 0;
@@ -110,24 +207,13 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 			o->verb = cb_cli_word(st, NULL, VERBS, arg);
 		else if (!o->log)
 			o->log = arg;
-		else if (!o->index && (o->verb == PROVE || o->verb == CONSISTENCY))
+		else if (!o->index && (o->verb == PROVE || o->verb == CONSISTENCY || o->verb == QUERY || o->verb == EXPORT))
 			o->index = arg;
 		else
 			argp_error(st, "too many operands");
 		return 0;
 	case ARGP_KEY_END:
-		if (o->verb < 0)
-			argp_error(st, "one of " VERBS " is needed");
-		if (!o->log)
-			argp_error(st, "no LOG");
-		if (o->verb == INIT && !o->origin)
-			argp_error(st, "--origin is needed");
-		if ((o->verb == INIT || o->verb == CHECKPOINT) && !o->key)
-			argp_error(st, "--key is needed");
-		if (o->verb == PRUNE && (!o->below || !o->reason))
-			argp_error(st, "--below and --reason are needed");
-		if ((o->verb == PROVE || o->verb == CONSISTENCY) && !o->index)
-			argp_error(st, o->verb == PROVE ? "no INDEX" : "no SIZE");
+		check_opts(st, o);
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -136,7 +222,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 static const struct argp argp = {
 	.options = options, .parser = parse_opt, .args_doc = "VERB LOG [INDEX]",
 	.doc = "Keep a tamper-evident log, and prove what stands in it.\v"
-	       "VERB is one of init, append, checkpoint, prove, consistency, prune.",
+	       "VERB is init, append, checkpoint, prove, consistency, witness, policy, query,\n"
+	       "export or prune.",
 	.children = cb_cli_children,
 };
 
@@ -178,11 +265,32 @@ static int init(const struct opts *o, struct cb_err *err)
 	return ret;
 }
 
+static int cosign(const struct opts *o, struct cb_log *l, struct cb_err *err)
+{
+	const char *path = strcmp(o->cosignatures, "-") == 0 ? "/dev/stdin" : o->cosignatures;
+	uint8_t *lines = NULL;
+	unsigned added;
+	size_t n;
+	int ret;
+
+	if (cb_file_read(path, CB_NOTE_MAX, &lines, &n, err) < 0)
+		return cb_err_prefix(err, "%s", o->cosignatures);
+	ret = cb_log_cosign(l, (const char *)lines, n, &added, err);
+	if (ret < 0)
+		cb_err_prefix(err, "%s", o->log);
+	else
+		cb_cli_note("%s: %u cosignatures added", o->log, added);
+	free(lines);
+	return ret;
+}
+
 static int checkpoint(const struct opts *o, struct cb_log *l, struct cb_err *err)
 {
 	struct cb_seckey *key = NULL;
 	int ret = -1;
 
+	if (o->cosignatures)
+		return cosign(o, l, err);
 	if (load_key(o, o->key, &key, err) < 0)
 		return -1;
 	ret = cb_log_checkpoint(l, key, err);
@@ -381,13 +489,12 @@ static int prove(const struct opts *o, struct cb_out *out, struct cb_err *err)
 	struct cb_tiles *t = NULL;
 	struct cb_checkpoint c;
 	const char *note;
-	uint64_t index;
+	uint64_t index = 0;
 	size_t len;
 	unsigned n;
 	int ret = -1;
 
-	if (!cb_parse_u64(o->index, 0, CB_TREE_MAX, &index))
-		return cb_err_set(err, CB_E_USAGE, "'%s' is not an index", o->index);
+	cb_parse_u64(o->index, 0, CB_TREE_MAX, &index);
 	if (open_signed(o, &t, &c, &note, &len, err) < 0)
 		goto out;
 	if (index >= c.size)
@@ -408,13 +515,12 @@ static int consistency(const struct opts *o, struct cb_out *out, struct cb_err *
 	struct cb_tiles *t = NULL;
 	struct cb_checkpoint c;
 	const char *note;
-	uint64_t old;
+	uint64_t old = 0;
 	size_t len;
 	unsigned n;
 	int ret = -1;
 
-	if (!cb_parse_u64(o->index, 0, CB_TREE_MAX, &old))
-		return cb_err_set(err, CB_E_USAGE, "'%s' is not a size", o->index);
+	cb_parse_u64(o->index, 0, CB_TREE_MAX, &old);
 	if (open_signed(o, &t, &c, &note, &len, err) < 0)
 		goto out;
 	if (old > c.size)
@@ -426,6 +532,181 @@ static int consistency(const struct opts *o, struct cb_out *out, struct cb_err *
 out:
 	cb_tiles_close(t);
 	return ret < 0 ? cb_err_prefix(err, "%s", o->log) : 0;
+}
+
+/* --- witness, policy ------------------------------------------------------------------------------------ */
+
+static int witness(const struct opts *o, struct cb_out *out, struct cb_err *err)
+{
+	struct cb_witness w = { .dir = o->log, .name = o->name };
+	struct cb_seckey *key = NULL;
+	struct cb_policy *logs = NULL;
+	struct cb_buf answer = { 0 };
+	uint8_t *text = NULL, *body = NULL;
+	struct cb_err late = CB_ERR_INIT;
+	size_t n, len;
+	int ret = -1;
+
+	if (cb_file_read(o->policy, CB_POLICY_MAX, &text, &n, err) < 0 ||
+	    cb_policy_parse(&logs, (const char *)text, n, err) < 0) {
+		cb_err_prefix(err, "%s", o->policy);
+		goto out;
+	}
+	if (load_key(o, o->key, &key, err) < 0)
+		goto out;
+	if (cb_file_read("/dev/stdin", CB_WITNESS_BODY_MAX, &body, &len, err) < 0) {
+		cb_err_prefix(err, "stdin");
+		goto out;
+	}
+	w.key = key;
+	w.logs = logs;
+	w.now = (uint64_t)((o->o.now_us ? o->o.now_us * CB_NS_PER_US : cb_now_wall_ns()) / CB_NS_PER_S);
+	ret = cb_witness_answer(&w, (const char *)body, len, &answer, err);
+	if (answer.len && cb_out_write(out, answer.data, answer.len, &late) < 0 && ret == 0) {
+		*err = late;
+		ret = -1;
+	}
+out:
+	cb_buf_release(&answer);
+	cb_seckey_free(key);
+	cb_policy_free(logs);
+	free(text);
+	free(body);
+	return ret;
+}
+
+/* A policy for this log: its key, the witnesses given, and how many of them it takes. */
+static int policy(const struct opts *o, struct cb_out *out, struct cb_err *err)
+{
+	uint8_t *text = NULL;
+	struct cb_vkey k;
+	char path[PATH_MAX], *end;
+	size_t n;
+	int ret = -1;
+
+	if (snprintf(path, sizeof(path), "%s/policy", o->log) >= (int)sizeof(path))
+		return cb_err_set(err, CB_E_NOINPUT, "%s: too long", o->log);
+	if (cb_file_read(path, CB_POLICY_MAX, &text, &n, err) < 0)
+		return cb_err_prefix(err, "%s", path);
+	end = strchr((const char *)text, '\n');
+	if (!end || strncmp((const char *)text, "log ", 4) != 0) {
+		cb_err_set(err, CB_E_DATA, "%s: its first line is not the log's key", path);
+		goto out;
+	}
+	if (cb_out_write(out, text, (size_t)(end + 1 - (char *)text), err) < 0)
+		goto out;
+	for (unsigned i = 0; i < o->witnesses; i++) {
+		if (cb_vkey_parse(&k, o->witness[i], strlen(o->witness[i]), err) < 0) {
+			cb_err_prefix(err, "--witness %s", o->witness[i]);
+			goto out;
+		}
+		if (cb_out_printf(out, err, "witness w%u %s\n", i + 1, o->witness[i]) < 0)
+			goto out;
+	}
+	if (o->witnesses) {
+		if (cb_out_printf(out, err, "group witnesses %u", o->quorum ? o->quorum : o->witnesses) < 0)
+			goto out;
+		for (unsigned i = 0; i < o->witnesses; i++)
+			if (cb_out_printf(out, err, " w%u", i + 1) < 0)
+				goto out;
+	}
+	ret = cb_out_printf(out, err, o->witnesses ? "\nquorum witnesses\n" : "quorum none\n");
+out:
+	free(text);
+	return ret;
+}
+
+/* --- query, export --------------------------------------------------------------------------------------- */
+
+struct listing {
+	const struct opts *o;
+	struct cb_out *out;
+	struct cb_json *json;
+	struct cb_buf line;
+	struct cb_siem_about about;
+	uint64_t found;
+};
+
+static int list_entry(void *ctx, uint64_t index, const struct cb_entry *e, const uint8_t *p, size_t n, struct cb_err *err)
+{
+	struct listing *l = ctx;
+
+	(void)e;
+	l->found++;
+	/* one entry alone is what a proof speaks of, to the byte */
+	if (l->o->raw)
+		return cb_out_write(l->out, p, n, err) < 0 || (!l->o->index && cb_out_write(l->out, "\n", 1, err) < 0) ? -1 : 0;
+	return cb_out_printf(l->out, err, "{\"index\":%" PRIu64 ",\"entry\":", index) < 0 ||
+	       cb_out_write(l->out, p, n, err) < 0 || cb_out_write(l->out, "}\n", 2, err) < 0 ? -1 : 0;
+}
+
+static int export_entry(void *ctx, uint64_t index, const struct cb_entry *e, const uint8_t *p, size_t n,
+			struct cb_err *err)
+{
+	struct listing *l = ctx;
+
+	(void)e;
+	l->line.len = 0;
+	l->about.index = (int64_t)index;
+	if (cb_log_siem(&l->line, (enum cb_siem)l->o->format, l->json, p, n, &l->about, err) < 0)
+		return cb_err_prefix(err, "entry %" PRIu64, index);
+	return cb_buf_byte(&l->line, '\n') < 0 ? cb_err_nomem(err) : cb_out_write(l->out, l->line.data, l->line.len, err);
+}
+
+static int read_state(const struct opts *o, uint64_t *ret, struct cb_err *err)
+{
+	struct cb_err why = CB_ERR_INIT;
+	uint8_t *text = NULL;
+	bool good;
+	size_t n;
+
+	if (cb_file_read(o->state, 64, &text, &n, &why) < 0) {
+		if (why.code == CB_E_NOINPUT)
+			return 0;
+		*err = why;
+		return cb_err_prefix(err, "%s", o->state);
+	}
+	if (n && text[n - 1] == '\n')
+		text[n - 1] = '\0';
+	good = cb_parse_u64((const char *)text, 0, CB_TREE_MAX, ret);
+	free(text);
+	return good ? 0 : cb_err_set(err, CB_E_DATA, "%s: not an index", o->state);
+}
+
+static int list(const struct opts *o, struct cb_out *out, struct cb_err *err)
+{
+	struct listing l = { .o = o, .out = out, .json = malloc(sizeof(*l.json)), .about = { .facility = 13 } };
+	struct cb_log_query q = o->q;
+	struct cb_tiles *t = NULL;
+	char host[256] = "", next_text[32];
+	uint64_t next = 0;
+	int ret = -1;
+
+	if (!l.json)
+		return cb_err_nomem(err);
+	if (gethostname(host, sizeof(host) - 1) == 0)
+		l.about.host = host;
+	if (o->state && read_state(o, &q.from, err) < 0)
+		goto out;
+	if (cb_tiles_open(&t, o->log, err) < 0 ||
+	    cb_log_query(t, &q, o->verb == EXPORT ? export_entry : list_entry, &l, &next, err) < 0) {
+		cb_err_prefix(err, "%s", o->log);
+		goto out;
+	}
+	if (o->verb == QUERY && o->index && !l.found) {
+		cb_err_set(err, CB_E_NOINPUT, "%s: no entry %s, or it was pruned", o->log, o->index);
+		goto out;
+	}
+	/* only what is out is behind us */
+	if (cb_out_flush(out, err) < 0)
+		goto out;
+	snprintf(next_text, sizeof(next_text), "%" PRIu64 "\n", next > q.from ? next : q.from);
+	ret = o->state ? cb_newfile_write(o->state, 0640, true, next_text, strlen(next_text), err) : 0;
+out:
+	cb_tiles_close(t);
+	cb_buf_release(&l.line);
+	free(l.json);
+	return ret;
 }
 
 /* --- the rest ---------------------------------------------------------------------------------------- */
@@ -464,6 +745,13 @@ static int run(const struct opts *o, struct cb_out *out, struct cb_err *err)
 		return prove(o, out, err);
 	case CONSISTENCY:
 		return consistency(o, out, err);
+	case WITNESS:
+		return witness(o, out, err);
+	case POLICY:
+		return policy(o, out, err);
+	case QUERY:
+	case EXPORT:
+		return list(o, out, err);
 	}
 	return keep(o, out, err);
 }

@@ -6,7 +6,9 @@ C2SP specifications alone, for tests to compare with.
     tlog.py verify LOG [--acked FILE]   everything; prints the size, or what is wrong (exit 1)
     tlog.py proof FILE ENTRY VKEY       a tlog-proof of these bytes
     tlog.py body FILE ROOT              a witness's request, against the old root (hex)
-    tlog.py pairs LOG                   the roots and every consistency proof of cb-audit's log
+    tlog.py cosigned FILE VKEY          a witness's cosignature in a note; prints its time
+    tlog.py vkey KEYFILE TYPE NAME      the verifier key of an unprotected secret key file
+    tlog.py root LOG SIZE               the root of its first entries
     tlog.py entry LOG INDEX             its bytes
 """
 import base64
@@ -436,6 +438,19 @@ def main():
         need(consistent(int(lines[0][4:]), int(size), bytes.fromhex(args[1]), base64.b64decode(top),
                         [base64.b64decode(h, validate=True) for h in lines[1:]]), 'body: inconsistent')
         print(lines[0][4:], size)
+    elif verb == 'cosigned':
+        name, kind, pk = vkey(args[1])
+        body, sigs = note(open(args[0]).read())
+        mine = [s for n, i, s in sigs if n == name and i == sha(name.encode() + b'\n' + bytes([kind]) + pk)[:4]]
+        need(kind == 4 and mine, 'cosignature: none')
+        for s in mine:
+            t = struct.unpack('>Q', s[:8])[0]
+            need(ed25519(pk, ('cosignature/v1\ntime %d\n%s' % (t, body)).encode(), s[8:]), 'cosignature: false')
+            print(t)
+    elif verb == 'vkey':
+        key = bytes([int(args[1])]) + base64.b64decode(open(args[0]).read().split('\n')[1])[94:126]
+        name = args[2].encode()
+        print('%s+%s+%s' % (args[2], sha(name + b'\n' + key)[:4].hex(), base64.b64encode(key).decode()))
     elif verb == 'root':
         log = Log(args[0]).load()
         print(root(log.leaves[:int(args[1])]).hex())

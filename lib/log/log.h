@@ -87,6 +87,11 @@ const struct cb_enrolment *cb_log_enrolment(const struct cb_log *l);
  * current epoch's. It is a continuation of the last one, or DATA. CONFIG: not the log's key. */
 int cb_log_checkpoint(struct cb_log *l, const struct cb_seckey *key, struct cb_err *err);
 
+/* Add witnesses' signature lines to the checkpoint: those that are there already are passed
+ * over, those that are not true, or not by a witness of the file policy, are CB_E_NO and nothing
+ * is added. *ret_added: how many were. */
+int cb_log_cosign(struct cb_log *l, const char *lines, size_t n, unsigned *ret_added, struct cb_err *err);
+
 /* Delete the bundles that lie whole below index, tiles and proofs staying as they are, after an
  * entry that says so: *ret_deleted bundles. Only what a checkpoint covers is deleted (DATA). */
 int cb_log_prune(struct cb_log *l, uint64_t below, const char *reason, uint64_t *ret_deleted,

@@ -13,6 +13,7 @@
 #include "base/num.h"
 #include "log/log-priv.h"
 #include "log/note.h"
+#include "log/proof.h"
 
 #define KEEP_ROOM ((off_t)4 << 20)	/* a journal file that is larger is cut when it is used again */
 #define FILE_MODE 0640
@@ -355,6 +356,112 @@ int cb_log_checkpoint(struct cb_log *l, const struct cb_seckey *key, struct cb_e
 	if (cb_log_lock(l, err) < 0)
 		return -1;
 	ret = publish(l, key, err);
+	cb_log_unlock(l);
+	return ret;
+}
+
+/* --- cosignatures ---------------------------------------------------------------------------------- */
+
+static const struct cb_vkey *witness_of(const struct cb_policy *p, const struct cb_note_sig *s)
+{
+	for (size_t i = 0; i < p->nodes; i++)
+		if (!p->node[i].members && p->node[i].key.id == s->id && strlen(p->node[i].key.name) == s->name_len &&
+		    memcmp(p->node[i].key.name, s->name, s->name_len) == 0)
+			return &p->node[i].key;
+	return NULL;
+}
+
+static bool has_line(const struct cb_note *n, size_t below, const struct cb_note_sig *s)
+{
+	for (size_t i = 0; i < below; i++)
+		if (n->sig[i].line_len == s->line_len && memcmp(n->sig[i].line, s->line, s->line_len) == 0)
+			return true;
+	return false;
+}
+
+/* b is the checkpoint, old bytes of it, with the lines behind it. */
+static int take_lines(const struct cb_policy *p, struct cb_buf *b, size_t old, unsigned *ret_added, struct cb_err *err)
+{
+	struct cb_note *n = malloc(sizeof(*n)), *one = malloc(sizeof(*one));
+	struct cb_buf fresh = { 0 };
+	int ret = -1;
+
+	if (!n || !one) {
+		cb_err_nomem(err);
+		goto out;
+	}
+	if (cb_note_parse(n, (const char *)b->data, b->len, err) < 0)
+		goto out;
+	for (size_t i = 0; i < n->n; i++) {
+		const struct cb_note_sig *s = &n->sig[i];
+		const struct cb_vkey *k = witness_of(p, s);
+
+		if ((size_t)(s->line - (const char *)b->data) < old || has_line(n, i, s))
+			continue;
+		if (!k) {
+			cb_err_set(err, CB_E_NO, "%.*s is no witness of this log: the file policy names them",
+				   (int)s->name_len, s->name);
+			goto out;
+		}
+		*one = *n;
+		one->n = 1;
+		one->sig[0] = *s;
+		if (cb_note_signed(one, k, NULL) != CB_SIGNED_TRUE) {
+			cb_err_set(err, CB_E_NO, "%s: its cosignature is not one of this checkpoint", k->name);
+			goto out;
+		}
+		if (cb_buf_add(&fresh, s->line, s->line_len) < 0) {
+			cb_err_nomem(err);
+			goto out;
+		}
+		++*ret_added;
+	}
+	b->len = old;
+	ret = fresh.len && cb_buf_add(b, fresh.data, fresh.len) < 0 ? cb_err_nomem(err) : 0;
+out:
+	cb_buf_release(&fresh);
+	free(n);
+	free(one);
+	return ret;
+}
+
+static int cosign_held(struct cb_log *l, const char *lines, size_t n, unsigned *ret_added, struct cb_err *err)
+{
+	struct cb_buf b = { 0 }, text = { 0 };
+	struct cb_policy *p = NULL;
+	size_t old;
+	int ret = -1;
+
+	if (cb_dir_get(l->dir, "policy", CB_POLICY_MAX, &text, err) < 0)
+		goto out;
+	if (cb_policy_parse(&p, (const char *)text.data, text.len, err) < 0) {
+		cb_err_prefix(err, "policy");
+		goto out;
+	}
+	if (cb_dir_get(l->dir, "checkpoint", CB_NOTE_MAX, &b, err) < 0)
+		goto out;
+	old = b.len;
+	if (cb_buf_add(&b, lines, n) < 0) {
+		cb_err_nomem(err);
+		goto out;
+	}
+	if (take_lines(p, &b, old, ret_added, err) == 0)
+		ret = *ret_added ? cb_dir_put(l->dir, "checkpoint", FILE_MODE, b.data, b.len, NULL, err) : 0;
+out:
+	cb_policy_free(p);
+	cb_buf_release(&text);
+	cb_buf_release(&b);
+	return ret;
+}
+
+int cb_log_cosign(struct cb_log *l, const char *lines, size_t n, unsigned *ret_added, struct cb_err *err)
+{
+	int ret;
+
+	*ret_added = 0;
+	if (cb_log_lock(l, err) < 0)
+		return -1;
+	ret = cosign_held(l, lines, n, ret_added, err);
 	cb_log_unlock(l);
 	return ret;
 }
