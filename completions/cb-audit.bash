@@ -21,12 +21,23 @@ _cb_audit() {
 	--epochs) :; return ;;
 	--sync) :; return ;;
 	--leap) :; return ;;
+	--cosignatures) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--name) :; return ;;
+	--policy) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--witness) :; return ;;
+	--quorum) :; return ;;
+	--from) :; return ;;
+	--to) :; return ;;
+	--type) :; return ;;
+	--camera) :; return ;;
+	--format) :; return ;;
+	--state) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--below) :; return ;;
 	--reason) :; return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--key= --passphrase-file= --passphrase-fd= --origin= --org= --after= --epoch= --epochs= --sync= --receipts --leap= --below= --reason= --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--key= --passphrase-file= --passphrase-fd= --origin= --org= --after= --epoch= --epochs= --sync= --receipts --leap= --cosignatures= --name= --policy= --witness= --quorum= --from= --to= --type= --camera= --raw --format= --state= --below= --reason= --quiet --verbose --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi
