@@ -35,7 +35,7 @@ static const struct argp_option options[] = {
 	{ "start", OPT_START, "N", 0, "score from which on it starts a track (default 0.6)", 0 },
 	{ "overlap", OPT_OVERLAP, "N", 0, "least overlap of box and track (default 0.2)", 0 },
 	{ "confirm", OPT_CONFIRM, "N", 0, "pictures until a track counts (default 2)", 0 },
-	{ "lost", OPT_LOST, "DURATION", 0, "end a track not seen for so long (default 1s)", 0 },
+	{ "lost", OPT_LOST, "DURATION", 0, "end a track not seen for so long (default 2s)", 0 },
 	{ "gap", OPT_GAP, "DURATION", 0, "end all after so long without a picture (default 10s)", 0 },
 	{ 0 },
 };

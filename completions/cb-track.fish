@@ -9,7 +9,7 @@ complete -c cb-track -l low -x -d 'score from which on it may keep a track (defa
 complete -c cb-track -l start -x -d 'score from which on it starts a track (default 0.6)'
 complete -c cb-track -l overlap -x -d 'least overlap of box and track (default 0.2)'
 complete -c cb-track -l confirm -x -d 'pictures until a track counts (default 2)'
-complete -c cb-track -l lost -x -d 'end a track not seen for so long (default 1s)'
+complete -c cb-track -l lost -x -d 'end a track not seen for so long (default 2s)'
 complete -c cb-track -l gap -x -d 'end all after so long without a picture (default 10s)'
 complete -c cb-track -l quiet -s q -d 'Only report errors'
 complete -c cb-track -l verbose -s v -d 'Say more on stderr'

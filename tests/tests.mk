@@ -152,6 +152,11 @@ accuracy: all
 	$(Q)PATH="$(abspath $(O))/bin:$$PATH" tests/accuracy/ap.py all $(MODELS:%=-m %) \
 		$(if $(BESIDE),--beside $(BESIDE)) $(ACCURACY)
 
+# how well objects are followed, beside SORT and ByteTrack on the same detections
+accuracy-mot: all
+	$(Q)PATH="$(abspath $(O))/bin:$$PATH" tests/accuracy/mot.py metric
+	$(Q)PATH="$(abspath $(O))/bin:$$PATH" tests/accuracy/mot.py all --least $(ACCURACY)
+
 # what 8 bits cost of it
 accuracy-int8: all
 	$(Q)tests/accuracy/int8.sh $(O) $(MODELS)
@@ -191,6 +196,7 @@ help:
 	@echo 'make bench         measurements, beside other programs on this machine'
 	@echo 'make accuracy      how well models detect, on pictures with known boxes; BESIDE=darknet'
 	@echo 'make accuracy-int8 what 8 bits cost of it'
+	@echo 'make accuracy-mot  how well objects are followed, beside SORT and ByteTrack'
 	@echo 'make fuzz          fuzz every parser, FUZZ_SECONDS=$(FUZZ_SECONDS) each; FUZZ=name for one'
 	@echo 'make dist          the committed tree as $(O)/cb-$(VERSION).tar.gz'
 	@echo 'make sbom          software bill of materials, CycloneDX 1.6'
@@ -203,4 +209,4 @@ help:
 	@echo 'variables: O=DIR PREFIX= DESTDIR= CC= CFLAGS= V=1 WERROR=1 JOBS=N WITH_DARKNET=1 (or empty)'
 	@echo '           SANITIZE=address,undefined (with O=build-asan)'
 
-.PHONY: accuracy accuracy-int8 check-all check-tests check-scripts fuzz-run robustness sbom-build
+.PHONY: accuracy accuracy-int8 accuracy-mot check-all check-tests check-scripts fuzz-run robustness sbom-build

@@ -47,9 +47,10 @@ struct cb_scenes {
 	int64_t width, height;
 	uint32_t objects;	/* token */
 	struct cb_track_det det[OBJECTS_READ];
-	float *look;		/* CB_TRACK_LOOK_MAX for each detection that has one */
-	uint32_t looks, looks_cap;
+	float *look;		/* appearances, one after another; room for all that a line can hold */
+	uint32_t looks;
 	struct cb_json json;
+	char text[CB_EVENT_LINE_MAX];	/* a string unescaped */
 };
 
 /* --- life ---------------------------------------------------------------------------------------- */
@@ -396,29 +397,37 @@ static int scene_of(struct cb_scenes *s, struct scene **ret, struct cb_err *err)
 
 /* --- reading --------------------------------------------------------------------------------------- */
 
-static uint32_t class_of(struct cb_scene *c, const struct cb_json *j, uint32_t tok, int64_t id)
+static uint32_t class_of(struct cb_scenes *s, struct cb_scene *c, uint32_t tok, int64_t id)
 {
-	char name[CB_EVENT_LINE_MAX];
-	size_t n;
+	const struct cb_json *j = &s->json;
+	const char *name = "";
+	size_t n = 0;
 
-	if (tok == CB_JSON_NONE || cb_json_str(j, tok, name, sizeof(name)) < 0)
-		name[0] = '\0';
-	n = strlen(name);
-	if (n >= CB_CLASS_NAME) {	/* cut at a character */
-		for (n = CB_CLASS_NAME - 1; n && ((uint8_t)name[n] & 0xc0) == 0x80; n--)
-			;
-		name[n] = '\0';
+	if (tok != CB_JSON_NONE && j->tok[tok].type == CB_JSON_STRING) {
+		name = j->text + j->tok[tok].start;
+		n = j->tok[tok].end - j->tok[tok].start;
+		if (j->tok[tok].escaped) {
+			cb_json_str(j, tok, s->text, sizeof(s->text));
+			name = s->text;
+			n = strlen(name);
+		}
+		if (n >= CB_CLASS_NAME)	/* cut at a character */
+			for (n = CB_CLASS_NAME - 1; n && ((uint8_t)name[n] & 0xc0) == 0x80; n--)
+				;
 	}
 	for (uint32_t i = 0; i < c->classes; i++)
-		if (strcmp(c->class[i].name, name) == 0)
+		if (c->class[i].len == n && memcmp(c->class[i].name, name, n) == 0)
 			return i;
 	if (c->classes == CB_TRACK_CLASSES)	/* too many: the last one stands for all others */
 		return CB_TRACK_CLASSES - 1;
 	if (c->classes == CB_TRACK_CLASSES - 1) {
-		snprintf(name, sizeof(name), "other");
+		name = "other";
+		n = strlen(name);
 		id = -1;
 	}
-	memcpy(c->class[c->classes].name, name, strlen(name) + 1);
+	memcpy(c->class[c->classes].name, name, n);
+	c->class[c->classes].name[n] = '\0';
+	c->class[c->classes].len = (uint32_t)n;
 	c->class[c->classes].id = id;
 	return c->classes++;
 }
@@ -439,6 +448,38 @@ static bool hex_digest(const struct cb_json *j, uint32_t tok, uint8_t out[static
 	return tok != CB_JSON_NONE && j->tok[tok].type == CB_JSON_STRING &&
 	       j->tok[tok].end - j->tok[tok].start == 2 * CB_SHA256_LEN &&
 	       cb_unhex(out, CB_SHA256_LEN, j->text + j->tok[tok].start);
+}
+
+/* An appearance, if there is one. The numbers go into s->look, pointers are set when all are there. */
+static int read_look(struct cb_scenes *s, uint32_t i, uint32_t tok, struct cb_err *err)
+{
+	const struct cb_json *j = &s->json;
+	uint32_t n;
+
+	if (tok == CB_JSON_NONE)
+		return 0;
+	n = j->tok[tok].size;
+	if (j->tok[tok].type != CB_JSON_ARRAY || n < 1 || n > CB_TRACK_LOOK_MAX)
+		return cb_err_set(err, CB_E_DATA, "cb.detection: object %u: embedding is not 1 to %d numbers", i,
+				  CB_TRACK_LOOK_MAX);
+	if (!s->look) {
+		s->look = malloc(CB_JSON_TOKENS * sizeof(*s->look));
+		if (!s->look)
+			return cb_err_nomem(err);
+	}
+	tok++;
+	s->det[i].look = s->look + s->looks;
+	s->det[i].look_n = n;
+	for (uint32_t k = 0; k < n; k++, tok = j->tok[tok].next) {
+		double v;
+
+		/* every number is a token: they fit */
+		if (!cb_json_double(j, tok, &v) || v < -1e6 || v > 1e6)
+			return cb_err_set(err, CB_E_DATA, "cb.detection: object %u: embedding is not 1 to %d numbers",
+					  i, CB_TRACK_LOOK_MAX);
+		s->look[s->looks++] = (float)v;
+	}
+	return 0;
 }
 
 static int read_detection(struct cb_scenes *s, struct cb_err *err)
@@ -477,18 +518,21 @@ static int read_detection(struct cb_scenes *s, struct cb_err *err)
 	s->objects = cb_json_get(j, data, "objects");
 	if (s->objects == CB_JSON_NONE || j->tok[s->objects].type != CB_JSON_ARRAY)
 		return cb_err_set(err, CB_E_DATA, "cb.detection: data.objects is no list");
+	s->looks = 0;
 	v = s->objects + 1;
 	for (uint32_t i = 0; i < j->tok[s->objects].size; i++, v = j->tok[v].next) {
 		double box[4], score;
 
 		if (!numbers(j, cb_json_get(j, v, "box"), box, 4))
 			return cb_err_set(err, CB_E_DATA, "cb.detection: object %u: box is not four numbers", i);
-		if (!cb_json_double(j, cb_json_get(j, v, "score"), &score))
-			return cb_err_set(err, CB_E_DATA, "cb.detection: object %u: no score", i);
+		if (!cb_json_double(j, cb_json_get(j, v, "score"), &score) || score < 0 || score > 1)
+			return cb_err_set(err, CB_E_DATA, "cb.detection: object %u: score is not 0 to 1", i);
 		if (i >= OBJECTS_READ)
 			continue;
 		s->det[i] = (struct cb_track_det){ .box = { box[0], box[1], box[2], box[3] },
 						   .score = score, .index = i };
+		if (read_look(s, i, cb_json_get(j, v, "embedding"), err) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -550,7 +594,7 @@ int cb_scenes_apply(struct cb_scenes *s, struct cb_err *err)
 
 		if (!cb_json_i64(j, cb_json_get(j, v, "class_id"), &id) || id < 0)
 			id = -1;
-		s->det[i].class = class_of(&c->s, j, cb_json_get(j, v, "class"), id);
+		s->det[i].class = class_of(s, &c->s, cb_json_get(j, v, "class"), id);
 	}
 	p = (struct cb_track_picture){
 		.t_us = s->at.t_us, .aspect = s->width && s->height ? (double)s->width / (double)s->height : 1,

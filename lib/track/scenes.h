@@ -30,6 +30,7 @@
 
 struct cb_class {
 	char name[CB_CLASS_NAME];
+	uint32_t len;
 	int64_t id;		/* class_id of its detections, -1: none */
 };
 

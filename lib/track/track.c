@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tracker: prediction, three stages of pairing, births and ends. */
+/* The tracker: prediction, stages of pairing, births and ends. */
 #include "track/track.h"
 
 #include <math.h>
@@ -12,20 +12,37 @@
 #define COST 1000000		/* an integer cost of 1 */
 #define VOTES 4			/* classes that a track is remembered to have been */
 
-/* Standard deviations as parts of the box's height; those of driving noise a root second. They
- * are ByteTrack's and SORT's a picture, at 30 pictures a second. */
-#define SEEN 0.05		/* of a side as detected */
-#define PLACE 0.27		/* driving the place */
-#define SPEED 1.03		/* driving the speed */
+/* Standard deviations, as parts of the box's height; those of what drives a track are of a root
+ * second. Found by tests/accuracy/mot.py at several picture rates, where the results hardly change
+ * within half and twice of these. */
+#define SEEN 0.1		/* of the middle of a box as detected */
+#define SEEN_SIZE 0.2		/* of its width and height */
+#define PLACE 0.12		/* driving the middle */
+#define PLACE_SIZE 0.1
+#define SPEED 0.65		/* driving its speed */
+#define SPEED_SIZE 0.3
 #define BORN_SPEED 1.9		/* speed of a new track, a second */
 
+#define DRAG 0.3		/* what is not seen slows down: to 1 / (1 + DRAG) in a second */
+
 #define OVERLAP_LOW 0.5		/* for boxes of a low score */
-#define OVERLAP_TENTATIVE 0.3
+#define OVERLAP_TENTATIVE 0.3	/* times the score */
+#define OVERLAP_NEAR 0.35	/* of boxes that were grown */
+#define OVERLAP_OTHER 0.6	/* for a box of another class */
 #define OVERLAP_TWIN 0.85	/* two tracks of one object */
+#define OVERLAP_SAME 0.75	/* two boxes of different classes that are one object */
+#define GROW 2.0		/* boxes grow by so many times their size a second to each side, */
+#define GROW_MAX 0.3		/* up to this; of a track without a speed yet */
+#define GROW_BORN 0.5
+#define SHAPE 0.3		/* weight of equal heights in a pair */
+#define LOOK 0.5		/* weight of appearance */
+#define LOOK_KEEP 0.9		/* of a track's appearance, what stays with another sight of it */
+#define LOOK_ALIKE 0.8		/* cosine from which on a look alone finds a lost track again, */
+#define LOOK_REACH 3.0		/* within one of its sizes, and so many more a second, of where it would be */
 
 const struct cb_track_opts cb_track_defaults = {
 	.high = 0.5, .low = 0.1, .start = 0.6, .overlap = 0.2, .confirm = 2,
-	.lost_us = 1000000, .gap_us = 10000000,
+	.lost_us = 2000000, .gap_us = 10000000,
 };
 
 struct vote {
@@ -37,6 +54,8 @@ struct full {
 	struct cb_track t;	/* first: a cb_track of ours is a full */
 	struct cb_kalman k[4];	/* middle across and down, width, height; all in heights of the picture */
 	struct vote vote[VOTES];
+	float *look;		/* mean appearance, of length 1; or NULL */
+	uint32_t look_n, look_room;
 };
 
 struct cb_tracker {
@@ -129,8 +148,10 @@ void cb_tracker_free(struct cb_tracker *tr)
 {
 	if (!tr)
 		return;
-	for (uint32_t i = 0; i < tr->slots; i++)
+	for (uint32_t i = 0; i < tr->slots; i++) {
+		free(tr->slot[i]->look);
 		free(tr->slot[i]);
+	}
 	cb_assign_release(&tr->assign);
 	free(tr->camera);
 	free(tr->run);
@@ -250,12 +271,65 @@ void cb_tracker_close(struct cb_tracker *tr)
 	tr->any = false;
 }
 
+static double dot(const float *a, const float *b, uint32_t n)
+{
+	double sum = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		sum += (double)a[i] * (double)b[i];
+	return sum;
+}
+
+/* How alike they look: the cosine, or -2 where that is not known. */
+static double alike(const struct full *f, const struct cb_track_det *d)
+{
+	double n;
+
+	if (!d->look || !f->look_n || d->look_n != f->look_n)
+		return -2;
+	n = dot(d->look, d->look, d->look_n);
+	return n > 0 && isfinite(n) ? dot(f->look, d->look, d->look_n) / sqrt(n) : -2;
+}
+
+/* Take the appearance of a detection into that of its track. */
+static int look(struct full *f, const struct cb_track_det *d, struct cb_err *err)
+{
+	double n, keep = LOOK_KEEP;
+	float *p;
+
+	if (!d->look || d->look_n == 0 || d->look_n > CB_TRACK_LOOK_MAX)
+		return 0;
+	n = dot(d->look, d->look, d->look_n);
+	if (!(n > 0) || !isfinite(n))
+		return 0;
+	if (f->look_room < d->look_n) {
+		p = realloc(f->look, d->look_n * sizeof(*p));
+		if (!p)
+			return cb_err_nomem(err);
+		f->look = p;
+		f->look_room = d->look_n;
+	}
+	if (f->look_n != d->look_n) {
+		f->look_n = d->look_n;
+		keep = 0;
+	}
+	n = sqrt(n);
+	for (uint32_t i = 0; i < d->look_n; i++)
+		f->look[i] = (float)((keep ? keep * (double)f->look[i] : 0) + (1 - keep) * (double)d->look[i] / n);
+	n = sqrt(dot(f->look, f->look, f->look_n));
+	if (!(n > 0))	/* they cancel each other: nothing is known */
+		f->look_n = 0;
+	for (uint32_t i = 0; i < f->look_n; i++)
+		f->look[i] = (float)((double)f->look[i] / n);
+	return 0;
+}
+
 static int birth(struct cb_tracker *tr, const struct cb_track_picture *p, uint32_t d, struct cb_err *err)
 {
 	const struct cb_track_det *det = tr->det[d];
 	const struct cb_rect *b = &tr->box[d];
 	double h = b->h, see = SEEN * h, speed = BORN_SPEED * h;
-	struct full *f, *oldest = NULL;
+	struct full *f, *oldest = NULL, was;
 
 	if (tr->lives == CB_TRACKS_MAX) {
 		/* no room: the one that was not seen for longest goes */
@@ -271,15 +345,18 @@ static int birth(struct cb_tracker *tr, const struct cb_track_picture *p, uint32
 	if (tr->spares) {
 		f = tr->spare[--tr->spares];
 	} else {
-		f = malloc(sizeof(*f));
+		f = calloc(1, sizeof(*f));
 		if (!f)
 			return cb_err_nomem(err);
 		f->t.slot = tr->slots;
 		tr->slot[tr->slots++] = f;
 	}
-	*f = (struct full){ .t = {
-		.slot = f->t.slot, .class = det->class, .det = det->box, .det_index = det->index,
-		.score = det->score, .top = det->score, .born_us = p->t_us, .seen_us = p->t_us, .seen = 1, .trail_step = 1,
+	tr->used[d] = true;
+	was = *f;
+	*f = (struct full){ .look = was.look, .look_room = was.look_room, .t = {
+		.slot = was.t.slot, .class = det->class, .det = det->box, .det_index = det->index,
+		.score = det->score, .top = det->score, .born_us = p->t_us, .seen_us = p->t_us, .seen = 1,
+		.trail_step = 1,
 	} };
 	cb_event_id(f->t.id, "cb.track.id", tr->camera, p->digest, p->pts, tr->run, det->index);
 	cb_kalman_init(&f->k[0], b->x + b->w / 2, 4 * see * see, speed * speed);
@@ -290,7 +367,7 @@ static int birth(struct cb_tracker *tr, const struct cb_track_picture *p, uint32
 	show(tr, f);
 	point(f, p);
 	tr->live[tr->lives++] = f;
-	return 0;
+	return look(f, det, err);
 }
 
 /* --- one picture ---------------------------------------------------------------------------------- */
@@ -299,27 +376,32 @@ static void predict(struct cb_tracker *tr, double dt)
 {
 	for (uint32_t i = 0; i < tr->lives; i++) {
 		struct full *f = tr->live[i];
-		double h = max(f->k[3].p, 1e-6), qp = PLACE * h, qv = SPEED * h;
+		double h = max(f->k[3].p, 1e-6), h2 = h * h;
 
-		/* what is not seen keeps its size */
-		if (f->t.missed)
+		if (f->t.missed) {	/* it slows down, and keeps its size */
+			f->k[0].v /= 1 + DRAG * dt;
+			f->k[1].v /= 1 + DRAG * dt;
 			f->k[2].v = f->k[3].v = 0;
-		for (int c = 0; c < 4; c++)
-			cb_kalman_predict(&f->k[c], dt, qp * qp, qv * qv);
+		}
+		for (int c = 0; c < 2; c++)
+			cb_kalman_predict(&f->k[c], dt, PLACE * PLACE * h2, SPEED * SPEED * h2);
+		for (int c = 2; c < 4; c++)
+			cb_kalman_predict(&f->k[c], dt, PLACE_SIZE * PLACE_SIZE * h2, SPEED_SIZE * SPEED_SIZE * h2);
 	}
 }
 
-static void seen(struct cb_tracker *tr, struct full *f, uint32_t d, const struct cb_track_picture *p)
+static int seen(struct cb_tracker *tr, struct full *f, uint32_t d, const struct cb_track_picture *p,
+		struct cb_err *err)
 {
 	const struct cb_track_det *det = tr->det[d];
 	const struct cb_rect *b = &tr->box[d];
-	double r = SEEN * max(f->k[3].p, 1e-6);
+	double h = max(f->k[3].p, 1e-6), at = SEEN * h, size = SEEN_SIZE * h;
 
 	tr->used[d] = true;
-	cb_kalman_update(&f->k[0], b->x + b->w / 2, r * r);
-	cb_kalman_update(&f->k[1], b->y + b->h / 2, r * r);
-	cb_kalman_update(&f->k[2], b->w, r * r);
-	cb_kalman_update(&f->k[3], b->h, r * r);
+	cb_kalman_update(&f->k[0], b->x + b->w / 2, at * at);
+	cb_kalman_update(&f->k[1], b->y + b->h / 2, at * at);
+	cb_kalman_update(&f->k[2], b->w, size * size);
+	cb_kalman_update(&f->k[3], b->h, size * size);
 	f->t.det = det->box;
 	f->t.det_index = det->index;
 	f->t.score = det->score;
@@ -333,6 +415,7 @@ static void seen(struct cb_tracker *tr, struct full *f, uint32_t d, const struct
 		f->t.state = CB_TRACK_SEEN;
 	show(tr, f);
 	point(f, p);
+	return look(f, det, err);
 }
 
 /* The detections worth looking at, by descending score, then by their order. */
@@ -351,7 +434,7 @@ static bool sound(const struct cb_track_det *d)
 	return isfinite(b->x) && isfinite(b->y) && isfinite(b->w) && isfinite(b->h) &&
 	       b->w > 0 && b->h > 0 && b->w <= 4 && b->h <= 4 &&
 	       b->x < 1 && b->y < 1 && b->x + b->w > 0 && b->y + b->h > 0 &&
-	       d->class < CB_TRACK_CLASSES;
+	       d->class < CB_TRACK_CLASSES && d->score <= 1;
 }
 
 static void take(struct cb_tracker *tr, const struct cb_track_picture *p)
@@ -385,58 +468,119 @@ static void take(struct cb_tracker *tr, const struct cb_track_picture *p)
 	tr->stats.boxes += n;
 }
 
-enum stage { HIGH, LOW, TENTATIVE };
+/* Which tracks may get which boxes, one after another. */
+enum stage {
+	HIGH,		/* those that count, and boxes of a high score */
+	LOW,		/* those that were seen in the picture before, and boxes of a low one */
+	TENTATIVE,	/* those that do not count yet */
+	NEAR,		/* all, and boxes nearby: for speeds that are not known, or change */
+	OTHER,		/* those seen in the picture before, and boxes of another class */
+};
+
+struct chance {			/* what a stage asks for */
+	bool low, fused, other;	/* boxes of a low score; the score counts; another class */
+	double least, grow;
+};
 
 static bool in_stage(const struct full *f, enum stage s, int64_t t_us, int64_t last_us)
 {
+	bool counts = f->t.state != CB_TRACK_TENTATIVE;
+
 	if (f->t.seen_us == t_us)
 		return false;
 	switch (s) {
-	case HIGH: return f->t.state != CB_TRACK_TENTATIVE;
-	case LOW: return f->t.state == CB_TRACK_SEEN && f->t.seen_us == last_us;
-	case TENTATIVE: return f->t.state == CB_TRACK_TENTATIVE;
+	case HIGH: return counts;
+	case LOW: return counts && f->t.seen_us == last_us;
+	case TENTATIVE: return !counts;
+	case NEAR: return true;
+	case OTHER: return f->t.seen_us == last_us;
 	}
 	return false;
+}
+
+static struct cb_rect grown(const struct cb_rect *r, double by)
+{
+	return (struct cb_rect){ r->x - by * r->w, r->y - by * r->h, r->w * (1 + 2 * by), r->h * (1 + 2 * by) };
+}
+
+/* How well a box goes with a track: 0 to 1. r is where the track should be. */
+static double affinity(const struct cb_tracker *tr, const struct full *f, const struct cb_rect *r,
+		       const struct cb_rect *big, uint32_t d, const struct chance *c, int64_t t_us)
+{
+	const struct cb_rect *b = &tr->box[d];
+	double v, q, cosine;
+
+	if (c->grow > 0) {
+		struct cb_rect q_big = grown(b, c->grow);
+
+		v = cb_rect_iou(big, &q_big);
+	} else {
+		v = cb_rect_iou(r, b);
+	}
+	if (v <= 0 && !f->look_n)
+		return 0;
+	q = b->h / r->h;
+	v *= 1 - SHAPE + SHAPE * (q < 1 ? q : 1 / q);
+	if (c->fused)
+		v *= tr->det[d]->score;
+	cosine = alike(f, tr->det[d]);
+	if (cosine < -1)
+		return v;
+	cosine = max(cosine, 0);
+	if (v <= 0 && cosine >= LOOK_ALIKE && c->grow > 0) {
+		struct cb_rect reach = grown(r, 1 + LOOK_REACH * (double)(t_us - f->t.seen_us) / 1e6);
+
+		/* nowhere near its box, but it looks the same and may have come so far */
+		return cb_rect_iou(&reach, b) > 0 ? cosine : 0;
+	}
+	return v * (1 - LOOK + LOOK * cosine);
 }
 
 static int pair_up(struct cb_tracker *tr, enum stage s, const struct cb_track_picture *p,
 		   int64_t last_us, struct cb_err *err)
 {
-	double least = s == HIGH ? tr->o.overlap : s == LOW ? OVERLAP_LOW : OVERLAP_TENTATIVE;
+	double dt = (double)(p->t_us - last_us) / 1e6;
+	const struct chance chance[] = {
+		[HIGH] = { .fused = true, .least = tr->o.overlap },
+		[LOW] = { .low = true, .least = OVERLAP_LOW },
+		[TENTATIVE] = { .fused = true, .least = OVERLAP_TENTATIVE, .grow = min(GROW * dt, GROW_BORN) },
+		[NEAR] = { .least = OVERLAP_NEAR, .grow = min(GROW * dt, GROW_MAX) },
+		[OTHER] = { .other = true, .least = OVERLAP_OTHER },
+	}, *c = &chance[s];
 	uint32_t from = 0, to = tr->dets, rows = 0;
 
-	while (from < tr->dets && s == LOW && tr->det[from]->score >= tr->o.high)
+	while (from < tr->dets && c->low && tr->det[from]->score >= tr->o.high)
 		from++;
-	while (to > from && s != LOW && tr->det[to - 1]->score < tr->o.high)
+	while (to > from && !c->low && tr->det[to - 1]->score < tr->o.high)
 		to--;
 	cb_assign_clear(&tr->assign);
 	for (uint32_t i = 0; i < tr->lives; i++) {
 		struct full *f = tr->live[i];
-		struct cb_rect r;
+		struct cb_rect r, big;
 
 		if (!in_stage(f, s, p->t_us, last_us))
 			continue;
 		r = filtered(f);
+		big = grown(&r, c->grow);
 		for (uint32_t d = from; d < to; d++) {
 			double v;
 
-			if (tr->used[d] || tr->det[d]->class != f->t.class)
+			if (tr->used[d] || (tr->det[d]->class == f->t.class) == c->other)
 				continue;
-			v = cb_rect_iou(&r, &tr->box[d]);
-			if (s != LOW)
-				v *= tr->det[d]->score;
-			if (v > least &&
+			v = affinity(tr, f, &r, &big, d, c, p->t_us);
+			if (v > c->least &&
 			    cb_assign_add(&tr->assign, rows, d, (int32_t)((1 - v) * COST), err) < 0)
 				return -1;
 		}
 		tr->row[rows++] = i;
 	}
-	if (cb_assign_solve(&tr->assign, rows, tr->dets, (int32_t)((1 - least) * COST) + 1, tr->match,
+	if (cb_assign_solve(&tr->assign, rows, tr->dets, (int32_t)((1 - c->least) * COST) + 1, tr->match,
 			    err) < 0)
 		return -1;
 	for (uint32_t r = 0; r < rows; r++)
-		if (tr->match[r] != CB_ASSIGN_NONE)
-			seen(tr, tr->live[tr->row[r]], tr->match[r], p);
+		if (tr->match[r] != CB_ASSIGN_NONE &&
+		    seen(tr, tr->live[tr->row[r]], tr->match[r], p, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -469,6 +613,16 @@ static void twins(struct cb_tracker *tr, int64_t t_us)
 	}
 }
 
+/* Is box d one more name for what has a track already? Detectors suppress within a class only. */
+static bool second_name(const struct cb_tracker *tr, uint32_t d)
+{
+	for (uint32_t k = 0; k < tr->dets; k++)
+		if (tr->used[k] && tr->det[k]->class != tr->det[d]->class &&
+		    cb_rect_iou(&tr->box[k], &tr->box[d]) > OVERLAP_SAME)
+			return true;
+	return false;
+}
+
 static void account(struct cb_tracker *tr, int64_t t_us)
 {
 	for (uint32_t i = 0; i < tr->lives; i++) {
@@ -479,7 +633,9 @@ static void account(struct cb_tracker *tr, int64_t t_us)
 			continue;
 		if (f->t.seen_us != t_us) {
 			f->t.missed++;
-			if (f->t.state == CB_TRACK_TENTATIVE || t_us - f->t.seen_us > tr->o.lost_us) {
+			/* one picture without it says little, however long after the one before it came */
+			if (f->t.state == CB_TRACK_TENTATIVE ||
+			    (t_us - f->t.seen_us > tr->o.lost_us && f->t.missed > 1)) {
 				over(tr, f, CB_TRACK_WHY_LOST);
 				continue;
 			}
@@ -530,13 +686,13 @@ int cb_tracker_feed(struct cb_tracker *tr, const struct cb_track_picture *p, str
 	tr->stats.pictures++;
 	take(tr, p);
 	predict(tr, (double)dt / 1e6);
-	if (pair_up(tr, HIGH, p, last, err) < 0 || pair_up(tr, LOW, p, last, err) < 0 ||
-	    pair_up(tr, TENTATIVE, p, last, err) < 0)
-		return -1;
+	for (enum stage s = HIGH; s <= OTHER; s++)
+		if (pair_up(tr, s, p, last, err) < 0)
+			return -1;
 	twins(tr, p->t_us);
 	bury(tr);
 	for (uint32_t d = 0; d < tr->dets && tr->det[d]->score >= tr->o.start; d++)
-		if (!tr->used[d] && birth(tr, p, d, err) < 0)
+		if (!tr->used[d] && !second_name(tr, d) && birth(tr, p, d, err) < 0)
 			return -1;
 	account(tr, p->t_us);
 	return ret;

@@ -6,9 +6,12 @@
  * time, not with the number of pictures, so that any and changing picture rates work, and gaps.
  *
  * Method: a Kalman filter for each side of a box (kalman.h); boxes and tracks are paired at the
- * least total cost (assign.h) in stages, those with a high score first, then those with a low
- * one, so that an object half hidden keeps its track (Zhang et al., ByteTrack, ECCV 2022, section
- * 3); tracks that were seen once only come last.
+ * least total cost (assign.h) in stages: boxes of a high score first, then those of a low one, so
+ * that an object half hidden keeps its track (Zhang et al., ByteTrack, ECCV 2022, section 3); then
+ * tracks that were seen once only; then what lies near enough, given the time that passed, where
+ * the picture rate is low or a speed changed (boxes grown before they overlap: Yang et al., C-BIoU,
+ * WACV 2023); then a box of another class in the same place, for detectors that cannot make up
+ * their mind. Appearances, where the detector gives them, weigh in, and find again what was lost.
  *
  * Everything is computed with + - * / and square roots of doubles, which IEEE 754 defines to the
  * bit, and with integers: equal input gives equal tracks on every machine. lib/track is compiled
@@ -69,7 +72,7 @@ struct cb_track_opts {
 	double start;		/* score from which on a box starts a track */
 	double overlap;		/* least intersection over union, times the score, of a pair: 0 to 1 */
 	uint32_t confirm;	/* pictures in which a track must be seen before it counts, >= 1 */
-	int64_t lost_us;	/* a track not seen for longer ends */
+	int64_t lost_us;	/* a track not seen for longer, and in two pictures, ends */
 	int64_t gap_us;		/* after so long without any picture all tracks end */
 };
 extern const struct cb_track_opts cb_track_defaults;
@@ -149,7 +152,8 @@ enum cb_track_fed {
 	CB_TRACK_BACK,		/* earlier by more: all tracks ended, and this picture is the first of new ones */
 };
 /* One picture. Times ascend; what happens when they do not, the result says. Boxes that are
- * empty, not finite or wholly outside the picture are passed over. -1: no memory. */
+ * empty, not finite, far larger than the picture or wholly outside it, or score more than 1, are
+ * passed over. -1: no memory. */
 int cb_tracker_feed(struct cb_tracker *tr, const struct cb_track_picture *p, struct cb_err *err);
 /* End all tracks that count: they are what cb_tracker_ended gives next. */
 void cb_tracker_close(struct cb_tracker *tr);
