@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cb-export: a clip with everything that proves it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,7 +16,7 @@
 #include "export/export.h"
 
 struct opts {
-	const char *store, *camera, *out, *purpose, *by;
+	const char *store, *camera, *out, *purpose, *by, *log;
 	const char *sign[CB_CASE_KEYS];
 	size_t signs;
 	int64_t from_ns, to_ns;
@@ -21,7 +24,7 @@ struct opts {
 	struct cb_cli_pass pass;
 };
 
-enum { OPT_CAMERA = CB_OPT_BASE, OPT_FROM, OPT_TO, OPT_PURPOSE, OPT_BY, OPT_SIGN, OPT_REQUIRE };
+enum { OPT_CAMERA = CB_OPT_BASE, OPT_FROM, OPT_TO, OPT_PURPOSE, OPT_BY, OPT_SIGN, OPT_LOG, OPT_REQUIRE };
 
 static const struct argp_option options[] = {
 	{ "camera", OPT_CAMERA, "NAME", 0, "Which camera; needed where there are several", 0 },
@@ -31,6 +34,7 @@ static const struct argp_option options[] = {
 	{ "purpose", OPT_PURPOSE, "TEXT", 0, "What it is for, in words", 0 },
 	{ "by", OPT_BY, "TEXT", 0, "Who exports it, in words", 0 },
 	{ "sign", OPT_SIGN, "FILE", 0, "Sign with this secret key; any number of times", 0 },
+	{ "log", OPT_LOG, "DIR", 0, "The log; without it, STORE/log where that is", 0 },
 	{ "require-proofs", OPT_REQUIRE, NULL, 0, "Refuse where a part of it is not in the log", 0 },
 	CB_CLI_PASS_OPTIONS,
 	{ 0 },
@@ -82,6 +86,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		if (o->signs == CB_CASE_KEYS)
 			argp_error(st, "--sign: more than %d keys", CB_CASE_KEYS);
 		o->sign[o->signs++] = arg;
+		return 0;
+	case OPT_LOG:
+		o->log = arg;
 		return 0;
 	case OPT_REQUIRE:
 		o->require_proofs = true;
@@ -159,12 +166,13 @@ static int run(const struct opts *o, int ofd, struct cb_seckey *const *key, stru
 {
 	struct cb_export_opts e = {
 		.camera = o->camera, .from_ns = o->from_ns, .to_ns = o->to_ns, .purpose = o->purpose, .by = o->by,
-		.now_ns = cb_now_wall_ns(), .key = key, .keys = o->signs, .require_proofs = o->require_proofs,
+		.now_ns = cb_now_wall_ns(), .key = key, .keys = o->signs, .log = o->log, .require_proofs = o->require_proofs,
 		.out = { .path = o->out, .fd = ofd, .tar = ofd >= 0 || ends_in(o->out, ".tar") },
 	};
 	struct cb_export_totals t = { 0 };
 	struct cb_names names = { 0 };
 	struct cb_store s = { -1, -1 };
+	char *log = NULL;
 	int ret = -1;
 
 	if (cb_store_open(&s, o->store, err) < 0)
@@ -173,11 +181,21 @@ static int run(const struct opts *o, int ofd, struct cb_seckey *const *key, stru
 		cb_err_prefix(err, "%s", o->store);
 		goto out;
 	}
+	/* a store may have its log in it */
+	if (!e.log && faccessat(s.fd, "log", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		if (asprintf(&log, "%s/log", o->store) < 0) {
+			log = NULL;
+			cb_err_nomem(err);
+			goto out;
+		}
+		e.log = log;
+	}
 	if (cb_export(&s, &e, &t, err) < 0)
 		goto out;
 	report(&t);
 	ret = 0;
 out:
+	free(log);
 	cb_names_release(&names);
 	cb_store_close(&s);
 	return ret;

@@ -62,7 +62,7 @@ static void put_foreign(struct cb_jw *w, const char *key, const char *s)
 	free(safe);
 }
 
-static void put_part(struct cb_jw *w, const struct cb_clip_part *p, const struct cb_case_proof *proof)
+static void put_part(struct cb_jw *w, const struct cb_clip_part *p, const struct cb_proved *proof)
 {
 	char path[CB_SEGMENT_PATH], hex[CB_SHA256_HEX], name[CB_BUNDLE_NAME];
 	size_t n;
@@ -95,7 +95,7 @@ static void put_part(struct cb_jw *w, const struct cb_clip_part *p, const struct
 	cb_jw_ki64(w, "index", p->seg.index);
 	put_foreign(w, "producer", p->producer);
 	put_foreign(w, "recorder", p->recorder);
-	if (proof->proved) {
+	if (proof->yes) {
 		cb_case_name(name, CB_CASE_ENTRY, p);
 		cb_jw_kstr(w, "entry", name);
 		cb_case_name(name, CB_CASE_PROOF, p);
@@ -186,11 +186,11 @@ int cb_case_json(struct cb_buf *b, const struct cb_case *c, struct cb_err *err)
 	for (size_t i = 0; i < c->keys; i++)
 		cb_jw_str(&w, c->key[i]);
 	cb_jw_arr_end(&w);
-	if (c->log) {
+	if (c->log->checkpoint) {
 		cb_jw_key(&w, "log");
 		cb_jw_obj(&w);
-		put_foreign(&w, "origin", c->origin);
-		cb_jw_ku64(&w, "size", c->log_size);
+		put_foreign(&w, "origin", c->log->origin);
+		cb_jw_ku64(&w, "size", c->log->size);
 		cb_jw_obj_end(&w);
 	}
 	cb_jw_obj_end(&w);

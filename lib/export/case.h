@@ -14,18 +14,10 @@
 #include "base/err.h"
 #include "export/clip.h"
 #include "export/gather.h"
-
-/* What a log says of a part of the clip. */
-struct cb_case_proof {
-	bool proved;			/* the bundle has entry and proof */
-	uint64_t index;			/* of the entry */
-	char why[200];			/* not proved: why not */
-	struct cb_buf entry, proof;	/* bytes of the two files */
-};
+#include "export/prove.h"
 
 #define CB_CASE_KEYS 16		/* signatures on one bundle */
 #define CB_CASE_KEY_ID 17	/* 16 hexadecimal digits and NUL */
-#define CB_CASE_VKEY 1200	/* a verifier key of a log */
 
 struct cb_case {
 	const char *camera, *purpose, *by;	/* the latter two NULL for none */
@@ -33,15 +25,12 @@ struct cb_case {
 	int64_t now_ns;				/* when it was exported */
 	const struct cb_clip *clip;
 	const struct cb_gathered *seen;
-	const struct cb_case_proof *proof;	/* one a part */
+	const struct cb_proved *proof;		/* one a part */
+	const struct cb_prover *log;
 	/* signatures of SHA256SUMS: the keys' numbers, as minisign shows them */
 	char key[CB_CASE_KEYS][CB_CASE_KEY_ID];
 	char pub[CB_CASE_KEYS][64];		/* base64 of the public key */
 	size_t keys;
-	/* the log that the proofs are from */
-	bool log;
-	char origin[256], vkey[CB_CASE_VKEY];
-	uint64_t log_size;
 };
 
 /* Names in the bundle: "clip/%s.mp4" and so on, of a segment's name. */

@@ -16,7 +16,8 @@ struct export {
 	struct cb_clip clip;
 	struct cb_gathered seen;
 	struct cb_case c;
-	struct cb_case_proof *proof;
+	struct cb_proved *proof;
+	struct cb_prover log;
 	struct cb_bundle *b;
 };
 
@@ -33,18 +34,20 @@ static int prove(struct export *x, struct cb_err *err)
 	if (!x->proof)
 		return cb_err_nomem(err);
 	x->c.proof = x->proof;
+	x->c.log = &x->log;
+	if (cb_prove(&x->log, x->proof, x->o->log, &x->clip, err) < 0)
+		return cb_err_prefix(err, "%s", x->o->log);
+	x->t->log = x->log.log;
 	for (size_t i = 0; i < x->clip.n; i++) {
-		struct cb_case_proof *f = &x->proof[i];
+		const struct cb_proved *f = &x->proof[i];
 
-		if (!x->clip.v[i].sealed)
-			snprintf(f->why, sizeof(f->why), "the segment was still being recorded");
-		else
-			snprintf(f->why, sizeof(f->why), "the store has no log");
+		if (f->yes)
+			continue;
+		if (x->o->require_proofs)
+			return cb_err_set(err, CB_E_NO, "%s has no proof: %s", x->clip.v[i].seg.name, f->why);
 		if (!x->t->unproved++)
 			memcpy(x->t->why, f->why, sizeof(f->why));
 	}
-	if (x->t->unproved && x->o->require_proofs)
-		return cb_err_set(err, CB_E_NO, "%s: %s", x->clip.v[0].seg.name, x->t->why);
 	return 0;
 }
 
@@ -84,9 +87,9 @@ static int put_proofs(struct export *x, struct cb_err *err)
 
 	for (size_t i = 0; i < x->clip.n; i++) {
 		const struct cb_clip_part *p = &x->clip.v[i];
-		const struct cb_case_proof *f = &x->proof[i];
+		const struct cb_proved *f = &x->proof[i];
 
-		if (!f->proved)
+		if (!f->yes)
 			continue;
 		cb_case_name(name, CB_CASE_ENTRY, p);
 		if (put(x, name, &f->entry, err) < 0)
@@ -95,7 +98,13 @@ static int put_proofs(struct export *x, struct cb_err *err)
 		if (put(x, name, &f->proof, err) < 0)
 			return -1;
 	}
-	return 0;
+	if (!x->log.checkpoint)
+		return 0;
+	if (cb_buf_byte(&x->log.vkey, '\n') < 0)
+		return cb_err_nomem(err);
+	x->log.vkey.len--;	/* a line in the file alone */
+	return put(x, "checkpoint", &x->log.note, err) < 0 || put(x, "policy", &x->log.policy, err) < 0 ||
+	       cb_bundle_put(x->b, "keys/log.vkey", x->log.vkey.data, x->log.vkey.len + 1, err) < 0 ? -1 : 0;
 }
 
 static int put_keys(struct export *x, struct cb_err *err)
@@ -255,6 +264,7 @@ out:
 		cb_buf_release(&x->proof[i].proof);
 	}
 	free(x->proof);
+	cb_prover_release(&x->log);
 	cb_clip_release(&x->clip);
 	cb_gathered_release(&x->seen);
 	free(x);

@@ -20,6 +20,7 @@ struct cb_export_opts {
 	int64_t now_ns;
 	struct cb_seckey *const *key;	/* who signs */
 	size_t keys;			/* at most CB_CASE_KEYS */
+	const char *log;		/* directory of the log; NULL: none */
 	bool require_proofs;		/* CB_E_NO unless all of the clip is proved */
 	struct cb_bundle_opts out;	/* top and mtime_s are filled in */
 };

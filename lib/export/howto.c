@@ -172,7 +172,7 @@ static void put_log(struct text *t, const struct cb_case *c)
 
 	put(t, "4. IT WAS IN THE LOG\n\n");
 	for (size_t i = 0; i < c->clip->n; i++)
-		if (c->proof[i].proved)
+		if (c->proof[i].yes)
 			n++;
 		else
 			form(t, "For %s there is no proof: %s.\n\n", c->clip->v[i].seg.name, c->proof[i].why);
@@ -180,7 +180,7 @@ static void put_log(struct text *t, const struct cb_case *c)
 		return;
 	form(t, "The recorder's log is a Merkle tree (RFC 9162). When this was exported, its last signed root was\n"
 	     "that of %" PRIu64 " entries, in the file checkpoint. An entry has the digest of a manifest; the\n"
-	     "hashes in its proof lead from there to the root. NAME:\n\n", c->log_size);
+	     "hashes in its proof lead from there to the root. NAME:\n\n", c->log->size);
 	put(t,
 	    "    hash() { openssl dgst -sha256 -binary; }\n"
 	    "    logged() {\n"
@@ -210,18 +210,20 @@ static void put_log(struct text *t, const struct cb_case *c)
 	    "        echo \"$1: in the log: good\"\n"
 	    "    }\n");
 	for (size_t i = 0; i < c->clip->n; i++)
-		if (c->proof[i].proved)
+		if (c->proof[i].yes)
 			form(t, "    logged %s\n", c->clip->v[i].seg.name);
 	put(t, "\nThe root is signed with the log's key. Compare it, too, with what the recorder's owner gives\n"
 	    "you; it stands in policy:\n\n");
-	form(t, "  %s\n\n", c->vkey);
-	form(t, "    { printf '\\060\\052\\060\\005\\006\\003\\053\\145\\160\\003\\041\\000'\n"
-	     "      echo %s | base64 -d | tail -c 32; } >$t/key\n"
-	     "    sed '/^$/,$d' checkpoint >$t/note\n"
-	     "    grep -F -- \"$(printf '\\342\\200\\224') %s \" checkpoint | head -n 1 | cut -d ' ' -f 3 |\n"
-	     "        base64 -d | tail -c 64 >$t/sig\n"
-	     "    openssl pkeyutl -verify -pubin -keyform DER -inkey $t/key -rawin -in $t/note -sigfile $t/sig\n\n",
-	     strrchr(c->vkey, '+') ? c->vkey + strlen(c->origin) + 10 : "", c->origin);
+	put(t, "  ");
+	t->failed |= cb_buf_add(t->b, c->log->vkey.data, c->log->vkey.len) < 0;
+	put(t, "\n\n");
+	put(t, "    { printf '\\060\\052\\060\\005\\006\\003\\053\\145\\160\\003\\041\\000'\n"
+	    "      cut -d + -f 3- keys/log.vkey | base64 -d | tail -c 32; } >$t/key\n"
+	    "    name=$(head -n 1 checkpoint)\n"
+	    "    sed '/^$/,$d' checkpoint >$t/note\n"
+	    "    grep -F -- \"$(printf '\\342\\200\\224') $name \" checkpoint | head -n 1 | cut -d ' ' -f 3 |\n"
+	    "        base64 -d | tail -c 64 >$t/sig\n"
+	    "    openssl pkeyutl -verify -pubin -keyform DER -inkey $t/key -rawin -in $t/note -sigfile $t/sig\n\n");
 }
 
 int cb_case_verify(struct cb_buf *b, const struct cb_case *c, struct cb_err *err)

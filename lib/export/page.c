@@ -148,8 +148,8 @@ static void put_case(struct page *p)
 		row(p, "Signed with the key", c->key[i]);
 	if (!c->keys)
 		row(p, "Signed", "by nobody");
-	if (c->log)
-		row(p, "Log", c->origin);
+	if (c->log->checkpoint)
+		row(p, "Log", c->log->origin);
 }
 
 static void put_parts(struct page *p)
@@ -159,7 +159,7 @@ static void put_parts(struct page *p)
 	raw(p, "<tr><th>File</th><th>From</th><th>To (UTC)</th><th>Pieces</th><th>In the log</th></tr>\n");
 	for (size_t i = 0; i < p->c->clip->n; i++) {
 		const struct cb_clip_part *g = &p->c->clip->v[i];
-		const struct cb_case_proof *f = &p->c->proof[i];
+		const struct cb_proved *f = &p->c->proof[i];
 
 		cb_case_name(name, CB_CASE_CLIP, g);
 		raw(p, "<tr><td><a href=\"");
@@ -184,7 +184,7 @@ static void put_parts(struct page *p)
 		moment(p, g->to_ns);
 		p->failed |= cb_buf_printf(p->b, "</td><td>%" PRIu32 " to %" PRIu32 " of %" PRIu32 "</td><td>",
 					   g->first, g->last, g->fragments) < 0;
-		if (f->proved)
+		if (f->yes)
 			p->failed |= cb_buf_printf(p->b, "entry %" PRIu64, f->index) < 0;
 		else {
 			raw(p, "no: ");
