@@ -20,11 +20,12 @@ struct opts {
 	const char *sign[CB_CASE_KEYS];
 	size_t signs;
 	int64_t from_ns, to_ns;
-	bool require_proofs;
+	bool require_proofs, tar;
+	struct cb_age_to to;
 	struct cb_cli_pass pass;
 };
 
-enum { OPT_CAMERA = CB_OPT_BASE, OPT_FROM, OPT_TO, OPT_PURPOSE, OPT_BY, OPT_SIGN, OPT_LOG, OPT_REQUIRE };
+enum { OPT_CAMERA = CB_OPT_BASE, OPT_FROM, OPT_TO, OPT_PURPOSE, OPT_BY, OPT_SIGN, OPT_LOG, OPT_RECIPIENT, OPT_REQUIRE };
 
 static const struct argp_option options[] = {
 	{ "camera", OPT_CAMERA, "NAME", 0, "Which camera; needed where there are several", 0 },
@@ -35,6 +36,7 @@ static const struct argp_option options[] = {
 	{ "by", OPT_BY, "TEXT", 0, "Who exports it, in words", 0 },
 	{ "sign", OPT_SIGN, "FILE", 0, "Sign with this secret key; any number of times", 0 },
 	{ "log", OPT_LOG, "DIR", 0, "The log; without it, STORE/log where that is", 0 },
+	{ "recipient", OPT_RECIPIENT, "TEXT", 0, "Encrypt the archive for this age key; repeatable", 0 },
 	{ "require-proofs", OPT_REQUIRE, NULL, 0, "Refuse where a part of it is not in the log", 0 },
 	CB_CLI_PASS_OPTIONS,
 	{ 0 },
@@ -49,8 +51,16 @@ static const char *words(struct argp_state *st, const char *opt, const char *arg
 	return *arg ? arg : NULL;
 }
 
+static bool ends_in(const char *s, const char *suffix)
+{
+	size_t n = strlen(s), k = strlen(suffix);
+
+	return n > k && strcmp(s + n - k, suffix) == 0;
+}
+
 static error_t parse_opt(int key, char *arg, struct argp_state *st)
 {
+	struct cb_err err = CB_ERR_INIT;
 	struct opts *o = st->input;
 
 	if (key != ARGP_KEY_INIT && cb_cli_pass_opt(&o->pass, key, arg, st) == 0)
@@ -90,6 +100,10 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case OPT_LOG:
 		o->log = arg;
 		return 0;
+	case OPT_RECIPIENT:
+		if (cb_age_to_add(&o->to, arg, &err) < 0)
+			argp_error(st, "--recipient: %s", err.msg);
+		return 0;
 	case OPT_REQUIRE:
 		o->require_proofs = true;
 		return 0;
@@ -103,6 +117,11 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 			argp_error(st, "no STORE");
 		if (!o->out)
 			argp_error(st, "no -o: where shall it go?");
+		o->tar = strcmp(o->out, "-") == 0 || ends_in(o->out, ".tar") || ends_in(o->out, ".tar.age");
+		if (o->to.n && strcmp(o->out, "-") != 0 && !ends_in(o->out, ".tar.age"))
+			argp_error(st, "--recipient: only an archive can be encrypted: -o NAME.tar.age");
+		if (!o->to.n && ends_in(o->out, ".tar.age"))
+			argp_error(st, "-o %s: for whom? --recipient is missing", o->out);
 		if (o->from_ns >= o->to_ns)
 			argp_error(st, "--from is not before --to");
 		return 0;
@@ -117,13 +136,6 @@ static const struct argp argp = {
 	       "VERIFY.txt and index.html say how to check it without us.",
 	.children = cb_cli_children,
 };
-
-static bool ends_in(const char *s, const char *suffix)
-{
-	size_t n = strlen(s), k = strlen(suffix);
-
-	return n > k && strcmp(s + n - k, suffix) == 0;
-}
 
 /* Without --camera there must be just one. */
 static int only_camera(const struct cb_store *s, struct cb_names *names, const char **ret, struct cb_err *err)
@@ -167,7 +179,7 @@ static int run(const struct opts *o, int ofd, struct cb_seckey *const *key, stru
 	struct cb_export_opts e = {
 		.camera = o->camera, .from_ns = o->from_ns, .to_ns = o->to_ns, .purpose = o->purpose, .by = o->by,
 		.now_ns = cb_now_wall_ns(), .key = key, .keys = o->signs, .log = o->log, .require_proofs = o->require_proofs,
-		.out = { .path = o->out, .fd = ofd, .tar = ofd >= 0 || ends_in(o->out, ".tar") },
+		.out = { .path = o->out, .fd = ofd, .tar = o->tar, .to = &o->to },
 	};
 	struct cb_export_totals t = { 0 };
 	struct cb_names names = { 0 };
@@ -224,6 +236,7 @@ int main(int argc, char **argv)
 		run(&o, ofd, key, &err);
 	for (size_t i = 0; i < o.signs; i++)
 		cb_seckey_free(key[i]);
+	cb_age_to_release(&o.to);
 	if (ofd >= 0 && close(ofd) < 0 && !err.code)
 		cb_err_sys(&err, CB_E_IO, EIO, "output: close");
 	return cb_cli_finish(&err);

@@ -20,6 +20,7 @@ struct cb_bundle {
 	struct cb_bundle_opts o;
 	char *path, *part, *parent;	/* in its place; before that; the directory of both */
 	const char *top;
+	struct cb_age_writer *age;	/* what an archive goes through, or NULL */
 	int fd;				/* the directory, or the archive */
 	int parent_fd;
 	bool made, committed, stream;
@@ -44,6 +45,13 @@ static int no_space_is_io(struct cb_err *err, int errnum, const char *name)
 static int taken(struct cb_err *err, const char *path)
 {
 	return cb_err_set(err, CB_E_CANTCREAT, "%s: is there already", path);
+}
+
+static int encrypt(struct cb_bundle *b, struct cb_err *err)
+{
+	if (!b->o.to || !b->o.to->n)
+		return 0;
+	return cb_age_writer_new(&b->age, b->o.to, NULL, false, b->fd, err) < 0 ? cb_err_prefix(err, "%s", b->path) : 0;
 }
 
 int cb_bundle_create(struct cb_bundle **ret, const struct cb_bundle_opts *o, struct cb_err *err)
@@ -76,6 +84,8 @@ int cb_bundle_create(struct cb_bundle **ret, const struct cb_bundle_opts *o, str
 		slash[slash == b->parent] = '\0';
 	if (b->stream) {
 		b->fd = o->fd;
+		if (encrypt(b, err) < 0)
+			goto fail;
 		*ret = b;
 		return 0;
 	}
@@ -104,6 +114,8 @@ int cb_bundle_create(struct cb_bundle **ret, const struct cb_bundle_opts *o, str
 		goto fail;
 	}
 	b->made = true;
+	if (o->tar && encrypt(b, err) < 0)
+		goto fail;
 	*ret = b;
 	return 0;
 fail:
@@ -113,18 +125,11 @@ fail:
 
 /* --- an archive -------------------------------------------------------------------------------- */
 
-static int raw_out(void *out, const void *p, size_t n, struct cb_err *err)
-{
-	const struct cb_bundle *b = out;
-
-	return cb_write_all(b->fd, p, n, err) < 0 ? cb_err_prefix(err, "%s", b->path) : 0;
-}
-
 static int tar_out(struct cb_bundle *b, const void *p, size_t n, struct cb_err *err)
 {
-	const struct cb_bundle_filter *f = b->o.filter;
+	int ret = b->age ? cb_age_write(b->age, p, n, err) : cb_write_all(b->fd, p, n, err);
 
-	return f ? f->write(f->ctx, p, n, raw_out, b, err) : raw_out(b, p, n, err);
+	return ret < 0 ? cb_err_prefix(err, "%s", b->path) : 0;
 }
 
 static void octal(char *at, int digits, uint64_t v)
@@ -310,10 +315,10 @@ int cb_bundle_commit(struct cb_bundle *b, struct cb_err *err)
 	static const char zero[2 * TAR_BLOCK];
 
 	if (b->o.tar) {
-		const struct cb_bundle_filter *f = b->o.filter;
-
-		if (tar_out(b, zero, sizeof(zero), err) < 0 || (f && f->end(f->ctx, raw_out, b, err) < 0))
+		if (tar_out(b, zero, sizeof(zero), err) < 0)
 			return -1;
+		if (b->age && cb_age_writer_finish(b->age, err) < 0)
+			return cb_err_prefix(err, "%s", b->path);
 		if (b->stream) {
 			b->committed = true;
 			return 0;
@@ -350,6 +355,7 @@ void cb_bundle_free(struct cb_bundle *b)
 {
 	if (!b)
 		return;
+	cb_age_writer_free(b->age);
 	if (b->at >= 0)
 		close(b->at);
 	if (b->made && !b->committed)

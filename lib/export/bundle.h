@@ -6,7 +6,7 @@
  * Nothing half-written: a directory or an archive is made beside its place as NAME.part, brought to
  * the disk and renamed by commit, which replaces nothing. What was not committed is removed by
  * free. A descriptor cannot be taken back: there the archive's end, two empty blocks, comes with
- * commit.
+ * commit, and so does that of what is encrypted.
  *
  * Equal files give an equal archive: owner 0, mode 0640, one modification time for all. */
 #ifndef CB_EXPORT_BUNDLE_H
@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "crypto/age.h"
 #include "crypto/hash.h"
 
 #define CB_BUNDLE_NAME 80	/* "manifests/075442-0123456789ab.manifest", with NUL */
@@ -29,21 +30,13 @@ struct cb_bundle_file {
 	uint8_t sha256[CB_SHA256_LEN];
 };
 
-/* What an archive's bytes go through on their way (encryption). out appends to the archive. */
-typedef int cb_bundle_out_fn(void *out, const void *p, size_t n, struct cb_err *err);
-struct cb_bundle_filter {
-	void *ctx;
-	int (*write)(void *ctx, const void *p, size_t n, cb_bundle_out_fn *fn, void *out, struct cb_err *err);
-	int (*end)(void *ctx, cb_bundle_out_fn *fn, void *out, struct cb_err *err);
-};
-
 struct cb_bundle_opts {
 	const char *path;	/* what is to be there in the end */
 	bool tar;		/* an archive, not a directory */
 	int fd;			/* >= 0: the archive goes there, and path only names it */
 	const char *top;	/* archive: the directory in it */
 	int64_t mtime_s;	/* archive: when its files were modified */
-	const struct cb_bundle_filter *filter;	/* archive: NULL for none */
+	const struct cb_age_to *to;	/* archive: encrypted for these; NULL or empty: not encrypted */
 };
 
 struct cb_bundle;

@@ -88,6 +88,7 @@ static void put_part(struct cb_jw *w, const struct cb_clip_part *p, const struct
 	cb_jw_ku64(w, "bytes", p->bytes);
 	put_time(w, "from", "from_us", p->from_ns);
 	put_time(w, "to", "to_us", p->to_ns);
+	cb_jw_ki64(w, "segment_start_us", us(p->seg.start_ns));
 	cb_jw_kbool(w, "keyframe", p->key);
 	if (p->leading)
 		cb_jw_ki64(w, "undecodable", p->leading);

@@ -8,6 +8,7 @@
 
 #include "base/num.h"
 #include "base/time.h"
+#include "crypto/sshsig_sign.h"
 
 struct export {
 	const struct cb_store *s;
@@ -109,8 +110,8 @@ static int put_proofs(struct export *x, struct cb_err *err)
 
 static int put_keys(struct export *x, struct cb_err *err)
 {
+	struct cb_buf b = { 0 }, signers = { 0 };
 	char name[CB_BUNDLE_NAME];
-	struct cb_buf b = { 0 };
 	int ret = -1;
 
 	for (size_t i = 0; i < x->o->keys; i++) {
@@ -119,12 +120,18 @@ static int put_keys(struct export *x, struct cb_err *err)
 		cb_seckey_minisign(x->o->key[i], &k);
 		b.len = 0;
 		snprintf(name, sizeof(name), "keys/%s.pub", x->c.key[i]);
-		if (cb_minisign_key_text(&k, &b, err) < 0 || put(x, name, &b, err) < 0)
+		if (cb_minisign_key_text(&k, &b, err) < 0 || put(x, name, &b, err) < 0 ||
+		    cb_ssh_key_text(k.pk, x->c.key[i], CB_SSHSIG_EVIDENCE, &signers, err) < 0)
 			goto out;
+		if (cb_buf_byte(&signers, '\n') < 0) {
+			cb_err_nomem(err);
+			goto out;
+		}
 	}
-	ret = 0;
+	ret = signers.len ? put(x, "keys/allowed_signers", &signers, err) : 0;
 out:
 	cb_buf_release(&b);
+	cb_buf_release(&signers);
 	return ret;
 }
 
@@ -156,8 +163,9 @@ static int put_list(struct export *x, struct cb_err *err)
 {
 	struct cb_buf list = { 0 }, sig = { 0 };
 	struct cb_bundle_file *f = NULL;
-	uint8_t hash[CB_MINISIGN_HASH];
+	uint8_t hash[CB_MINISIGN_HASH], sha512[CB_SHA512_LEN];
 	struct cb_minisign_hash h;
+	struct cb_sha512 h512;
 	char hex[CB_SHA256_HEX], name[CB_BUNDLE_NAME], trusted[200];
 	int ret = -1;
 	size_t n;
@@ -183,12 +191,20 @@ static int put_list(struct export *x, struct cb_err *err)
 	cb_minisign_hash_init(&h);
 	cb_minisign_hash_update(&h, list.data, list.len);
 	cb_minisign_hash_final(&h, hash);
+	cb_sha512_init(&h512);
+	cb_sha512_update(&h512, list.data, list.len);
+	cb_sha512_final(&h512, sha512);
 	snprintf(trusted, sizeof(trusted), "cb-export camera:%s exported:%lld", x->o->camera,
 		 (long long)(x->o->now_ns / CB_NS_PER_S));
 	for (size_t i = 0; i < x->o->keys; i++) {
 		sig.len = 0;
 		cb_case_signature(name, i, "minisig");
 		if (cb_minisign_sign(x->o->key[i], hash, trusted, &sig, err) < 0 || put(x, name, &sig, err) < 0)
+			goto out;
+		sig.len = 0;
+		cb_case_signature(name, i, "sig");
+		if (cb_sshsig_sign(x->o->key[i], CB_SSHSIG_EVIDENCE, sha512, &sig, err) < 0 ||
+		    put(x, name, &sig, err) < 0)
 			goto out;
 	}
 	ret = 0;

@@ -104,8 +104,8 @@ static void put_signatures(struct text *t, const struct cb_case *c)
 		    "what was recorded; that this list is the one that was made, nothing says.\n\n");
 		return;
 	}
-	put(t, "The keys came with the export, so a forger could have brought his own. Compare them with\n"
-	    "what their owners give you, on paper or by telephone:\n\n");
+	put(t, "The keys came with the export, so a forger could have brought his own. Compare them, letter by\n"
+	    "letter, with what their owners give you on paper or by telephone:\n\n");
 	for (size_t i = 0; i < c->keys; i++)
 		form(t, "  key %s\n  %s\n\n", c->key[i], c->pub[i]);
 	for (size_t i = 0; i < c->keys; i++) {

@@ -93,13 +93,18 @@ static void range(struct page *p, int64_t from, int64_t to)
 	raw(p, " UTC");
 }
 
-static void row(struct page *p, const char *name, const char *value)
+static void row_n(struct page *p, const char *name, const char *value, size_t n)
 {
 	raw(p, "<tr><th scope=\"row\">");
 	raw(p, name);
 	raw(p, "</th><td>");
-	str(p, value);
+	text(p, value, n);
 	raw(p, "</td></tr>\n");
+}
+
+static void row(struct page *p, const char *name, const char *value)
+{
+	row_n(p, name, value, strlen(value));
 }
 
 static void row_range(struct page *p, const char *name, int64_t from, int64_t to)
@@ -145,11 +150,11 @@ static void put_case(struct page *p)
 	row_range(p, "Asked for", c->asked_from, c->asked_to);
 	row_range(p, "Given", c->clip->from_ns, c->clip->to_ns);
 	for (size_t i = 0; i < c->keys; i++)
-		row(p, "Signed with the key", c->key[i]);
+		row(p, i ? "and" : "Signed with the key", c->pub[i]);
 	if (!c->keys)
 		row(p, "Signed", "by nobody");
 	if (c->log->checkpoint)
-		row(p, "Log", c->log->origin);
+		row_n(p, "Log's key", (const char *)c->log->vkey.data, c->log->vkey.len);
 }
 
 static void put_parts(struct page *p)
@@ -204,6 +209,15 @@ static void member(struct page *p, const struct cb_json *j, const char *path)
 		str(p, s);
 }
 
+static void member_time(struct page *p, const struct cb_json *j, const char *path)
+{
+	uint32_t tok = cb_json_path(j, 0, path);
+	int64_t v;
+
+	if (tok != CB_JSON_NONE && cb_json_i64(j, tok, &v) && v > INT64_MIN / 1000 && v < INT64_MAX / 1000)
+		moment(p, v * 1000);
+}
+
 /* Call fn for each line of b. */
 static void each_line(struct page *p, const struct cb_buf *b, struct cb_json *j,
 		      void fn(struct page *p, const struct cb_json *j))
@@ -218,9 +232,9 @@ static void each_line(struct page *p, const struct cb_buf *b, struct cb_json *j,
 static void put_gap(struct page *p, const struct cb_json *j)
 {
 	raw(p, "<tr><td>");
-	member(p, j, "from");
+	member_time(p, j, "from_us");
 	raw(p, "</td><td>");
-	member(p, j, "to");
+	member_time(p, j, "to_us");
 	raw(p, "</td><td>");
 	member(p, j, "reason");
 	raw(p, "</td><td>");
@@ -234,7 +248,7 @@ static void put_gaps(struct page *p, struct cb_json *j)
 		raw(p, "<p>None in this range.</p>");
 		return;
 	}
-	raw(p, "<div class=\"scroll\"><table><tr><th>From</th><th>To</th><th>Why</th><th></th></tr>\n");
+	raw(p, "<div class=\"scroll\"><table><tr><th>From</th><th>To (UTC)</th><th>Why</th><th></th></tr>\n");
 	each_line(p, &p->c->seen->gaps, j, put_gap);
 	raw(p, "</table></div>");
 }
