@@ -20,12 +20,12 @@ struct opts {
 	const char *sign[CB_CASE_KEYS];
 	size_t signs;
 	int64_t from_ns, to_ns;
-	bool require_proofs, tar;
+	bool require_proofs, no_entry, tar;
 	struct cb_age_to to;
 	struct cb_cli_pass pass;
 };
 
-enum { OPT_CAMERA = CB_OPT_BASE, OPT_FROM, OPT_TO, OPT_PURPOSE, OPT_BY, OPT_SIGN, OPT_LOG, OPT_RECIPIENT, OPT_REQUIRE };
+enum { OPT_CAMERA = CB_OPT_BASE, OPT_FROM, OPT_TO, OPT_PURPOSE, OPT_BY, OPT_SIGN, OPT_LOG, OPT_RECIPIENT, OPT_NO_ENTRY, OPT_REQUIRE };
 
 static const struct argp_option options[] = {
 	{ "camera", OPT_CAMERA, "NAME", 0, "Which camera; needed where there are several", 0 },
@@ -34,10 +34,11 @@ static const struct argp_option options[] = {
 	{ "output", 'o', "FILE", 0, "A new directory, or archive (.tar); or -", 0 },
 	{ "purpose", OPT_PURPOSE, "TEXT", 0, "What it is for, in words", 0 },
 	{ "by", OPT_BY, "TEXT", 0, "Who exports it, in words", 0 },
-	{ "sign", OPT_SIGN, "FILE", 0, "Sign with this secret key; any number of times", 0 },
-	{ "log", OPT_LOG, "DIR", 0, "The log; without it, STORE/log where that is", 0 },
-	{ "recipient", OPT_RECIPIENT, "TEXT", 0, "Encrypt the archive for this age key; repeatable", 0 },
-	{ "require-proofs", OPT_REQUIRE, NULL, 0, "Refuse where a part of it is not in the log", 0 },
+	{ "sign", OPT_SIGN, "FILE", 0, "Sign with this secret key; may be repeated", 0 },
+	{ "log", OPT_LOG, "DIR", 0, "The log; STORE/log where that is", 0 },
+	{ "recipient", OPT_RECIPIENT, "TEXT", 0, "Encrypt the archive for this age1... key", 0 },
+	{ "no-entry", OPT_NO_ENTRY, NULL, 0, "Do not enter the export in the log", 0 },
+	{ "require-proofs", OPT_REQUIRE, NULL, 0, "Refuse where a part is not in the log", 0 },
 	CB_CLI_PASS_OPTIONS,
 	{ 0 },
 };
@@ -104,6 +105,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		if (cb_age_to_add(&o->to, arg, &err) < 0)
 			argp_error(st, "--recipient: %s", err.msg);
 		return 0;
+	case OPT_NO_ENTRY:
+		o->no_entry = true;
+		return 0;
 	case OPT_REQUIRE:
 		o->require_proofs = true;
 		return 0;
@@ -132,8 +136,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 static const struct argp argp = {
 	.options = options, .parser = parse_opt, .args_doc = "STORE",
 	.doc = "Export a clip with everything that proves it.\v"
-	       "Footage byte for byte as it was recorded, its manifests, events and signatures;\n"
-	       "VERIFY.txt and index.html say how to check it without us.",
+	       "Footage as it was recorded, manifests, events, signatures, how to check them.",
 	.children = cb_cli_children,
 };
 
@@ -178,7 +181,7 @@ static int run(const struct opts *o, int ofd, struct cb_seckey *const *key, stru
 {
 	struct cb_export_opts e = {
 		.camera = o->camera, .from_ns = o->from_ns, .to_ns = o->to_ns, .purpose = o->purpose, .by = o->by,
-		.now_ns = cb_now_wall_ns(), .key = key, .keys = o->signs, .log = o->log, .require_proofs = o->require_proofs,
+		.now_ns = cb_now_wall_ns(), .key = key, .keys = o->signs, .log = o->log, .enter = !o->no_entry, .require_proofs = o->require_proofs,
 		.out = { .path = o->out, .fd = ofd, .tar = o->tar, .to = &o->to },
 	};
 	struct cb_export_totals t = { 0 };

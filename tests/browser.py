@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""The page of a bundle in headless Chromium, through its debugging pipe.
+"""The pages of bundles in headless Chromium, through its debugging pipe.
 
-browser.py [--folder DIR | --files FILE...] [--width N] [--dark] [--print] [--shot PNG] URL
+browser.py [--width N] [--dark] [--print] [--shot PNG] JOB...
 
-Opens URL, gives the page a folder or files as a person would, waits for its verdict, and prints what it
-says as JSON: verdict, word, why, checks, errors, and whether the footage plays. URL may be a path. A
-folder of "http" alone serves the page's directory on a port of this machine instead."""
+A job is HOW:DIR. It opens DIR/index.html: "plain", and no more; "folder", and gives it DIR, "files", and
+gives it all files in DIR, as a person would; "http", served on a port of this machine. It waits for the
+page's verdict and prints, a line of JSON a job, what the page says: verdict, word, why, checks, errors,
+what it asked for elsewhere, and whether the footage plays."""
 import argparse
 import base64
 import functools
@@ -104,65 +105,79 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+def settle(b, waits):
+    """What the page says once it has said it."""
+    end = time.monotonic() + 60
+    while True:
+        look = json.loads(b.run(LOOK))
+        if look["done"] or not waits:
+            if look["video"][0] >= 2 or look["video"][3] or time.monotonic() > end - 50:
+                return look
+        if time.monotonic() > end:
+            return look
+        time.sleep(0.05)
+
+
+def job(b, o, how, where):
+    url = "file://" + os.path.abspath(where) + "/index.html"
+    server = None
+    if how == "http":
+        serve = functools.partial(Quiet, directory=os.path.abspath(where))
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/index.html"
+    b.errors.clear()
+    b.asked.clear()
+    b.session = None
+    target = b.call("Target.createTarget", url="about:blank")["targetId"]
+    b.session = b.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+    for domain in ("Runtime", "Log", "Page", "DOM", "Network"):
+        b.call(domain + ".enable")
+    b.call("Emulation.setDeviceMetricsOverride", width=o.width, height=900, deviceScaleFactor=1, mobile=False)
+    b.call("Emulation.setEmulatedMedia", media="print" if o.print else "", features=[
+        {"name": "prefers-color-scheme", "value": "dark" if o.dark else "light"}])
+    b.call("Page.navigate", url=url)
+    while b.run("document.readyState + location.protocol") not in ("completefile:", "completehttp:"):
+        time.sleep(0.05)
+    if how in ("folder", "files"):
+        root = b.call("DOM.getDocument")["root"]["nodeId"]
+        node = b.call("DOM.querySelector", nodeId=root, selector="#some" if how == "files" else "#folder")["nodeId"]
+        files = [os.path.join(d, f) for d, _, fs in os.walk(os.path.abspath(where)) for f in fs]
+        b.call("DOM.setFileInputFiles", nodeId=node, files=files if how == "files" else [os.path.abspath(where)])
+    look = settle(b, how != "plain")
+    if o.shot:
+        h = int(b.run("document.documentElement.scrollHeight"))
+        b.call("Emulation.setDeviceMetricsOverride", width=o.width, height=h, deviceScaleFactor=1, mobile=False)
+        time.sleep(0.3)
+        png = b.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
+        with open(o.shot, "wb") as f:
+            f.write(base64.b64decode(png))
+    own = url.rsplit("/", 1)[0]
+    look["job"] = how + ":" + where
+    look["errors"] = list(b.errors)
+    look["elsewhere"] = [u for u in b.asked if not u.startswith((own, "data:", "blob:"))]
+    b.session = None
+    b.call("Target.closeTarget", targetId=target)
+    if server:
+        server.shutdown()
+    print(json.dumps(look), flush=True)
+
+
 def main():
     a = argparse.ArgumentParser()
-    a.add_argument("--folder")
-    a.add_argument("--files", nargs="*")
     a.add_argument("--width", type=int, default=1200)
     a.add_argument("--dark", action="store_true")
     a.add_argument("--print", action="store_true")
     a.add_argument("--shot")
-    a.add_argument("url")
+    a.add_argument("job", nargs="+")
     o = a.parse_args()
-    url = o.url
-    if o.folder == "http":
-        serve = functools.partial(Quiet, directory=os.path.dirname(os.path.abspath(url)))
-        s = http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve)
-        threading.Thread(target=s.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{s.server_address[1]}/{os.path.basename(url)}"
-    elif "://" not in url:
-        url = "file://" + os.path.abspath(url)
     b = Browser(o.width)
     try:
-        target = b.call("Target.createTarget", url="about:blank")["targetId"]
-        b.session = b.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Runtime", "Log", "Page", "DOM", "Network"):
-            b.call(domain + ".enable")
-        b.call("Emulation.setDeviceMetricsOverride", width=o.width, height=900, deviceScaleFactor=1, mobile=False)
-        b.call("Emulation.setEmulatedMedia", media="print" if o.print else "", features=[
-            {"name": "prefers-color-scheme", "value": "dark" if o.dark else "light"}])
-        b.call("Page.navigate", url=url)
-        end = time.monotonic() + 60
-        while b.run("document.readyState") != "complete" and time.monotonic() < end:
-            time.sleep(0.05)
-        if o.files or (o.folder and o.folder != "http"):
-            root = b.call("DOM.getDocument")["root"]["nodeId"]
-            what = "#some" if o.files else "#folder"
-            node = b.call("DOM.querySelector", nodeId=root, selector=what)["nodeId"]
-            b.call("DOM.setFileInputFiles", nodeId=node,
-                   files=[os.path.abspath(f) for f in o.files or [o.folder]])
-        while True:
-            look = json.loads(b.run(LOOK))
-            settled = look["done"] or not (o.files or o.folder)
-            if settled and (look["video"][0] >= 2 or look["video"][3] or time.monotonic() > end - 45):
-                break
-            if time.monotonic() > end:
-                break
-            time.sleep(0.05)
-        if o.shot:
-            h = int(b.run("document.documentElement.scrollHeight"))
-            b.call("Emulation.setDeviceMetricsOverride", width=o.width, height=h, deviceScaleFactor=1, mobile=False)
-            time.sleep(0.3)
-            png = b.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)["data"]
-            with open(o.shot, "wb") as f:
-                f.write(base64.b64decode(png))
-        look["errors"] = b.errors
-        own = url.rsplit("/", 1)[0]
-        look["elsewhere"] = [u for u in b.asked if not u.startswith((own, "data:", "blob:"))]
-        print(json.dumps(look, indent=1))
-        return 0
+        for j in o.job:
+            job(b, o, *j.split(":", 1))
     finally:
         b.close()
+    return 0
 
 
 sys.exit(main())

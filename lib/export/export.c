@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "base/time.h"
 #include "crypto/sshsig_sign.h"
+#include "export/enter.h"
 
 struct export {
 	const struct cb_store *s;
@@ -215,6 +216,23 @@ out:
 	return ret;
 }
 
+/* --- the log's entry ------------------------------------------------------------------------------ */
+
+static int enter(struct export *x, struct cb_err *err)
+{
+	const char *keys[CB_CASE_KEYS];
+	struct cb_export_entry e = {
+		.camera = x->o->camera, .asked_from = x->o->from_ns, .asked_to = x->o->to_ns,
+		.from_ns = x->clip.from_ns, .to_ns = x->clip.to_ns, .segments = x->t->segments,
+		.fragments = x->t->fragments, .bytes = x->t->bytes, .list = x->t->list, .key = keys,
+		.keys = x->c.keys, .encrypted = x->o->out.to && x->o->out.to->n,
+	};
+
+	for (size_t i = 0; i < e.keys; i++)
+		keys[i] = x->c.key[i];
+	return cb_export_enter(x->o->log, &e, err);
+}
+
 /* --- all of it ----------------------------------------------------------------------------------- */
 
 static void say_keys(struct export *x)
@@ -270,7 +288,8 @@ int cb_export(const struct cb_store *s, const struct cb_export_opts *o, struct c
 	if (cb_bundle_create(&x->b, &out, err) < 0 || put_clip(x, err) < 0 ||
 	    put(x, "events.ndjson", &x->seen.events, err) < 0 || put(x, "runs.ndjson", &x->seen.runs, err) < 0 ||
 	    put(x, "gaps.ndjson", &x->seen.gaps, err) < 0 || put_proofs(x, err) < 0 || put_keys(x, err) < 0 ||
-	    put_case(x, err) < 0 || put_list(x, err) < 0 || cb_bundle_commit(x->b, err) < 0)
+	    put_case(x, err) < 0 || put_list(x, err) < 0 || (o->log && o->enter && enter(x, err) < 0) ||
+	    cb_bundle_commit(x->b, err) < 0)
 		goto out;
 	k = 0;
 out:

@@ -21,6 +21,7 @@ struct cb_export_opts {
 	struct cb_seckey *const *key;	/* who signs */
 	size_t keys;			/* at most CB_CASE_KEYS */
 	const char *log;		/* directory of the log; NULL: none */
+	bool enter;			/* the export itself into that log */
 	bool require_proofs;		/* CB_E_NO unless all of the clip is proved */
 	struct cb_bundle_opts out;	/* top and mtime_s are filled in */
 };
@@ -35,7 +36,8 @@ struct cb_export_totals {
 	uint8_t list[CB_SHA256_LEN];	/* SHA-256 of SHA256SUMS */
 };
 
-/* Errors: NO (nothing was recorded there; a proof is missing and required), DATA (footage is
+/* The log has the export's entry before anything is in its place; where it cannot be written, nothing
+ * is exported. Errors: NO (nothing was recorded there; a proof is missing and required), DATA (footage is
  * damaged), IO, CANTCREAT, PERM, TEMP (stopped). */
 int cb_export(const struct cb_store *s, const struct cb_export_opts *o, struct cb_export_totals *ret,
 	      struct cb_err *err);
