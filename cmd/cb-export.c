@@ -34,7 +34,7 @@ static const struct argp_option options[] = {
 	{ "output", 'o', "FILE", 0, "A new directory, or archive (.tar); or -", 0 },
 	{ "purpose", OPT_PURPOSE, "TEXT", 0, "What it is for, in words", 0 },
 	{ "by", OPT_BY, "TEXT", 0, "Who exports it, in words", 0 },
-	{ "sign", OPT_SIGN, "FILE", 0, "Sign with this secret key; may be repeated", 0 },
+	{ "sign", OPT_SIGN, "KEYFILE", 0, "Sign with this secret key; may be repeated", 0 },
 	{ "log", OPT_LOG, "DIR", 0, "The log; STORE/log where that is", 0 },
 	{ "recipient", OPT_RECIPIENT, "TEXT", 0, "Encrypt the archive for this age1... key", 0 },
 	{ "no-entry", OPT_NO_ENTRY, NULL, 0, "Do not enter the export in the log", 0 },
