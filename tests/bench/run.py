@@ -3,8 +3,10 @@
 
 Each figure is the median of several runs that alternate with the peer's, so that both meet
 the same machine. Nothing here is a test: a bar that is missed is printed, not failed.
-Names: pipe, record, start, nn, film, fit, json. Without one, all.
+Names: pipe, record, start, nn, models, film, fit, json. Without one, all.
 """
+import glob
+import json
 import os
 import shutil
 import statistics
@@ -201,6 +203,19 @@ def do_nn():
         faster(name + ", 8 bits | own float", ours(1, os.path.join(tmp, "8.cbm")), ours(1), own)
 
 
+def do_models():
+    """The models that ship: a picture each, on one core."""
+    for cfg in sorted(glob.glob(os.path.join(src, "models/cb-*.cfg"))):
+        best = min(json.loads(shell('"$Q" bench "$M" --threads 1', Q=tool("cb-model"), M=cfg))["min_us"]
+                   for _ in range(3)) / 1000
+        size = os.path.getsize(cfg[:-4] + ".weights")
+        say("%s, a picture (%.2f MB)" % (os.path.basename(cfg)[:-4], size / 1e6), "%.2f ms" % best, "", "", "<= 10 ms",
+            best <= 10)
+    start = min(float(shell('s=$(date +%s%N); "$D" -q </dev/null || [ $? -eq 65 ]; '
+                            'echo $((($(date +%s%N) - s) / 1000))', D=tool("cb-detect"))) for _ in range(9)) / 1000
+    say("cb-detect as it is, start to end", "%.1f ms" % start, "", "", "<= 60 ms", start <= 60)
+
+
 def do_fit():
     missing = have(bench("fit"))
     if missing:
@@ -232,7 +247,7 @@ def do_film():
     for _ in range(5):      # alternating; the least disturbed of each
         one.append(run("-m", model))
         two.append(run("-m", model, "--threads", "2"))
-        serial.append(run())
+        serial.append(run("--no-objects"))
     ideal = max(min(r[0] for r in one) / 2, min(r[0] for r in serial))
     wall = min(r[2] for r in two)
     say("150 pictures of 1080p, two cores | ideal", "%.0f ms" % wall, "%.0f ms" % ideal,
@@ -254,7 +269,8 @@ def do_json():
 
 def main():
     print(FORMAT % ("what | peer", "ours", "peer", "ratio", "bar", ""))
-    for name, f in (("pipe", do_pipe), ("record", do_record), ("start", do_start), ("nn", do_nn), ("film", do_film),
+    for name, f in (("pipe", do_pipe), ("record", do_record), ("start", do_start), ("nn", do_nn), ("models", do_models),
+                    ("film", do_film),
                     ("fit", do_fit), ("json", do_json)):
         if only and name not in only:
             continue
