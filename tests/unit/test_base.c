@@ -2,6 +2,7 @@
 /* lib/base: numbers, times, buffers, safe text; and SHA-256 against FIPS 180-4's examples. */
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -141,8 +142,26 @@ static void digests(void)
 	OK(strcmp(id, id2) != 0);
 }
 
+/* This program is unit/test_base in the build directory. */
+static void beside(void)
+{
+	struct cb_err err = CB_ERR_INIT;
+	char *here = NULL, *up = NULL, *root = NULL;
+
+	OK(cb_path_beside(&here, "x/y", &err) == 0 && strlen(here) > 9 &&
+	   !strcmp(here + strlen(here) - 9, "/unit/x/y"));
+	OK(cb_path_beside(&up, "../x/y", &err) == 0 && strlen(up) + 5 == strlen(here) &&
+	   !strncmp(up, here, strlen(up) - 4) && !strcmp(up + strlen(up) - 4, "/x/y"));
+	OK(cb_path_beside(&root, "../../../../../../../../../../../../../../../../../../../../../../x", &err) == 0);
+	OK_STR(root, "/x");
+	free(here);
+	free(up);
+	free(root);
+}
+
 int main(void)
 {
+	beside();
 	numbers();
 	times();
 	text();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Motion, regions, frame selection and suppression by themselves, on pictures made here. */
 #include <math.h>
+#include <string.h>
 
 #include "tap.h"
 
@@ -8,6 +9,7 @@
 #include "detect/objects.h"
 #include "detect/pick.h"
 #include "detect/region.h"
+#include "detect/shipped.h"
 
 enum { W = 160, H = 120 };
 
@@ -281,8 +283,28 @@ static void crowds(void)
 	OK(left > 1000 && dropped > 1000);
 }
 
+static void shipped(void)
+{
+	struct cb_model_opts o = { .cfg = "a.cfg" };
+	struct cb_err err = CB_ERR_INIT;
+	struct cb_shipped s = { NULL };
+
+	OK(cb_shipped_is("cb-objects") && cb_shipped_is("x") && cb_shipped_is("-"));
+	OK(!cb_shipped_is("") && !cb_shipped_is("a.cfg") && !cb_shipped_is("./a") && !cb_shipped_is("a/b") &&
+	   !cb_shipped_is(".") && !cb_shipped_is("..") && !cb_shipped_is("/"));
+	OK(cb_shipped_find(&s, &o, &err) == 0 && !strcmp(o.cfg, "a.cfg") && !o.listed && !s.cfg);
+	o.cfg = "no-such-model";
+	OK(cb_shipped_find(&s, &o, &err) < 0 && err.code == CB_E_NOINPUT && !s.cfg && !s.list && !o.listed);
+	OK(!strcmp(o.cfg, "no-such-model") && strstr(err.msg, "/share/cb/models/no-such-model.cfg"));
+	o.names = "x";
+	OK(cb_shipped_find(&s, &o, &err) < 0 && err.code == CB_E_USAGE);
+	cb_shipped_release(&s);
+	cb_shipped_release(&s);
+}
+
 int main(void)
 {
+	shipped();
 	sizes();
 	crowds();
 	motion();
