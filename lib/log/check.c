@@ -57,6 +57,7 @@ struct check {
 	unsigned level_n[CB_TILE_LEVELS];
 	uint64_t level_tile[CB_TILE_LEVELS];
 	uint8_t *level[CB_TILE_LEVELS];	/* room for W hashes, from 1 up */
+	uint64_t pruned_to;		/* what the log says was deleted: all before */
 	bool first_found;		/* an entry bundle is there: what misses now was not pruned */
 	struct older older[CB_LOG_OLDER_MAX];
 	/* what the entries say */
@@ -64,7 +65,10 @@ struct check {
 	bool foreign;
 	struct cb_enrolment enrolment;
 	uint32_t next_epoch;
-	uint64_t late;			/* first entry since the last seal that lies behind the epoch */
+	bool lost;			/* entries were not to be read: which epoch it is, the next seal says */
+	uint64_t moved;			/* how far seals stand from where they were made for */
+	bool other;			/* a seal's root is not the tree's */
+	uint64_t late;			/* last entry since the last seal that lies behind the epoch */
 	int64_t late_us;
 	uint64_t since;			/* the entry behind the last seal */
 	int64_t last_us;
@@ -553,26 +557,36 @@ static int seal(struct check *c, const struct cb_entry *e, struct place *p)
 		return found_at(c, CB_FOUND_FALSE, "seal-false", p, "entry %" PRIu64 " is no seal: %s", p->from,
 				why.msg);
 	p->epoch = s.epoch;
-	if (cb_seal_check(&s, &c->enrolment, &why) < 0)
+	if (cb_seal_check(&s, &c->enrolment, &why) < 0) {
+		c->next_epoch += s.epoch == c->next_epoch;
 		return found_at(c, CB_FOUND_FALSE, "seal-false", p, "the seal of epoch %u, entry %" PRIu64 ": %s",
 				s.epoch, p->from, why.msg);
+	}
+	if (c->lost && s.epoch > c->next_epoch)
+		c->next_epoch = s.epoch;
+	c->lost = false;
 	if (s.epoch < c->next_epoch)
 		return found_at(c, CB_FOUND_FALSE, "seal-repeated", p, "entry %" PRIu64 " seals epoch %u once more",
 				p->from, s.epoch);
-	if (s.size != p->from)
-		return found_at(c, CB_FOUND_FALSE, "seal-misplaced", p, "the seal of epoch %u is entry %" PRIu64
-				" and was made to be entry %" PRIu64 ": entries before it were %s", s.epoch,
-				p->from, s.size, s.size > p->from ? "taken away" : "put in");
 	if (s.epoch > c->next_epoch &&
 	    found_at(c, CB_FOUND_FALSE, "seal-missing", p, "epoch%s %u%s%.0u is not sealed: the next seal, entry %"
 		     PRIu64 ", is of epoch %u", s.epoch - c->next_epoch > 1 ? "s" : "", c->next_epoch,
 		     s.epoch - c->next_epoch > 1 ? " and more, up to " : "",
 		     s.epoch - c->next_epoch > 1 ? s.epoch - 1 : 0, p->from, s.epoch) < 0)
 		return -1;
+	c->next_epoch = s.epoch + 1;
+	/* what was taken away or put in moves all that follows: said where it begins */
+	if (s.size - p->from != c->moved) {
+		c->moved = s.size - p->from;
+		return found_at(c, CB_FOUND_FALSE, "seal-misplaced", p, "the seal of epoch %u is entry %" PRIu64
+				" and was made to be entry %" PRIu64 ": entries before it were %s", s.epoch,
+				p->from, s.size, s.size > p->from ? "taken away" : "put in");
+	}
 	join(&c->upper, &c->local, root);
-	if (memcmp(root, s.root, H) != 0) {
+	if (!c->moved && !c->other && memcmp(root, s.root, H) != 0) {
 		struct place span = *p;
 
+		c->other = true;	/* and so will be all roots from here on */
 		span.from = c->since;
 		span.to = p->from;
 		if (found_at(c, CB_FOUND_FALSE, "sealed-changed", &span, "entries %" PRIu64 " to %" PRIu64
@@ -582,7 +596,7 @@ static int seal(struct check *c, const struct cb_entry *e, struct place *p)
 	if (p->recorded_us < epoch_start_us(c, (uint64_t)s.epoch + 1) &&
 	    found_at(c, CB_FOUND_FALSE, "seal-early", p, "epoch %u was sealed before its end", s.epoch) < 0)
 		return -1;
-	if (c->late != CB_NO_ENTRY) {
+	if (c->late != CB_NO_ENTRY && c->late_us >= epoch_start_us(c, (uint64_t)s.epoch + 1)) {
 		p->from = c->late;
 		p->to = c->late + 1;
 		p->recorded_us = c->late_us;
@@ -596,8 +610,18 @@ static int seal(struct check *c, const struct cb_entry *e, struct place *p)
 	}
 	c->r->seals++;
 	c->r->epoch = s.epoch;
-	c->next_epoch = s.epoch + 1;
 	return 0;
+}
+
+static void note_pruned(struct check *c, const struct cb_entry *e)
+{
+	uint32_t t;
+	int64_t to;
+
+	if (e->kind == CB_ENTRY_OWN && e->data != CB_JSON_NONE && cb_json_eq(e->json, e->type, "cb.log.pruned") &&
+	    (t = cb_json_get(e->json, e->data, "to")) != CB_JSON_NONE && cb_json_i64(e->json, t, &to) && to > 0 &&
+	    (uint64_t)to + 1 > c->pruned_to)
+		c->pruned_to = (uint64_t)to + 1;
 }
 
 /* An entry that is what the tree says. */
@@ -637,11 +661,12 @@ static int entry(struct check *c, const struct tile *t, unsigned i)
 		c->since = at.to;
 	} else if (e.kind != CB_ENTRY_SEAL && c->r->enrolled) {
 		at.epoch = c->next_epoch;
-		if (e.recorded_us < epoch_start_us(c, c->next_epoch) && c->next_epoch) {
+		note_pruned(c, &e);
+		if (!c->lost && e.recorded_us < epoch_start_us(c, c->next_epoch)) {
 			ret = found_at(c, CB_FOUND_FALSE, "outside-epoch", &at, "entry %" PRIu64 " is earlier than epoch %u, "
 				       "which it stands in", at.from, c->next_epoch);
-		} else if (e.recorded_us >= epoch_start_us(c, (uint64_t)c->next_epoch + 1) && c->late == CB_NO_ENTRY) {
-			c->late = at.from;
+		} else if (!c->lost && e.recorded_us >= epoch_start_us(c, (uint64_t)c->next_epoch + 1)) {
+			c->late = at.from;	/* the last of them: times do not fall */
 			c->late_us = e.recorded_us;
 		}
 	}
@@ -652,6 +677,83 @@ static int entry(struct check *c, const struct tile *t, unsigned i)
 	if (e.recorded_us > c->last_us)
 		c->last_us = e.recorded_us;
 	return ret;
+}
+
+/* --- the files beside the tree ------------------------------------------------------------------ */
+
+/* A small file of the log: 1, 0 where there is none or it is no file (found), -1. */
+static int small_file(struct check *c, const char *name, size_t max)
+{
+	int fd = openat(cb_tiles_fd(c->t), name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK), ret = -1;
+	size_t len = 0;
+	ssize_t k;
+
+	c->file.len = 0;
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return errno == ELOOP ? found(c, CB_FOUND_FALSE, "log-file-changed", name, "%s is a symbolic link", name) :
+		       cb_err_sys(c->err, cb_errc_open(errno), errno, "%s", name);
+	if (cb_buf_reserve(&c->file, max + 1) < 0) {
+		cb_err_nomem(c->err);
+		goto out;
+	}
+	while (len <= max && (k = read(fd, c->file.data + len, max + 1 - len)) != 0) {
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0) {
+			cb_err_sys(c->err, CB_E_IO, errno, "%s", name);
+			goto out;
+		}
+		len += (size_t)k;
+	}
+	c->file.len = len;
+	c->r->bytes += len;
+	ret = len <= max ? 1 : found(c, CB_FOUND_FALSE, "log-file-changed", name, "%s is too large", name);
+out:
+	close(fd);
+	return ret;
+}
+
+/* enrolment: entry 0 once more, for when its bundle was pruned. */
+static int enrolment_file(struct check *c, const struct tile *t)
+{
+	struct place p = { "enrolment", 0, 0, 1, CB_NO_EPOCH, INT64_MIN };
+	uint8_t leaf[H];
+	struct cb_entry e;
+	int k = small_file(c, "enrolment", CB_LOG_ENTRY_MAX);
+
+	if (k <= 0)
+		return k;
+	cb_merkle_leaf(leaf, c->file.data, c->file.len);
+	if (memcmp(leaf, t->true_, H) != 0)
+		return found_at(c, CB_FOUND_FALSE, "log-file-changed", &p, "the file enrolment is not entry 0");
+	if (t->pruned && cb_entry_parse(&e, c->json, c->file.data, c->file.len, NULL) == 0 &&
+	    e.kind == CB_ENTRY_ENROLLED) {
+		c->foreign = false;
+		return enrol(c, &e, &p);
+	}
+	return 0;
+}
+
+/* policy: what the log proposes to its verifiers. Nobody here believes it; it must be of this log. */
+static int policy_file(struct check *c)
+{
+	struct cb_err why = CB_ERR_INIT;
+	struct cb_policy *p = NULL;
+	bool ours = false;
+	int k = small_file(c, "policy", CB_POLICY_MAX);
+
+	if (k <= 0)
+		return k;
+	if (cb_policy_parse(&p, (const char *)c->file.data, c->file.len, &why) < 0)
+		return found(c, CB_FOUND_FALSE, "log-file-changed", "policy", "the file policy is none: %s", why.msg);
+	for (size_t i = 0; i < p->logs; i++)
+		ours |= memcmp(p->log[i].key, c->enrolment.log.key, sizeof(p->log[i].key)) == 0 &&
+			strcmp(p->log[i].name, c->enrolment.log.name) == 0;
+	cb_policy_free(p);
+	return ours || !c->r->enrolled ? 0 :
+	       found(c, CB_FOUND_FALSE, "log-file-changed", "policy", "the file policy does not know the log's own key");
 }
 
 /* --- sizes at which somebody said what the root is --------------------------------------------- */
@@ -714,8 +816,12 @@ static int one_tile(struct check *c, uint64_t k)
 	c->r->pruned += t->pruned ? t->n : 0;
 	if (t->pruned && k == 0)
 		c->foreign = true;	/* without its enrolment nothing can be said of its seals */
+	if (k == 0 && enrolment_file(c, t) < 0)
+		return -1;
 	for (unsigned i = 0; i < t->n; i++) {
-		if (i < t->entries && memcmp(t->leaf + i * H, t->true_ + i * H, H) == 0 && entry(c, t, i) < 0)
+		if (i >= t->entries || memcmp(t->leaf + i * H, t->true_ + i * H, H) != 0)
+			c->lost = true;
+		else if (entry(c, t, i) < 0)
 			return -1;
 		cb_frontier_push(&c->local, t->true_ + i * H);
 		if (c->local.size == W) {
@@ -851,8 +957,12 @@ static int at_end(struct check *c, const struct cb_note *n)
 	for (int l = 1; l < (int)CB_TILE_LEVELS; l++)
 		if (c->level_n[l] && partials(c, l, c->level_tile[l], upper_partial) < 0)
 			return -1;
-	if (c->r->pruned && found_at(c, CB_FOUND_NOTE, "pruned", &(struct place){ NULL, -1, 0, c->r->pruned, CB_NO_EPOCH,
-				     INT64_MIN }, "the first %" PRIu64 " entries were deleted; their hashes are there",
+	if (c->r->pruned && found_at(c, c->pruned_to >= c->r->pruned ? CB_FOUND_NOTE : CB_FOUND_FALSE,
+				     c->pruned_to >= c->r->pruned ? "pruned" : "entries-missing",
+				     &(struct place){ NULL, -1, 0, c->r->pruned, CB_NO_EPOCH, INT64_MIN },
+				     c->pruned_to >= c->r->pruned ?
+				     "the first %" PRIu64 " entries were deleted; their hashes are there" :
+				     "the first %" PRIu64 " entries are missing, and no entry says that they were deleted",
 				     c->r->pruned) < 0)
 		return -1;
 	if (c->late != CB_NO_ENTRY && c->next_epoch < c->enrolment.epochs &&
@@ -860,7 +970,7 @@ static int at_end(struct check *c, const struct cb_note *n)
 		     c->late_us }, "epoch %u is not sealed, and entry %" PRIu64 " is later than it", c->next_epoch,
 		     c->late) < 0)
 		return -1;
-	if (c->o->forward_secure && forward_secure(c, n) < 0)
+	if (policy_file(c) < 0 || (c->o->forward_secure && forward_secure(c, n) < 0))
 		return -1;
 	if (c->r->has_checkpoint && c->total > c->signed_size &&
 	    found_at(c, CB_FOUND_NOTE, "unsigned-tail", &(struct place){ NULL, -1, c->signed_size, c->total, CB_NO_EPOCH,
