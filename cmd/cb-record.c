@@ -10,16 +10,17 @@
 #include "base/stop.h"
 #include "base/time.h"
 #include "cli/cli.h"
+#include "log/logbook.h"
 #include "store/recorder.h"
 #include "wire/event.h"
 
 struct opts {
-	const char *store, *camera;
+	const char *store, *camera, *log;
 	bool tee;
 	int64_t segment_ns, sync_ns;
 };
 
-enum { OPT_TEE = CB_OPT_BASE, OPT_SEGMENT, OPT_CAMERA, OPT_SYNC };
+enum { OPT_TEE = CB_OPT_BASE, OPT_SEGMENT, OPT_CAMERA, OPT_SYNC, OPT_LOG };
 
 static const struct argp_option options[] = {
 	{ "tee", OPT_TEE, NULL, 0, "Pass the frame stream on, events inside it", 0 },
@@ -28,6 +29,7 @@ static const struct argp_option options[] = {
 	{ "camera", OPT_CAMERA, "NAME", 0, "Store under this name, not the stream's", 0 },
 	{ "sync-interval", OPT_SYNC, "DURATION", 0,
 	  "Have everything on the disk at least so often (1s; 0: each fragment)", 0 },
+	{ "log", OPT_LOG, "DIR", 0, "Log what is recorded here, see cb-audit(1)", 0 },
 	{ 0 },
 };
 
@@ -59,6 +61,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 			argp_error(st, "--camera: '%s' is not a camera name", arg);
 		o->camera = arg;
 		return 0;
+	case OPT_LOG:
+		o->log = arg;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (o->store)
 			argp_error(st, "too many operands");
@@ -83,6 +88,7 @@ static const struct argp argp = {
 struct state {
 	struct cb_sink *sink;
 	struct cb_recorder *rec;
+	struct cb_logbook *log;
 	int in;
 	bool begun;			/* HELLO was passed on */
 	bool closed;			/* our reader is gone; the recording goes on */
@@ -110,6 +116,7 @@ static int on_event(void *ctx, const struct cb_buf *line, struct cb_err *err)
 {
 	struct state *s = ctx;
 
+	cb_logbook_say(s->log, line);
 	if (!s->closed && cb_sink_event(s->sink, line, err) < 0)
 		output_failed(s, err);
 	return 0;
@@ -131,6 +138,7 @@ static void while_waiting(void *ctx)
 	for (;;) {
 		int ms = s->rec ? cb_recorder_idle(s->rec, &s->idle) : -1;
 
+		cb_logbook_tick(s->log);
 		if (!s->closed)
 			cb_sink_flush(s->sink);
 		if (ms < 0 || cb_stop_wanted() || poll(&p, 1, ms) != 0)
@@ -247,6 +255,7 @@ int main(int argc, char **argv)
 	cb_cli_parse("cb-record", &argp, argc, argv, &o);
 	cb_stop_install(true);
 	if ((o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0) ||
+	    cb_logbook_open(&s.log, o.log, on_warn, NULL, &err) < 0 ||
 	    cb_store_create(&store, o.store, &err) < 0 || (ofd = cb_stdout_take(&err)) < 0)
 		goto out;
 	if (o.tee) {
@@ -271,6 +280,9 @@ int main(int argc, char **argv)
 	if (s.out.code && !err.code && !(o.tee && s.out.sys == EPIPE))
 		err = s.out;
 out:
+	late = (struct cb_err)CB_ERR_INIT;
+	if (cb_logbook_close(s.log, &late) < 0 && !err.code)
+		err = late;
 	cb_store_close(&store);
 	return cb_cli_finish(&err);
 }

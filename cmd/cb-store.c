@@ -11,6 +11,7 @@
 #include "base/stop.h"
 #include "base/time.h"
 #include "cli/cli.h"
+#include "log/log.h"
 #include "store/check.h"
 #include "store/describe.h"
 #include "store/events.h"
@@ -25,7 +26,7 @@ enum verb { PUT, CHECK, REINDEX, HOLD, RELEASE, PRUNE };
 
 struct opts {
 	int verb;
-	const char *store, *around, *id;
+	const char *store, *around, *id, *log;
 	bool tee;
 	int64_t pre_ns, post_ns;
 	struct cb_hold hold;		/* its camera is --camera's of every verb */
@@ -34,12 +35,13 @@ struct opts {
 
 enum {
 	OPT_TEE = CB_OPT_BASE, OPT_CAMERA, OPT_HOLDER, OPT_ID, OPT_FROM, OPT_TO, OPT_REASON, OPT_OLDER, OPT_AROUND,
-	OPT_PRE, OPT_POST, OPT_EVENTS_OLDER, OPT_BYTES, OPT_FREE, OPT_KEEP, OPT_DRY_RUN, OPT_FORCE,
+	OPT_PRE, OPT_POST, OPT_EVENTS_OLDER, OPT_BYTES, OPT_FREE, OPT_KEEP, OPT_DRY_RUN, OPT_FORCE, OPT_LOG,
 };
 
 static const struct argp_option options[] = {
 	{ "tee", OPT_TEE, NULL, 0, "put: pass a whole frame stream on, not its events alone", 0 },
 	{ "camera", OPT_CAMERA, "NAME", 0, "check, hold, prune: only this camera", 0 },
+	{ "log", OPT_LOG, "DIR", 0, "check, hold, release, prune: log it, see cb-audit(1)", 0 },
 	{ "holder", OPT_HOLDER, "NAME", 0, "hold, release: who", 1 },
 	{ "from", OPT_FROM, "TIME", 0, "hold: from here on", 1 },
 	{ "to", OPT_TO, "TIME", 0, "hold: up to here", 1 },
@@ -94,6 +96,8 @@ static error_t check_opts(struct argp_state *st, const struct opts *o)
 		argp_error(st, "one of put, check, reindex, hold, release, prune is needed");
 	if (!o->store)
 		argp_error(st, "no STORE");
+	if (o->log && (o->verb == PUT || o->verb == REINDEX))
+		argp_error(st, "--log does not go with put and reindex");
 	if (o->tee && o->verb != PUT)
 		argp_error(st, "--tee goes with put");
 	if (*o->hold.camera && o->verb != CHECK && o->verb != HOLD && o->verb != PRUNE)
@@ -148,6 +152,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case OPT_BYTES: p->bytes = size(st, "bytes", arg); return 0;
 	case OPT_FREE: p->free = size(st, "free", arg); return 0;
 	case OPT_DRY_RUN: p->dry_run = true; return 0;
+	case OPT_LOG: o->log = arg; return 0;
 	case OPT_FORCE: p->force = true; return 0;
 	case ARGP_KEY_ARG:
 		if (o->verb < 0)
@@ -194,44 +199,42 @@ static int put(const struct opts *o, const struct cb_store *s, int ofd, struct c
 
 /* --- check, reindex ------------------------------------------------------------------------------- */
 
-struct report { struct cb_out *out; struct cb_buf line; uint32_t n; };
+/* Where lines go: into the log first, if there is one. What is not logged is not done. */
+struct lines {
+	struct cb_out out;
+	struct cb_log *log;
+	struct cb_buf line;	/* of check */
+	uint32_t n;
+};
 
-static int report_line(struct report *r, struct cb_err *err)
+static int put_line(void *ctx, const struct cb_buf *line, struct cb_err *err)
 {
-	if (cb_buf_byte(&r->line, '\n') < 0)
-		return cb_err_nomem(err);
-	return cb_out_write(r->out, r->line.data, r->line.len, err);
+	struct lines *l = ctx;
+
+	if (l->log && cb_log_say(l->log, line, err) < 0)
+		return cb_err_prefix(err, "log");
+	return cb_out_write(&l->out, line->data, line->len, err) < 0 || cb_out_write(&l->out, "\n", 1, err) < 0 ? -1 : 0;
 }
 
 static int on_finding(void *ctx, const char *camera, const char *path, int64_t fragment,
 		      const char *text, struct cb_err *err)
 {
-	struct report *r = ctx;
+	struct lines *l = ctx;
 
-	if (cb_describe_finding(&r->line, r->n++, camera, path, fragment, text, err) < 0)
+	if (cb_describe_finding(&l->line, l->n++, camera, path, fragment, text, err) < 0)
 		return -1;
-	return report_line(r, err);
+	return put_line(l, &l->line, err);
 }
 
-static int check(const struct opts *o, const struct cb_store *s, int ofd, struct cb_err *err)
+static int check(const struct opts *o, const struct cb_store *s, struct lines *l, struct cb_err *err)
 {
-	static struct cb_out out;
-	struct cb_err late = CB_ERR_INIT;
-	struct report r = { .out = &out };
 	const char *camera = *o->hold.camera ? o->hold.camera : NULL;
 	struct cb_check_totals t;
-	int ret;
+	int ret = cb_check(s, camera, on_finding, l, &t, err);
 
-	cb_out_init(&out, ofd);
-	ret = cb_check(s, camera, on_finding, &r, &t, err);
 	if (ret == 0)
-		ret = cb_describe_checked(&r.line, camera, &t, !cb_stop_wanted(), err) < 0 ? -1 :
-		      report_line(&r, err);
-	if (cb_out_close(&out, &late) < 0 && ret == 0) {
-		*err = late;
-		ret = -1;
-	}
-	cb_buf_release(&r.line);
+		ret = cb_describe_checked(&l->line, camera, &t, !cb_stop_wanted(), err) < 0 ? -1 :
+		      put_line(l, &l->line, err);
 	if (ret == 0 && t.findings)
 		ret = cb_err_set(err, CB_E_NO, "%" PRIu64 " things are not what they should be", t.findings);
 	return ret;
@@ -239,14 +242,7 @@ static int check(const struct opts *o, const struct cb_store *s, int ofd, struct
 
 /* --- hold, release, prune ------------------------------------------------------------------------------ */
 
-static int on_line(void *ctx, const struct cb_buf *line, struct cb_err *err)
-{
-	struct cb_out *out = ctx;
-
-	return cb_out_write(out, line->data, line->len, err) < 0 || cb_out_write(out, "\n", 1, err) < 0 ? -1 : 0;
-}
-
-static int release(const struct opts *o, const struct cb_store *s, struct cb_out *out, struct cb_err *err)
+static int release(const struct opts *o, const struct cb_store *s, struct lines *to, struct cb_err *err)
 {
 	struct cb_holds l;
 	struct cb_buf line = { 0 };
@@ -258,7 +254,7 @@ static int release(const struct opts *o, const struct cb_store *s, struct cb_out
 		if (strcmp(l.v[i].holder, o->hold.holder) != 0 || (o->id && strcmp(l.v[i].id, o->id) != 0))
 			continue;
 		n++;
-		ret = cb_hold_drop(s, &l.v[i], &line, err) < 0 ? -1 : on_line(out, &line, err);
+		ret = cb_hold_drop(s, &l.v[i], &line, err) < 0 ? -1 : put_line(to, &line, err);
 	}
 	if (ret == 0 && !n)
 		ret = cb_err_set(err, CB_E_NO, "'%s' holds nothing%s", o->hold.holder, o->id ? " by that name" : "");
@@ -267,7 +263,7 @@ static int release(const struct opts *o, const struct cb_store *s, struct cb_out
 	return ret;
 }
 
-static int hold(const struct opts *o, const struct cb_store *s, struct cb_out *out, struct cb_err *err)
+static int hold(const struct opts *o, const struct cb_store *s, struct lines *to, struct cb_err *err)
 {
 	struct cb_hold h = o->hold;
 	struct cb_buf line = { 0 };
@@ -276,9 +272,9 @@ static int hold(const struct opts *o, const struct cb_store *s, struct cb_out *o
 	if (lock < 0)
 		return -1;
 	if (o->verb == RELEASE)
-		ret = release(o, s, out, err);
+		ret = release(o, s, to, err);
 	else
-		ret = cb_hold_set(s, &h, &line, err) < 0 ? -1 : on_line(out, &line, err);
+		ret = cb_hold_set(s, &h, &line, err) < 0 ? -1 : put_line(to, &line, err);
 	close(lock);
 	cb_buf_release(&line);
 	return ret;
@@ -297,7 +293,7 @@ static int read_around(const struct opts *o, struct cb_spans *ret, struct cb_err
 	return r < 0 ? cb_err_prefix(err, "%s", in ? "stdin" : o->around) : 0;
 }
 
-static int prune(const struct opts *o, const struct cb_store *s, struct cb_out *out, struct cb_err *err)
+static int prune(const struct opts *o, const struct cb_store *s, struct lines *l, struct cb_err *err)
 {
 	struct cb_prune_opts p = o->prune;
 	struct cb_spans around = { 0 };
@@ -306,8 +302,8 @@ static int prune(const struct opts *o, const struct cb_store *s, struct cb_out *
 
 	p.camera = *o->hold.camera ? o->hold.camera : NULL;
 	p.now_ns = cb_now_wall_ns();
-	p.event = on_line;
-	p.ctx = out;
+	p.event = put_line;
+	p.ctx = l;
 	if (o->around) {
 		if (read_around(o, &around, err) < 0)
 			return -1;
@@ -324,18 +320,23 @@ static int prune(const struct opts *o, const struct cb_store *s, struct cb_out *
 	return ret;
 }
 
-static int change(const struct opts *o, const struct cb_store *s, int ofd, struct cb_err *err)
+/* The verbs that answer in lines. */
+static int answer(const struct opts *o, const struct cb_store *s, int ofd, struct cb_err *err)
 {
-	static struct cb_out out;
+	static struct lines l;
 	struct cb_err late = CB_ERR_INIT;
 	int ret;
 
-	cb_out_init(&out, ofd);
-	ret = o->verb == PRUNE ? prune(o, s, &out, err) : hold(o, s, &out, err);
-	if (cb_out_close(&out, &late) < 0 && (ret == 0 || err->code == CB_E_NO)) {
+	if (o->log && cb_log_open(&l.log, o->log, NULL, err) < 0)
+		return -1;
+	cb_out_init(&l.out, ofd);
+	ret = o->verb == CHECK ? check(o, s, &l, err) : o->verb == PRUNE ? prune(o, s, &l, err) : hold(o, s, &l, err);
+	if (cb_out_close(&l.out, &late) < 0 && (ret == 0 || err->code == CB_E_NO)) {
 		*err = late;
 		ret = -1;
 	}
+	cb_log_close(l.log);
+	cb_buf_release(&l.line);
 	return ret;
 }
 
@@ -357,10 +358,8 @@ int main(int argc, char **argv)
 	if (ofd >= 0) {
 		if (o.verb == PUT)
 			ret = put(&o, &s, ofd, &err);
-		else if (o.verb == CHECK)
-			ret = check(&o, &s, ofd, &err);
 		else if (o.verb != REINDEX)
-			ret = change(&o, &s, ofd, &err);
+			ret = answer(&o, &s, ofd, &err);
 		else if ((ret = cb_index_build(&s, &n, &err)) == 0)
 			cb_cli_note("%" PRIu64 " segments", n);
 		if (ret < 0 && err.code != CB_E_DATA && *err.msg)
