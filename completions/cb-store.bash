@@ -12,6 +12,7 @@ _cb_store() {
 	fi
 	case $prev in
 	--camera) :; return ;;
+	--log) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
 	--holder) :; return ;;
 	--from) :; return ;;
 	--to) :; return ;;
@@ -28,7 +29,7 @@ _cb_store() {
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--tee --camera= --holder= --from= --to= --reason= --id= --older= --keep-around= --pre= --post= --events-older= --bytes= --free= --keep= --dry-run --force --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--tee --camera= --log= --holder= --from= --to= --reason= --id= --older= --keep-around= --pre= --post= --events-older= --bytes= --free= --keep= --dry-run --force --quiet --verbose --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

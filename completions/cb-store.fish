@@ -3,6 +3,7 @@ complete -c cb-store -n 'test (count (string match -v -- "-*" (commandline -opc)
 complete -c cb-store -n 'test (count (string match -v -- "-*" (commandline -opc))) -eq 2' -f -a '(__fish_complete_directories)'
 complete -c cb-store -l tee -d 'put: pass a whole frame stream on, not its events alone'
 complete -c cb-store -l camera -x -d 'check, hold, prune: only this camera'
+complete -c cb-store -l log -x -a '(__fish_complete_directories)' -d 'check, hold, release, prune: log it, see cb-audit(1)'
 complete -c cb-store -l holder -x -d 'hold, release: who'
 complete -c cb-store -l from -x -d 'hold: from here on'
 complete -c cb-store -l to -x -d 'hold: up to here'
