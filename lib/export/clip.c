@@ -37,9 +37,6 @@ static int slice_type(const struct cb_stream *s, const struct cb_table_entry *e)
 	return -1;
 }
 
-/* How many pictures of a fragment follow its keyframe, but are shown before it and need what came
- * earlier. H.265 marks them (RASL, types 8 and 9, behind a CRA or BLA); in H.264 they are those
- * with an earlier time behind a keyframe that is no IDR picture. */
 static uint32_t leading(const struct cb_init *in, struct cb_fragment_view v)
 {
 	struct cb_stream s = { 0 };
@@ -136,32 +133,37 @@ static bool choose(struct cb_clip_part *p, const struct cb_manifest *m, int64_t 
 	return p->to_ns > from_ns;
 }
 
-static int look_at_first(struct cb_clip_part *p, struct cb_segment_reader *r, struct cb_err *err)
+int cb_clip_leading(const uint8_t *init, size_t init_len, const uint8_t *fragment, size_t len,
+		    uint32_t *ret, struct cb_err *err)
 {
 	struct cb_init *in = malloc(sizeof(*in));
-	struct cb_buf head = { 0 };
 	struct cb_fragment_view v;
+	int k;
+
+	if (!in)
+		return cb_err_nomem(err);
+	k = cb_init_parse(in, init, init_len, err) < 0 || cb_fragment_parse(&v, fragment, len, err) < 0 ? -1 : 0;
+	if (k == 0)
+		*ret = leading(in, v);
+	free(in);
+	return k;
+}
+
+static int look_at_first(struct cb_clip_part *p, struct cb_segment_reader *r, struct cb_err *err)
+{
+	struct cb_buf init = { 0 };
 	const uint8_t *at;
 	size_t len;
 	int ret = -1;
 
-	if (!in)
-		return cb_err_nomem(err);
+	/* what the reader gives lasts until its next call */
 	if (cb_segment_reader_get(r, 0, &at, &len, err) < 0)
-		goto out;
-	if (cb_buf_add(&head, at, len) < 0) {
+		return -1;
+	if (cb_buf_add(&init, at, len) < 0)
 		cb_err_nomem(err);
-		goto out;
-	}
-	if (cb_init_parse(in, head.data, head.len, err) < 0 ||
-	    cb_segment_reader_get(r, p->first, &at, &len, err) < 0 ||
-	    cb_fragment_parse(&v, at, len, err) < 0)
-		goto out;
-	p->leading = leading(in, v);
-	ret = 0;
-out:
-	cb_buf_release(&head);
-	free(in);
+	else if (cb_segment_reader_get(r, p->first, &at, &len, err) == 0)
+		ret = cb_clip_leading(init.data, init.len, at, len, &p->leading, err);
+	cb_buf_release(&init);
 	return ret;
 }
 

@@ -45,4 +45,11 @@ int cb_clip_write(struct cb_clip_part *p, const struct cb_store *s, struct cb_bu
 		  const char *name, struct cb_err *err);
 void cb_clip_release(struct cb_clip *c);
 
+/* How many pictures of a fragment follow its keyframe, but are shown before it and need what came
+ * earlier, so that whoever begins here cannot decode them: of H.265 the RASL pictures behind a CRA or
+ * BLA, of H.264 those with an earlier time behind a keyframe that is no IDR picture; 0 for other
+ * codecs. Bytes of an init segment and of a fragment. Errors: DATA, OS. */
+int cb_clip_leading(const uint8_t *init, size_t init_len, const uint8_t *fragment, size_t len,
+		    uint32_t *ret, struct cb_err *err);
+
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/stop.h"
 #include "base/time.h"
 #include "store/describe.h"
 #include "store/events.h"
@@ -17,7 +18,6 @@
 struct gather {
 	struct cb_gathered *g;
 	int64_t from_us, to_us;		/* of the events that count */
-	int64_t from_ns, to_ns;		/* asked for */
 	struct cb_buf line;
 	struct { char name[64]; int64_t second; } seen[CLASSES];
 	int n_seen;
@@ -167,34 +167,30 @@ static int see_hole(void *ctx, const char *camera, const struct cb_hole *h, stru
 	return add_line(&q->g->gaps, (const char *)q->line.data, q->line.len, err);
 }
 
-/* What was asked for before the first footage and after the last that the store has. */
-static int see_edges(struct gather *q, const struct cb_store *s, const char *camera, const struct cb_index *index,
-		     bool before, struct cb_err *err)
+/* The first and the last moment of which the store has footage. */
+static int extent(const struct cb_store *s, const char *camera, const struct cb_index *index, int64_t *first,
+		  int64_t *last, struct cb_err *err)
 {
-	struct cb_hole h = { .reason = CB_GAP_STORE };
-	int64_t first = INT64_MAX, last = INT64_MIN;
 	struct cb_segments l = { 0 };
-	int ret = 0;
 
 	if (cb_store_segments(s, camera, INT64_MIN, INT64_MAX, index, &l, err) < 0)
 		return -1;
+	*first = INT64_MAX;
+	*last = INT64_MIN;
 	for (size_t i = 0; i < l.n; i++) {
-		first = l.v[i].end.from_ns < first ? l.v[i].end.from_ns : first;
-		last = l.v[i].end.to_ns > last ? l.v[i].end.to_ns : last;
+		*first = l.v[i].end.from_ns < *first ? l.v[i].end.from_ns : *first;
+		*last = l.v[i].end.to_ns > *last ? l.v[i].end.to_ns : *last;
 	}
 	cb_segments_release(&l);
-	if (before && q->from_ns != INT64_MIN && q->from_ns < first) {
-		h.from_ns = q->from_ns;
-		h.to_ns = first;
-		strcpy(h.text, "before the first footage that the store has");
-		ret = see_hole(q, camera, &h, err);
-	} else if (!before && q->to_ns != INT64_MAX && q->to_ns > last) {
-		h.from_ns = last;
-		h.to_ns = q->to_ns;
-		strcpy(h.text, "after the last footage that the store has");
-		ret = see_hole(q, camera, &h, err);
-	}
-	return ret;
+	return 0;
+}
+
+static int see_edge(struct gather *q, const char *camera, int64_t from, int64_t to, const char *text, struct cb_err *err)
+{
+	struct cb_hole h = { .reason = CB_GAP_STORE, .from_ns = from, .to_ns = to };
+
+	strcpy(h.text, text);
+	return see_hole(q, camera, &h, err);
 }
 
 int cb_gather(struct cb_gathered *ret, const struct cb_store *s, const char *camera, int64_t asked_from,
@@ -202,18 +198,29 @@ int cb_gather(struct cb_gathered *ret, const struct cb_store *s, const char *cam
 {
 	int64_t from = asked_from != INT64_MIN && asked_from < given_from ? asked_from : given_from;
 	int64_t to = asked_to != INT64_MAX && asked_to > given_to ? asked_to : given_to;
-	struct gather q = { .g = ret, .from_us = us(from), .to_us = us(to - 1) + 1, .from_ns = asked_from,
-			    .to_ns = asked_to };
+	struct gather q = { .g = ret, .from_us = us(from), .to_us = us(to - 1) + 1 };
 	struct cb_index *index = cb_index_open(s);
+	int64_t first, last;
 	int k = -1;
 
 	memset(ret, 0, sizeof(*ret));
 	if (cb_events_read(s, camera, from < INT64_MIN + RUN_AROUND_NS ? from : from - RUN_AROUND_NS,
 			   to > INT64_MAX - RUN_AROUND_NS ? to : to + RUN_AROUND_NS, see_event, &q, err) < 0 ||
-	    see_edges(&q, s, camera, index, true, err) < 0 ||
-	    cb_store_holes(s, camera, from, to, index, see_hole, &q, err) < 0 ||
-	    see_edges(&q, s, camera, index, false, err) < 0)
+	    extent(s, camera, index, &first, &last, err) < 0)
 		goto out;
+	if (asked_from != INT64_MIN && asked_from < first &&
+	    see_edge(&q, camera, asked_from, first, "before the first footage that the store has", err) < 0)
+		goto out;
+	if (cb_store_holes(s, camera, from, to, index, see_hole, &q, err) < 0)
+		goto out;
+	if (asked_to != INT64_MAX && asked_to > last &&
+	    see_edge(&q, camera, last, asked_to, "after the last footage that the store has", err) < 0)
+		goto out;
+	/* the readers end early then, and say nothing */
+	if (cb_stop_wanted()) {
+		cb_err_set(err, CB_E_TEMP, "stopped");
+		goto out;
+	}
 	for (size_t i = 0; i < ret->n_run; i++)
 		if (ret->run[i].used && ret->run[i].line) {
 			ret->n_runs++;

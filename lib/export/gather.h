@@ -33,7 +33,8 @@ struct cb_gathered {
 };
 
 /* Of a camera, from asked_from to asked_to, given the clip's own range, which may be wider.
- * Both ends may be INT64_MIN and INT64_MAX. Release in any case. Errors: IO, OS. */
+ * Both ends may be INT64_MIN and INT64_MAX. Release in any case. Errors: IO, OS;
+ * TEMP where somebody asked us to stop. */
 int cb_gather(struct cb_gathered *ret, const struct cb_store *s, const char *camera, int64_t asked_from,
 	      int64_t asked_to, int64_t given_from, int64_t given_to, struct cb_err *err);
 void cb_gathered_release(struct cb_gathered *g);

@@ -188,6 +188,55 @@ ok "case.json is JSON" 'jq -e .purpose hostile/case.json >/dev/null'
 exits 64 cb-export S --camera '../x' -o x
 exits 64 cb-export S --purpose "$(head -c 5000 /dev/zero | tr '\0' x)" -o x
 
+# --- pictures that cannot be decoded: behind a keyframe, but referring to what came before it
+for codec in libx264 libx265; do
+	case $codec in
+	libx264) params='-x264-params keyint=25:min-keyint=25:open-gop=1:bframes=3:scenecut=0' ;;
+	*) params='-x265-params log-level=error:keyint=25:min-keyint=25:open-gop=1:bframes=3' ;;
+	esac
+	# shellcheck disable=SC2086  # words
+	ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=size=160x120:rate=25:duration=4 -c:v $codec $params -pix_fmt yuv420p og.mp4
+	rm -rf OG og
+	cb-ingest --camera=og --start-time=2026-11-21T07:00:00Z og.mp4 | cb-record OG --segment=10s >/dev/null
+	exits 0 cb-export OG --from=2026-11-21T07:00:02.5Z -o og
+	ok "$codec: open groups of pictures are said" 'grep -q "refer to ones before the clip" err && jq -e ".segments[0].undecodable >= 1" og/case.json >/dev/null && grep -q "cannot be shown" og/index.html' || note "$(cat err)"
+	rm -rf og
+	exits 0 cb-export OG --to=2026-11-21T07:00:01Z -o og
+	ok "$codec: not where nothing is missing" '[ ! -s err ] && jq -e ".segments[0].undecodable == null" og/case.json >/dev/null' || note "$(cat err)"
+done
+
+# --- stopped, killed, left by its reader
+cb-ingest --camera=big --start-time=2026-11-21T07:00:00Z clip.mp4 >big.cbf
+rm -rf B2 && cb-record B2 <big.cbf >/dev/null
+for i in $(seq 1 20000); do
+	printf '{"specversion":"1.0","id":"%s","source":"/x","type":"x","subject":"big","data":{"t_us":%s}}\n' "$i" $((1795244400000000 + i * 500))
+done >many
+cb-store put B2 <many >/dev/null
+mkfifo slow
+cb-export B2 -o - >slow 2>err & pid=$!
+exec 8<slow
+ok "waits for its reader" 'wait_for "catches $pid"'
+kill -TERM $pid
+cat <&8 >/dev/null
+exec 8<&-
+_st=0
+wait $pid || _st=$?
+ok "asked to stop: no archive that looks whole, and said" '{ [ "$_st" -eq 75 ] && grep -q stopped err; } || [ "$_st" -eq 0 ]' || note "$_st $(cat err)"
+_st=0
+sh -c 'cb-export B2 -o - 2>err; echo $? >st' | head -c 1000 >/dev/null
+ok "its reader leaves: 74" '[ "$(cat st)" = 74 ] && [ "$(wc -l <err)" = 1 ]' || note "$(cat st err)"
+# killed at some moment: nothing has the name, and a new try works beside what is left
+_bad=''
+for ms in 0 1 2 3 5 8 13 21; do
+	rm -rf k k.part
+	cb-export B2 -o k -q 2>/dev/null & pid=$!
+	sleep "0.0$(printf %02d "$ms")"
+	kill -KILL $pid 2>/dev/null
+	wait $pid 2>/dev/null || :
+	if [ -e k ]; then (cd k && sha256sum -c --quiet SHA256SUMS) || _bad="$_bad $ms"; fi
+done
+ok "killed: whole, or not there" '[ -z "$_bad" ]' || note "$_bad"
+
 # --- what is being recorded
 mkfifo hold
 cb-record O --sync-interval=0 <hold >/dev/null 2>&1 & pid=$!

@@ -95,6 +95,16 @@ wrong "a hash of the path" "does not lead to the root" 'sed -i "3s/^..../AAAA/" 
 wrong "another root" "differ" 'sed -i "3s/^..../AAAA/" checkpoint'
 wrong "a root that nobody signed" "Verification Failure\|verification failure\|Signature Verification" 'sed -i "2s/.*/9/" checkpoint; for p in proofs/*.tlog-proof; do sed "/^$/q" "$p" | cat - checkpoint >p && mv p "$p"; done; sed -i "/^    logged [0-9]/d" VERIFY.txt'
 
+# --- cb-verify says the same
+exits 0 cb-verify proved --key a.pub --policy L/policy
+exits 0 cb-verify signed --key a.pub --key b.pub --need 2
+printf '\377' | dd of="$(echo forged/clip/*.mp4)" bs=1 seek=5000 conv=notrunc status=none
+exits 1 cb-verify forged --key a.pub
+tar cf proved.tar proved
+exits 0 cb-verify proved.tar --key a.pub --policy L/policy
+exits 0 cb-export S --log L --no-entry --require-proofs --sign a.key -o whole.tar -q
+exits 0 cb-verify whole.tar --key a.pub --policy L/policy
+
 # --- encrypted
 if command -v age >/dev/null; then
 	age-keygen -o id.txt 2>/dev/null
