@@ -91,7 +91,7 @@ static void header_mac(uint8_t out[static MAC], struct scratch *s, const uint8_t
 {
 	crypto_auth_hmacsha256_state h;
 
-	hkdf(s->wrap, s->file_key, FILE_KEY, NULL, 0, "header");
+	hkdf(s->wrap, s->file_key, FILE_KEY, (const uint8_t *)"", 0, "header");
 	crypto_auth_hmacsha256_init(&h, s->wrap, 32);
 	crypto_auth_hmacsha256_update(&h, p, n);
 	crypto_auth_hmacsha256_final(&h, out);

@@ -136,7 +136,7 @@ static struct slot *take(struct cb_age_pump *p)
 static void *worker(void *arg)
 {
 	struct cb_age_pump *p = arg;
-	struct slot *s;
+	struct slot *s = NULL;
 
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
