@@ -25,7 +25,6 @@ for m in 01 03 06 08 11 13 21 23 26 28 31 33 36; do
 	if [ "$m" = 28 ]; then
 		cb-audit checkpoint log -k log.key --now 2026-03-01T00:28:30Z
 		cp log/checkpoint old
-		cp -r log then
 	fi
 done
 cp log/state/seed.7 seed
