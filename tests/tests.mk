@@ -136,10 +136,11 @@ demo:
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)scripts/demo $(O)
 
-# 10 000 damaged models; a case that went wrong is named: nn-mutate -c CASE runs it again
+# every byte of evidence (minutes), and 10 000 damaged models; a case that went wrong is named: nn-mutate -c CASE runs it again
 ROBUST_CASES ?= 10000
 robustness: $(O)/aid/nn-mutate
 	$(Q)$(O)/aid/nn-mutate -n $(ROBUST_CASES) tests/fuzz/corpus/nn_cfg/* tests/fuzz/corpus/nn_pack/*
+	$(Q)CB_EVERY=1 $(MAKE) --no-print-directory check-tools T=tests/t/2720-verify-every.t
 
 bench:
 	$(Q)scripts/deps bench
@@ -192,7 +193,7 @@ help:
 	@echo 'make demo          record a real clip, find people in it, alert; results under demo/'
 	@echo 'make check         every test (installs what is missing: scripts/deps)'
 	@echo 'make install       into DESTDIR and PREFIX ($(PREFIX)); make uninstall takes it away'
-	@echo 'make robustness    load $(ROBUST_CASES) damaged models; ROBUST_CASES=N for another number'
+	@echo 'make robustness    load $(ROBUST_CASES) damaged models (ROBUST_CASES=N); change every byte of evidence'
 	@echo 'make bench         measurements, beside other programs on this machine'
 	@echo 'make accuracy      how well models detect, on pictures with known boxes; BESIDE=darknet'
 	@echo 'make accuracy-int8 what 8 bits cost of it'

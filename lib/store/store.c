@@ -200,7 +200,7 @@ static int check_format(int fd, struct cb_err *err)
 	if (strcmp(text, FORMAT) != 0) {
 		if (sscanf(text, "cb-store %9u", &version) == 1 && version > CB_STORE_VERSION)
 			ret = cb_err_set(err, CB_E_DATA,
-					 "a store of version %u; this program knows version %d", version,
+					 "a store of version %u; this program knows version %d (its file \"format\")", version,
 					 CB_STORE_VERSION);
 		else
 			ret = cb_err_set(err, CB_E_DATA, "not a store: its file \"format\" is not ours");

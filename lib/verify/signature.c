@@ -140,6 +140,25 @@ static enum cb_errc sshsigned(const struct cb_sshsig *m, const char *nspace, con
 	return cb_sshsig_check(m, k->pk, nspace, d->sha512, d->sha256, NULL) == 0 ? CB_OK : CB_E_NO;
 }
 
+/* A signature by nobody who was named. OpenSSH's has the key in it, so whether it is one can be told;
+ * minisign's has a number only, which nothing signs: of a key that is known it was changed. */
+static bool altered(const struct cb_trust *t, bool mini, const struct cb_minisign_sig *m, const struct cb_sshsig *ssh,
+		    const struct cb_verify_digests *d)
+{
+	struct cb_trust_key k = { .has_id = false };
+
+	if (!mini) {
+		memcpy(k.pk, ssh->pk, sizeof(k.pk));
+		return sshsigned(ssh, ssh->namespace, &k, d) != CB_OK;
+	}
+	for (size_t i = 0; t && i < t->keys; i++) {
+		memcpy(k.pk, t->key[i].pk, sizeof(k.pk));
+		if (minisigned(m, &k, d) == CB_OK)
+			return true;
+	}
+	return false;
+}
+
 int cb_verify_signature(const struct cb_verify *v, struct cb_verified *r, const char *path, const char *text,
 			size_t n, const struct cb_verify_digests *d, const struct cb_trust *own,
 			struct cb_verify_signers *s, struct cb_err *err)
@@ -185,6 +204,12 @@ int cb_verify_signature(const struct cb_verify *v, struct cb_verified *r, const 
 	s->others++;
 	for (size_t i = 0; own && i < own->keys && !its_own; i++)
 		its_own = (mini ? minisigned(&m, &own->key[i], d) : sshsigned(&ssh, nspace, &own->key[i], d)) == CB_OK;
+	if (altered(v->trust, mini, &m, &ssh, d) || (!its_own && mini && altered(own, mini, &m, &ssh, d))) {
+		f.kind = CB_FOUND_FALSE;
+		f.code = "signature-false";
+		return cb_verify_found(v, r, &f, err, mini ? "the number of its key was changed" :
+				       "its signature is false: it, or what it signs, was changed");
+	}
 	f.kind = CB_FOUND_NOTE;
 	f.code = its_own ? "signed-by-own-key" : "signed-by-other-key";
 	return its_own ? cb_verify_found(v, r, &f, err, "signed by a key that came with the bundle%s%s: anybody could "

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* flip [-n STEP] [-a FIRST] [-f] [-l LOG] [-k KEY]... [-v VKEY]... [-x FILE]... PATH
+/* flip [-n STEP] [-a FIRST] [-f] [-l LOG] [-k KEY]... [-v VKEY]... [-x FILE]... [-y AT:N] PATH
  *
  * Change one byte after another of everything under PATH (a directory, or one file), verify all
  * of it each time in this process, and see that the change is found and that what is found names
  * the file and a place at or before the byte. PATH is a copy made for this: it is written to.
  * -n, -a: every STEPth byte from FIRST on. -f: forward-secure. -x: leave this file out, or, as
- * FILE:N, its first N bytes. Prints what was not found or not located, and exits 1 for any. */
+ * FILE:N, its first N bytes; -y AT:N: leave N bytes of the one file out. Prints what was not found or not located, and exits 1 for any. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -23,6 +23,7 @@ static struct cb_trust trust;
 static struct cb_verify v = { .trust = &trust };
 static const char *except[64];
 static int excepts;
+static uint64_t skip_from, skip_to;	/* of a single file */
 
 /* What the last run said of the byte at hand. */
 static struct {
@@ -86,7 +87,7 @@ int main(int argc, char **argv)
 
 	cb_trust_init(&trust);
 	v.found = on_finding;
-	while ((c = getopt(argc, argv, "n:a:fl:k:v:x:")) != -1) {
+	while ((c = getopt(argc, argv, "n:a:fl:k:v:x:y:")) != -1) {
 		int k = 0;
 
 		switch (c) {
@@ -96,6 +97,10 @@ int main(int argc, char **argv)
 		case 'l': v.log = optarg; break;
 		case 'k': k = cb_trust_add_file(&trust, optarg, &err); break;
 		case 'v': k = cb_trust_add_log(&trust, optarg, &err); break;
+		case 'y':
+			skip_from = strtoull(optarg, NULL, 10);
+			skip_to = skip_from + strtoull(optarg + strcspn(optarg, ":") + 1, NULL, 10);
+			break;
 		case 'x': except[excepts++] = optarg; break;
 		default: return 64;
 		}
@@ -132,7 +137,7 @@ int main(int argc, char **argv)
 		for (uint64_t at = first % step; at < size; at += step) {
 			uint8_t was, is;
 
-			if (left_out(name, at))
+			if (left_out(name, at) || (one_file && at >= skip_from && at < skip_to))
 				continue;
 			if (pread(fd, &was, 1, (off_t)at) != 1)
 				return 74;
