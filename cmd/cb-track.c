@@ -32,7 +32,7 @@ static const struct argp_option options[] = {
 	{ "update", OPT_UPDATE, "DURATION", 0, "tell of a track so often (default 1s; 0: every picture)", 0 },
 	{ "high", OPT_HIGH, "N", 0, "score from which on a box is a detection (default 0.5)", 0 },
 	{ "low", OPT_LOW, "N", 0, "score from which on it may keep a track (default 0.1)", 0 },
-	{ "start", OPT_START, "N", 0, "score from which on it starts a track (default 0.6)", 0 },
+	{ "start", OPT_START, "N", 0, "score from which on it starts a track (default 0.5)", 0 },
 	{ "overlap", OPT_OVERLAP, "N", 0, "least overlap of box and track (default 0.2)", 0 },
 	{ "confirm", OPT_CONFIRM, "N", 0, "pictures until a track counts (default 2)", 0 },
 	{ "lost", OPT_LOST, "DURATION", 0, "end a track not seen for so long (default 2s)", 0 },
@@ -185,8 +185,8 @@ static void tell_stats(const struct state *s)
 	if (st.sum.crowded)
 		cb_cli_warn("more than %d tracks at once: %" PRIu64 " were ended", CB_TRACKS_MAX, st.sum.crowded);
 	if (st.forgotten)
-		cb_cli_warn("more than %d cameras and runs: %" PRIu64 " were closed, longest unused first",
-			    CB_SCENES_MAX, st.forgotten);
+		cb_cli_warn("more than %d cameras and runs, or %d tracks in them: %" PRIu64
+			    " were closed, longest unused first", CB_SCENES_MAX, CB_SCENES_TRACKS, st.forgotten);
 	cb_cli_note("%" PRIu64 " pictures, %" PRIu64 " boxes, %" PRIu64 " tracks, %" PRIu64 " events of rules",
 		    st.sum.pictures, st.sum.boxes, st.sum.tracks, s->told);
 }

@@ -24,7 +24,7 @@ struct scene {
 	struct scene *next;	/* used longer ago */
 	uint32_t hash;
 	int64_t run_us;		/* of the last cb.run */
-	uint64_t detections;
+	bool has_pts;		/* its pictures do */
 	struct teller told[CB_TRACKS_MAX];
 };
 
@@ -35,7 +35,7 @@ struct cb_scenes {
 	void *emit_ctx;
 	char config_sha256[CB_SHA256_HEX];
 	struct scene *newest;
-	uint32_t n;
+	uint32_t n, room;	/* scenes, and tracks that there is room for in them */
 	struct cb_scenes_stats stats;
 	struct cb_buf line;
 	/* of the event just parsed */
@@ -276,11 +276,13 @@ static int emit_track(struct cb_scenes *s, struct scene *c, const struct cb_trac
 /* The picture in which a track was seen last, as far as the track knows it. */
 static struct cb_scene_picture seen_in(const struct cb_track *t, const struct cb_scene_picture *now)
 {
+	static const uint8_t none[CB_SHA256_LEN];
 	struct cb_scene_picture p = *now;
 
 	p.t_us = t->seen_us;
 	p.pts = t->pts;
 	memcpy(p.packet, t->packet, sizeof(p.packet));
+	p.has_packet = memcmp(p.packet, none, sizeof(none)) != 0;
 	return p;
 }
 
@@ -303,7 +305,7 @@ static int emit_ended(struct cb_scenes *s, struct scene *c, const struct cb_scen
 
 static int scene_close(struct cb_scenes *s, struct scene *c, struct cb_err *err)
 {
-	struct cb_scene_picture at = { .has_pts = true, .has_packet = true };
+	struct cb_scene_picture at = { .has_pts = c->has_pts };
 	const struct cb_tracker_stats *st = cb_tracker_stats(c->s.tracker);
 
 	cb_tracker_close(c->s.tracker);
@@ -363,15 +365,32 @@ static int scene_new(struct cb_scenes *s, uint32_t h, struct scene **ret, struct
 	return emit_run(s, c, s->at.t_us, err);
 }
 
+/* Close the scene unused for longest, but not the newest. */
+static int forget(struct cb_scenes *s, struct cb_err *err)
+{
+	struct scene **at = &s->newest, *c;
+	int ret;
+
+	while ((*at)->next)
+		at = &(*at)->next;
+	c = *at;
+	*at = NULL;
+	s->n--;
+	s->room -= cb_tracker_room(c->s.tracker);
+	s->stats.forgotten++;
+	ret = scene_close(s, c, err);
+	scene_free(c);
+	return ret;
+}
+
 /* The scene of the event just parsed, which is the newest from now on. */
 static int scene_of(struct cb_scenes *s, struct scene **ret, struct cb_err *err)
 {
 	uint32_t h = hash(s->camera, s->of, s->stream);
-	struct scene **at, *c, **last = NULL;
 
-	for (at = &s->newest; *at; at = &(*at)->next) {
-		c = *at;
-		last = at;
+	for (struct scene **at = &s->newest; *at; at = &(*at)->next) {
+		struct scene *c = *at;
+
 		if (c->hash == h && c->s.stream == s->stream && strcmp(c->s.camera, s->camera) == 0 &&
 		    strcmp(c->s.of, s->of) == 0) {
 			*at = c->next;
@@ -381,17 +400,8 @@ static int scene_of(struct cb_scenes *s, struct scene **ret, struct cb_err *err)
 			return 0;
 		}
 	}
-	if (s->n == CB_SCENES_MAX) {
-		c = *last;
-		*last = NULL;
-		s->n--;
-		s->stats.forgotten++;
-		if (scene_close(s, c, err) < 0) {
-			scene_free(c);
-			return -1;
-		}
-		scene_free(c);
-	}
+	if (s->n == CB_SCENES_MAX && forget(s, err) < 0)
+		return -1;
 	return scene_new(s, h, ret, err);
 }
 
@@ -603,9 +613,15 @@ int cb_scenes_apply(struct cb_scenes *s, struct cb_err *err)
 	};
 	c->s.width = (uint32_t)s->width;
 	c->s.height = (uint32_t)s->height;
+	c->has_pts = s->at.has_pts;
+	s->room -= cb_tracker_room(c->s.tracker);
 	fed = cb_tracker_feed(c->s.tracker, &p, err);
+	s->room += cb_tracker_room(c->s.tracker);
 	if (fed < 0)
 		return -1;
+	while (s->room > CB_SCENES_TRACKS && s->n > 1)
+		if (forget(s, err) < 0)
+			return -1;
 	if (fed != CB_TRACK_FED && fed != CB_TRACK_BACK)
 		return 0;
 	s->at.fed = fed;

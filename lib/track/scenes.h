@@ -3,8 +3,9 @@
  * of its own (a scene), and the cb.track events that come of it (cb-event(5)).
  *
  * A scene is one camera, one elementary stream of it, one run of a detector: what two models see
- * in the same pictures is tracked apart. At most CB_SCENES_MAX are kept; beyond that the one that
- * had no picture for longest is closed. Times are those of the camera.
+ * in the same pictures is tracked apart. At most CB_SCENES_MAX are kept, with room for
+ * CB_SCENES_TRACKS tracks in all; beyond that the one that had no picture for longest is closed.
+ * Times are those of the camera.
  *
  * Whoever looks at tracks (rules, drawings) hooks in: after each picture of a scene, when its
  * cb.track events were emitted, `picture` is called and finds the tracks by cb_tracker_tracks and
@@ -24,6 +25,7 @@
 #include "wire/json.h"
 
 #define CB_SCENES_MAX 256
+#define CB_SCENES_TRACKS 32768
 #define CB_SCENE_CAMERA 256	/* bytes of a subject, its NUL counted; longer ones are no camera */
 #define CB_SCENE_RUN 65
 #define CB_CLASS_NAME 64	/* bytes of a class's name, its NUL counted; longer ones are cut */

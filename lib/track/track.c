@@ -12,18 +12,29 @@
 #define COST 1000000		/* an integer cost of 1 */
 #define VOTES 4			/* classes that a track is remembered to have been */
 
-/* Standard deviations, as parts of the box's height; those of what drives a track are of a root
+/* Two filters follow a box. One is slow to believe what it sees, and predicts: jitter does not make
+ * it look elsewhere. The other is quick, and says where the object is: when somebody stops before a
+ * line, the slow one would walk on over it.
+ *
+ * Standard deviations, as parts of the box's height; those of what drives a track are of a root
  * second. Found by tests/accuracy/mot.py at several picture rates, where the results hardly change
  * within half and twice of these. */
-#define SEEN 0.1		/* of the middle of a box as detected */
-#define SEEN_SIZE 0.2		/* of its width and height */
-#define PLACE 0.12		/* driving the middle */
-#define PLACE_SIZE 0.1
-#define SPEED 0.65		/* driving its speed */
-#define SPEED_SIZE 0.3
-#define BORN_SPEED 1.9		/* speed of a new track, a second */
+struct noise {
+	double seen, place, speed;	/* of what is detected; driving the place, and the speed */
+};
+static const struct noise slow[4] = {	/* middle across and down, width, height */
+	{ 0.1, 0.12, 0.65 }, { 0.1, 0.12, 0.65 }, { 0.2, 0.1, 0.3 }, { 0.2, 0.1, 0.3 },
+};
+static const struct noise quick[4] = {
+	{ 0.06, 0.27, 1 }, { 0.06, 0.27, 1 }, { 0.1, 0.27, 1 }, { 0.1, 0.27, 1 },
+};
+#define BORN 0.2		/* of the place of a new track, */
+#define BORN_SPEED 1.9		/* of its speed, a second, */
+#define BORN_GROWTH 0.95	/* and of that of its size */
 
 #define DRAG 0.3		/* what is not seen slows down: to 1 / (1 + DRAG) in a second */
+
+#define PROOF 0.29		/* of a track that counts: what its scores are above `high`, in all */
 
 #define OVERLAP_LOW 0.5		/* for boxes of a low score */
 #define OVERLAP_TENTATIVE 0.3	/* times the score */
@@ -41,7 +52,7 @@
 #define LOOK_REACH 3.0		/* within one of its sizes, and so many more a second, of where it would be */
 
 const struct cb_track_opts cb_track_defaults = {
-	.high = 0.5, .low = 0.1, .start = 0.6, .overlap = 0.2, .confirm = 2,
+	.high = 0.5, .low = 0.1, .start = 0.5, .overlap = 0.2, .confirm = 2,
 	.lost_us = 2000000, .gap_us = 10000000,
 };
 
@@ -52,8 +63,9 @@ struct vote {
 
 struct full {
 	struct cb_track t;	/* first: a cb_track of ours is a full */
-	struct cb_kalman k[4];	/* middle across and down, width, height; all in heights of the picture */
+	struct cb_kalman slow[4], quick[4];	/* all in heights of the picture */
 	struct vote vote[VOTES];
+	double proof;		/* sum of what its scores are above those of no detection */
 	float *look;		/* mean appearance, of length 1; or NULL */
 	uint32_t look_n, look_room;
 };
@@ -158,21 +170,21 @@ void cb_tracker_free(struct cb_tracker *tr)
 	free(tr);
 }
 
-/* Where the filter says that the object is, in heights of the picture. */
-static struct cb_rect filtered(const struct full *f)
+/* Where a filter says that the object is, in heights of the picture. */
+static struct cb_rect filtered(const struct cb_kalman k[static 4])
 {
-	double w = max(f->k[2].p, 1e-6), h = max(f->k[3].p, 1e-6);
+	double w = max(k[2].p, 1e-6), h = max(k[3].p, 1e-6);
 
-	return (struct cb_rect){ f->k[0].p - w / 2, f->k[1].p - h / 2, w, h };
+	return (struct cb_rect){ k[0].p - w / 2, k[1].p - h / 2, w, h };
 }
 
 static void show(const struct cb_tracker *tr, struct full *f)
 {
-	struct cb_rect r = filtered(f);
+	struct cb_rect r = filtered(f->t.missed ? f->slow : f->quick);
 
 	f->t.box = (struct cb_rect){ r.x / tr->aspect, r.y, r.w / tr->aspect, r.h };
-	f->t.vx = f->k[0].v / tr->aspect;
-	f->t.vy = f->k[1].v;
+	f->t.vx = f->quick[0].v / tr->aspect;
+	f->t.vy = f->quick[1].v;
 }
 
 static void vote(struct full *f, uint32_t class, double score)
@@ -328,7 +340,7 @@ static int birth(struct cb_tracker *tr, const struct cb_track_picture *p, uint32
 {
 	const struct cb_track_det *det = tr->det[d];
 	const struct cb_rect *b = &tr->box[d];
-	double h = b->h, see = SEEN * h, speed = BORN_SPEED * h;
+	double h2 = b->h * b->h;
 	struct full *f, *oldest = NULL, was;
 
 	if (tr->lives == CB_TRACKS_MAX) {
@@ -359,11 +371,13 @@ static int birth(struct cb_tracker *tr, const struct cb_track_picture *p, uint32
 		.trail_step = 1,
 	} };
 	cb_event_id(f->t.id, "cb.track.id", tr->camera, p->digest, p->pts, tr->run, det->index);
-	cb_kalman_init(&f->k[0], b->x + b->w / 2, 4 * see * see, speed * speed);
-	cb_kalman_init(&f->k[1], b->y + b->h / 2, 4 * see * see, speed * speed);
-	cb_kalman_init(&f->k[2], b->w, 4 * see * see, speed * speed / 4);
-	cb_kalman_init(&f->k[3], b->h, 4 * see * see, speed * speed / 4);
+	cb_kalman_init(&f->slow[0], b->x + b->w / 2, BORN * BORN * h2, BORN_SPEED * BORN_SPEED * h2);
+	cb_kalman_init(&f->slow[1], b->y + b->h / 2, BORN * BORN * h2, BORN_SPEED * BORN_SPEED * h2);
+	cb_kalman_init(&f->slow[2], b->w, BORN * BORN * h2, BORN_GROWTH * BORN_GROWTH * h2);
+	cb_kalman_init(&f->slow[3], b->h, BORN * BORN * h2, BORN_GROWTH * BORN_GROWTH * h2);
+	memcpy(f->quick, f->slow, sizeof(f->quick));
 	vote(f, det->class, det->score);
+	f->proof += det->score - tr->o.high;
 	show(tr, f);
 	point(f, p);
 	tr->live[tr->lives++] = f;
@@ -372,21 +386,35 @@ static int birth(struct cb_tracker *tr, const struct cb_track_picture *p, uint32
 
 /* --- one picture ---------------------------------------------------------------------------------- */
 
+static void filter_predict(struct cb_kalman k[static 4], const struct noise n[static 4], double h, double dt,
+			   bool missed)
+{
+	if (missed) {	/* it slows down, and keeps its size */
+		k[0].v /= 1 + DRAG * dt;
+		k[1].v /= 1 + DRAG * dt;
+		k[2].v = k[3].v = 0;
+	}
+	for (int c = 0; c < 4; c++)
+		cb_kalman_predict(&k[c], dt, n[c].place * n[c].place * h * h, n[c].speed * n[c].speed * h * h);
+}
+
+static void filter_update(struct cb_kalman k[static 4], const struct noise n[static 4], double h,
+			  const struct cb_rect *b)
+{
+	const double z[4] = { b->x + b->w / 2, b->y + b->h / 2, b->w, b->h };
+
+	for (int c = 0; c < 4; c++)
+		cb_kalman_update(&k[c], z[c], n[c].seen * n[c].seen * h * h);
+}
+
 static void predict(struct cb_tracker *tr, double dt)
 {
 	for (uint32_t i = 0; i < tr->lives; i++) {
 		struct full *f = tr->live[i];
-		double h = max(f->k[3].p, 1e-6), h2 = h * h;
+		double h = max(f->slow[3].p, 1e-6);
 
-		if (f->t.missed) {	/* it slows down, and keeps its size */
-			f->k[0].v /= 1 + DRAG * dt;
-			f->k[1].v /= 1 + DRAG * dt;
-			f->k[2].v = f->k[3].v = 0;
-		}
-		for (int c = 0; c < 2; c++)
-			cb_kalman_predict(&f->k[c], dt, PLACE * PLACE * h2, SPEED * SPEED * h2);
-		for (int c = 2; c < 4; c++)
-			cb_kalman_predict(&f->k[c], dt, PLACE_SIZE * PLACE_SIZE * h2, SPEED_SIZE * SPEED_SIZE * h2);
+		filter_predict(f->slow, slow, h, dt, f->t.missed > 0);
+		filter_predict(f->quick, quick, h, dt, f->t.missed > 0);
 	}
 }
 
@@ -394,14 +422,11 @@ static int seen(struct cb_tracker *tr, struct full *f, uint32_t d, const struct 
 		struct cb_err *err)
 {
 	const struct cb_track_det *det = tr->det[d];
-	const struct cb_rect *b = &tr->box[d];
-	double h = max(f->k[3].p, 1e-6), at = SEEN * h, size = SEEN_SIZE * h;
+	double h = max(f->slow[3].p, 1e-6);
 
 	tr->used[d] = true;
-	cb_kalman_update(&f->k[0], b->x + b->w / 2, at * at);
-	cb_kalman_update(&f->k[1], b->y + b->h / 2, at * at);
-	cb_kalman_update(&f->k[2], b->w, size * size);
-	cb_kalman_update(&f->k[3], b->h, size * size);
+	filter_update(f->slow, slow, h, &tr->box[d]);
+	filter_update(f->quick, quick, h, &tr->box[d]);
 	f->t.det = det->box;
 	f->t.det_index = det->index;
 	f->t.score = det->score;
@@ -411,6 +436,7 @@ static int seen(struct cb_tracker *tr, struct full *f, uint32_t d, const struct 
 	f->t.seen++;
 	f->t.missed = 0;
 	vote(f, det->class, det->score);
+	f->proof += det->score - tr->o.high;
 	if (f->t.state == CB_TRACK_LOST)
 		f->t.state = CB_TRACK_SEEN;
 	show(tr, f);
@@ -560,7 +586,7 @@ static int pair_up(struct cb_tracker *tr, enum stage s, const struct cb_track_pi
 
 		if (!in_stage(f, s, p->t_us, last_us))
 			continue;
-		r = filtered(f);
+		r = filtered(f->slow);
 		big = grown(&r, c->grow);
 		for (uint32_t d = from; d < to; d++) {
 			double v;
@@ -589,7 +615,7 @@ static void twins(struct cb_tracker *tr, int64_t t_us)
 {
 	for (uint32_t i = 0; i < tr->lives; i++) {
 		struct full *a = tr->live[i];
-		struct cb_rect r = filtered(a);
+		struct cb_rect r = filtered(a->slow);
 
 		if (a->t.state == CB_TRACK_OVER)
 			continue;
@@ -601,7 +627,7 @@ static void twins(struct cb_tracker *tr, int64_t t_us)
 			if (b->t.state == CB_TRACK_OVER || b->t.class != a->t.class ||
 			    (a->t.seen_us == t_us) == (b->t.seen_us == t_us))
 				continue;
-			q = filtered(b);
+			q = filtered(b->slow);
 			if (cb_rect_iou(&r, &q) > OVERLAP_TWIN) {
 				bool keep_a = a->t.seen >= b->t.seen;
 
@@ -641,7 +667,8 @@ static void account(struct cb_tracker *tr, int64_t t_us)
 			}
 			f->t.state = CB_TRACK_LOST;
 			show(tr, f);
-		} else if (f->t.state == CB_TRACK_TENTATIVE && f->t.seen >= tr->o.confirm) {
+		} else if (f->t.state == CB_TRACK_TENTATIVE && f->t.seen >= tr->o.confirm &&
+			   f->proof > PROOF) {
 			f->t.state = CB_TRACK_SEEN;
 			f->t.fresh = true;
 			f->t.number = ++tr->number;
@@ -713,4 +740,9 @@ struct cb_track *const *cb_tracker_ended(const struct cb_tracker *tr, uint32_t *
 const struct cb_tracker_stats *cb_tracker_stats(const struct cb_tracker *tr)
 {
 	return &tr->stats;
+}
+
+uint32_t cb_tracker_room(const struct cb_tracker *tr)
+{
+	return tr->slots;
 }

@@ -5,7 +5,8 @@
  * camera time; between two calls any time may pass: what a track may do in it grows with the
  * time, not with the number of pictures, so that any and changing picture rates work, and gaps.
  *
- * Method: a Kalman filter for each side of a box (kalman.h); boxes and tracks are paired at the
+ * Method: a Kalman filter for each side of a box (kalman.h), once steady, for where to look next, and
+ * once quick, for what is said of it, so that somebody who stops does not overshoot; boxes and tracks are paired at the
  * least total cost (assign.h) in stages: boxes of a high score first, then those of a low one, so
  * that an object half hidden keeps its track (Zhang et al., ByteTrack, ECCV 2022, section 3); then
  * tracks that were seen once only; then what lies near enough, given the time that passed, where
@@ -71,7 +72,8 @@ struct cb_track_opts {
 	double high, low;	/* scores: from high on a box is a detection, from low on it may keep a track */
 	double start;		/* score from which on a box starts a track */
 	double overlap;		/* least intersection over union, times the score, of a pair: 0 to 1 */
-	uint32_t confirm;	/* pictures in which a track must be seen before it counts, >= 1 */
+	uint32_t confirm;	/* pictures in which a track must be seen before it counts, >= 1; and while
+				 * it only just scores `high`, more of them */
 	int64_t lost_us;	/* a track not seen for longer, and in two pictures, ends */
 	int64_t gap_us;		/* after so long without any picture all tracks end */
 };
@@ -170,5 +172,7 @@ struct cb_tracker_stats {
 	uint64_t again, late, back, crowded;	/* pictures; pictures; times; tracks ended for want of room */
 };
 const struct cb_tracker_stats *cb_tracker_stats(const struct cb_tracker *tr);
+/* Room for so many tracks (some 6 KB each) is allocated; it never shrinks. */
+uint32_t cb_tracker_room(const struct cb_tracker *tr);
 
 #endif

@@ -10,8 +10,9 @@ mot.py all [options]        both
 --seeds N         noised: so many times with other noise (3)
 --every N         only every Nth picture: N times slower
 --level NAME      noised: good, usual, poor (all three)
---model MODEL     real: what cb-detect's -m takes; may be given again
+--model MODEL     real: what cb-detect's -m takes; may be given again (all that know persons)
 --least           exit 1 where cb-track is not above SORT and at ByteTrack's level, see below
+--each            every sequence and model, too
 --json            a line of JSON each instead of a table
 -- OPTIONS        of cb-track
 
@@ -227,7 +228,8 @@ def run_real(o):
     clip = os.path.join(DATA, "mot", "TUD-Campus", "TUD-Campus.mp4")
     models = o.model or [os.path.join(ROOT, "models", "cb-objects.cfg")] + [
         os.path.join(DATA, "models", m + ".cfg") for m in (
-            "yolo-fastest-1.1", "yolo-fastest-1.1-xl", "mobilenetv2-yolov3-nano-coco")]
+            "yolo-fastest-1.1", "yolo-fastest-1.1-xl", "mobilenetv2-yolov3-nano-coco",
+            "mobilenetv2-yolo-fastest-voc-v1", "mobilenetv2-yolo-fastest-voc-v2")]
     truth = mot_metric.listed(mot_metric.read_mot(os.path.join(DATA, seq[1])), seq[2])[::o.every]
     cases = []
     for model in models:

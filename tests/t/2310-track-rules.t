@@ -104,7 +104,7 @@ cat >want <<'END'
 14.1 cb.sequence in-and-out
 14.1 cb.zone.exit out-again
 14.6 cb.crowd queue end
-15.1 cb.stopped parked end
+16.1 cb.stopped parked end
 20 cb.count visitors 2
 30 cb.count visitors 2
 30.9 cb.count visitors 2
