@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,8 +43,9 @@ static void on_signal(int sig)
 }
 
 /* A line, byte by byte: what comes after it is somebody else's. Returns its length, without
- * its end. *ret_eof: there was no end. */
-static int read_line(int fd, char *buf, bool *ret_eof, struct cb_err *err)
+ * its end. *ret_eof: there was no end. waiting: NULL, or the signals that are blocked while it
+ * waits, where all of note are blocked else: none can come between a look at `came` and a read. */
+static int read_line(int fd, const sigset_t *waiting, char *buf, bool *ret_eof, struct cb_err *err)
 {
 	int n = 0;
 	ssize_t k;
@@ -51,11 +53,15 @@ static int read_line(int fd, char *buf, bool *ret_eof, struct cb_err *err)
 
 	*ret_eof = false;
 	for (;;) {
-		k = read(fd, &c, 1);
-		if (k < 0 && errno == EINTR && !came)
-			continue;
-		if (k < 0 && errno == EINTR)
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		if (waiting && ppoll(&p, 1, NULL, waiting) < 0 && errno == EINTR && came)
 			return cb_err_set(err, CB_E_NOINPUT, "passphrase: interrupted");
+		if (waiting && !p.revents)
+			continue;
+		k = read(fd, &c, 1);
+		if (k < 0 && errno == EINTR)
+			continue;
 		if (k < 0)
 			return cb_err_sys(err, errno == EBADF || errno == EISDIR ? CB_E_NOINPUT : CB_E_IO,
 					  errno, "passphrase: read");
@@ -82,7 +88,7 @@ static int from_file(const char *path, char *buf, struct cb_err *err)
 
 	if (fd < 0)
 		return cb_err_sys(err, cb_errc_open(errno), errno, "%s", path);
-	n = read_line(fd, buf, &eof, err);
+	n = read_line(fd, NULL, buf, &eof, err);
 	if (n < 0)
 		cb_err_prefix(err, "%s", path);
 	else if (!eof && read(fd, &c, 1) != 0)
@@ -97,6 +103,7 @@ static int ask(int tty, const char *subject, const char *again, char *buf, struc
 	static const int fatal[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 	struct sigaction note = { .sa_handler = on_signal }, before[4], stop = { .sa_handler = SIG_IGN }, old_stop;
 	struct termios was, quiet;
+	sigset_t block, before_mask;
 	bool eof;
 	int n;
 
@@ -108,6 +115,10 @@ static int ask(int tty, const char *subject, const char *again, char *buf, struc
 	quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
 	quiet.c_lflag |= ICANON | ISIG;
 	came = 0;
+	sigemptyset(&block);
+	for (int i = 0; i < 4; i++)
+		sigaddset(&block, fatal[i]);
+	sigprocmask(SIG_BLOCK, &block, &before_mask);
 	for (int i = 0; i < 4; i++)
 		sigaction(fatal[i], &note, &before[i]);
 	/* a shell would be left without echo */
@@ -116,7 +127,7 @@ static int ask(int tty, const char *subject, const char *again, char *buf, struc
 		cb_err_sys(err, CB_E_NOINPUT, errno, "/dev/tty");
 		n = -1;
 	} else {
-		n = read_line(tty, buf, &eof, err);
+		n = read_line(tty, &before_mask, buf, &eof, err);
 		if (n == 0 && eof)
 			n = cb_err_set(err, CB_E_NOINPUT, "no passphrase for %s", subject);
 		cb_write_all(tty, "\n", 1, NULL);
@@ -125,6 +136,7 @@ static int ask(int tty, const char *subject, const char *again, char *buf, struc
 	for (int i = 0; i < 4; i++)
 		sigaction(fatal[i], &before[i], NULL);
 	sigaction(SIGTSTP, &old_stop, NULL);
+	sigprocmask(SIG_SETMASK, &before_mask, NULL);
 	if (came)
 		raise(came);
 	return n;
@@ -160,7 +172,7 @@ int cb_cli_pass_get(void *ctx, const char *subject, bool make, char *buf, struct
 	if (p->file) {
 		n = from_file(p->file, buf, err);
 	} else if (p->fd >= 0) {
-		n = read_line(p->fd, buf, &eof, err);
+		n = read_line(p->fd, NULL, buf, &eof, err);
 		if (n == 0 && eof)
 			n = cb_err_set(err, CB_E_NOINPUT, "no passphrase for %s on descriptor %d", subject, p->fd);
 	} else {

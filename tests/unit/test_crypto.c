@@ -9,8 +9,10 @@
 #include "base/newfile.h"
 #include "base/num.h"
 #include "crypto/base64.h"
+#include "crypto/bech32.h"
 #include "crypto/minisign.h"
 #include "crypto/minisign_sign.h"
+#include "crypto/sshsig_sign.h"
 #include "tap.h"
 
 static struct cb_err err;
@@ -196,6 +198,89 @@ static void own_keys(void)
 	cb_seckey_free(k);
 }
 
+/* made by cb-sign sign --ssh, of "hi\n"; ssh-keygen -Y verify takes it */
+static const char ssh_sig[] =
+	"-----BEGIN SSH SIGNATURE-----\n"
+	"U1NIU0lHAAAAAQAAADMAAAALc3NoLWVkMjU1MTkAAAAgzUr+hx89UB9IJHyWVWY69NY/MW\n"
+	"yITw9nMmk3W67yDsEAAAALY2ItZXZpZGVuY2UAAAAAAAAABnNoYTUxMgAAAFMAAAALc3No\n"
+	"LWVkMjU1MTkAAABA3jevEKOFJCtVIj0693qngwDbW9yAzGNO/VRFLbbil3kqnps8bZe82O\n"
+	"Z+fIGTKRY0GW5Pkj4UtYG9nFQpDPlLCA==\n"
+	"-----END SSH SIGNATURE-----\n";
+static const char ssh_line[] = "rec1 namespaces=\"cb-evidence\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIM1K/ocfPVAfSCR8llVmOvTWPzFsiE8PZzJpN1uu8g7B";
+
+static void sshsig(void)
+{
+	uint8_t sha512[CB_SHA512_LEN], sha256[CB_SHA256_LEN];
+	char text[sizeof(ssh_sig)];
+	struct cb_sshsig s;
+	struct cb_ssh_key k;
+	struct cb_sha512 h;
+	struct cb_buf b = { 0 };
+	struct cb_seckey *sk = NULL;
+	int refused = 0, tried = 0;
+
+	cb_sha512_init(&h);
+	cb_sha512_update(&h, "hi\n", 3);
+	cb_sha512_final(&h, sha512);
+	cb_sha256(sha256, "hi\n", 3);
+	OK(cb_ssh_key_parse(&k, ssh_line, strlen(ssh_line), &err) == 1);
+	OK(cb_ssh_key_signs(&k, "cb-evidence") && !cb_ssh_key_signs(&k, "cb-evidenc") && !cb_ssh_key_signs(&k, "file"));
+	OK(cb_sshsig_parse(&s, ssh_sig, strlen(ssh_sig), &err) == 0);
+	OK(cb_sshsig_check(&s, k.pk, "cb-evidence", sha512, NULL, &err) == 0);
+	OK_INT(code(cb_sshsig_check(&s, k.pk, "file", sha512, NULL, &err)), CB_E_NO);
+	sha512[0] ^= 1;
+	OK_INT(code(cb_sshsig_check(&s, k.pk, "cb-evidence", sha512, NULL, &err)), CB_E_NO);
+	sha512[0] ^= 1;
+	k.pk[0] ^= 1;
+	OK_INT(code(cb_sshsig_check(&s, k.pk, "cb-evidence", sha512, NULL, &err)), CB_E_NO);
+	k.pk[0] ^= 1;
+	for (size_t i = 0; i < strlen(ssh_sig); i++)
+		for (int bit = 0; bit < 8; bit++) {
+			memcpy(text, ssh_sig, sizeof(text));
+			text[i] ^= (char)(1 << bit);
+			tried++;
+			refused += cb_sshsig_parse(&s, text, strlen(ssh_sig), NULL) < 0 ||
+				cb_sshsig_check(&s, k.pk, "cb-evidence", sha512, sha256, NULL) < 0;
+		}
+	OK_INT(refused, tried);
+	refused = 0;
+	for (size_t n = 0; n + 1 < strlen(ssh_sig); n++)
+		refused += cb_sshsig_parse(&s, ssh_sig, n, NULL) < 0;
+	OK_INT(refused, strlen(ssh_sig) - 1);
+
+	OK(cb_seckey_generate(&sk, &err) == 0);
+	OK(cb_sshsig_sign(sk, "file", sha512, &b, &err) == 0);
+	OK(cb_sshsig_parse(&s, (char *)b.data, b.len, &err) == 0 && !strcmp(s.namespace, "file") && s.sha512);
+	OK(cb_sshsig_check(&s, s.pk, "file", sha512, NULL, &err) == 0);
+	OK_INT(code(cb_sshsig_sign(sk, "", sha512, &b, &err)), CB_E_USAGE);
+	OK_INT(code(cb_sshsig_sign(sk, "a,b", sha512, &b, &err)), CB_E_USAGE);
+	cb_seckey_free(sk);
+	cb_buf_release(&b);
+}
+
+static void bech32(void)
+{
+	/* keys of age-keygen's: sha256("the identity") as a secret */
+	static const char secret[] = "AGE-SECRET-KEY-1MV2VYAJADWLTHRKA04DL78Z543J86GS3EUSKM5WHDMEHK4P3S3ESQD3F84";
+	char text[128];
+	uint8_t key[32];
+	int taken = 0;
+
+	OK(cb_bech32_decode(key, 32, "age-secret-key-", true, secret, strlen(secret)));
+	cb_bech32(text, "age-secret-key-", key, 32, true);
+	OK_STR(text, secret);
+	OK(!cb_bech32_decode(key, 32, "age-secret-key-", false, secret, strlen(secret)));
+	OK(!cb_bech32_decode(key, 32, "age", true, secret, strlen(secret)));
+	OK(!cb_bech32_decode(key, 31, "age-secret-key-", true, secret, strlen(secret)));
+	for (size_t i = 0; i < strlen(secret); i++)
+		for (int c = 0; c < 256; c++) {
+			strcpy(text, secret);
+			text[i] = (char)c;
+			taken += cb_bech32_decode(key, 32, "age-secret-key-", true, text, strlen(secret));
+		}
+	OK_INT(taken, strlen(secret));	/* each place as it was */
+}
+
 static void new_files(void)
 {
 	struct cb_newfile f = CB_NEWFILE_INIT;
@@ -226,6 +311,8 @@ int main(void)
 		return 1;
 	base64();
 	stock_minisign();
+	sshsig();
+	bech32();
 	own_keys();
 	new_files();
 	/* nothing temporary is left */
