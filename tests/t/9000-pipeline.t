@@ -72,6 +72,12 @@ if command -v cb-mux >/dev/null; then
 	exits 0 ffprobe -v warning -count_frames -show_entries stream=codec_name,nb_read_frames -of csv=p=0 drawn.mkv
 	ok "60 pictures with boxes, and the sound" 'grep -q "^h264,60" out && grep -q ^aac out && [ ! -s err ]'
 fi
+if command -v minisign >/dev/null && command -v openssl >/dev/null && command -v ssh-keygen >/dev/null; then
+	exits 0 "$CB_SRC/examples/evidence.sh" clip.mp4 evidence
+	ok "a clip is proved by tools that are not ours" 'grep -q "in the log: good" out && grep -q "footage: good" out'
+else
+	skip "minisign, openssl or ssh-keygen is not installed" 2
+fi
 for e in "$CB_SRC"/examples/*.sh; do
 	exits 64 "$e"
 	ok "${e##*/} says how to call it" 'head -n 1 err | grep -q "^${e##*/} [A-Z]*.*: " && [ ! -s out ]'

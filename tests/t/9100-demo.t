@@ -3,7 +3,7 @@
 # make demo: on photographs of a Debian package people and vehicles are found, without the shared
 # data and without a network; where there is no footage it says so and goes on.
 . "$CB_SRC/tests/lib.sh"
-need_cmd ffmpeg jq bash
+need_cmd ffmpeg jq bash openssl minisign ssh-keygen
 CB_SHARED=/nowhere CB_DEMO_DATA=$T/data
 export CB_SHARED CB_DEMO_DATA
 mkdir data
@@ -19,6 +19,8 @@ else
 	skip 'no tracing here'
 fi
 ok 'no footage: said, with the packages that have some' 'grep -q "no footage here" out && grep -q opencv-doc out && grep -q darknet out'
+ok 'a clip is exported, found good with stock tools, and refused when two bytes of it are changed' \
+	'grep -q "^  verified  *good, says VERIFY.txt" out && grep -q "^  tampered  *REFUSED" out && grep -q "^  clip/.*FAILED$" out' || note "$(cat none/check.txt)"
 ok 'and gone on with' 'grep -q "^  frames  *60 analysed$" out && [ -s none/best.jpg ] && [ ! -s err ]'
 
 dir=/usr/share/darknet/data
