@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/stop.h"
 #include "cli/cli.h"
+#include "track/convert.h"
 #include "track/rules.h"
 #include "track/scenes.h"
 #include "track/watch.h"
@@ -18,15 +19,17 @@
 struct opts {
 	const char *config;
 	bool check, only, tee;
+	int as;			/* enum cb_convert_as, or -1 */
 	struct cb_scenes_opts scenes;
 };
 
-enum { OPT_CHECK = CB_OPT_BASE, OPT_CONFIRM, OPT_GAP, OPT_HIGH, OPT_LOST, OPT_LOW, OPT_ONLY, OPT_OVERLAP,
+enum { OPT_AS = CB_OPT_BASE, OPT_CHECK, OPT_CONFIRM, OPT_GAP, OPT_HIGH, OPT_LOST, OPT_LOW, OPT_ONLY, OPT_OVERLAP,
        OPT_START, OPT_TEE, OPT_UPDATE };
 
 static const struct argp_option options[] = {
 	{ "config", 'c', "FILE", 0, "zones, lines and rules, a YAML file", 0 },
 	{ "check", OPT_CHECK, NULL, 0, "check the rules, read nothing", 0 },
+	{ "as", OPT_AS, "onvif-mj|frigate", 0, "write tracks and rules in the words of others", 0 },
 	{ "only", OPT_ONLY, NULL, 0, "write own events only, not those that come in", 0 },
 	{ "tee", OPT_TEE, NULL, 0, "pass the frame stream on, with the events in it", 0 },
 	{ "update", OPT_UPDATE, "DURATION", 0, "tell of a track so often (default 1s; 0: every picture)", 0 },
@@ -50,6 +53,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		st->child_inputs[0] = NULL;
 		return 0;
 	case 'c': o->config = arg; return 0;
+	case OPT_AS: o->as = cb_cli_word(st, "as", "onvif-mj|frigate", arg); return 0;
 	case OPT_CHECK: o->check = true; return 0;
 	case OPT_ONLY: o->only = true; return 0;
 	case OPT_TEE: o->tee = true; return 0;
@@ -67,6 +71,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case ARGP_KEY_END:
 		if (o->only && o->tee)
 			argp_error(st, "--tee passes everything on: --only goes without it");
+		if (o->as >= 0 && o->tee)
+			argp_error(st, "--as writes lines: --tee goes without it");
 		if (o->check && !o->config)
 			argp_error(st, "--check needs --config");
 		if (t->low > t->high)
@@ -88,14 +94,23 @@ struct state {
 	struct cb_sink sink;
 	struct cb_scenes *scenes;
 	struct cb_watches watches;
+	struct cb_convert *convert;
 	uint64_t events, bad, told;
 };
+
+static int put(void *ctx, const struct cb_buf *line, struct cb_err *err)
+{
+	struct state *s = ctx;
+
+	return cb_sink_event(&s->sink, line, err);
+}
 
 static int emit(void *ctx, const struct cb_buf *line, struct cb_err *err)
 {
 	struct state *s = ctx;
 
-	return cb_sink_event(&s->sink, line, err);
+	return s->convert ? cb_convert_event(s->convert, (const char *)line->data, line->len, err) :
+		put(s, line, err);
 }
 
 static int on_rule(void *ctx, const struct cb_watch_event *e, const struct cb_buf *line, struct cb_err *err)
@@ -103,7 +118,7 @@ static int on_rule(void *ctx, const struct cb_watch_event *e, const struct cb_bu
 	struct state *s = ctx;
 
 	s->told += e != NULL;
-	return cb_sink_event(&s->sink, line, err);
+	return emit(s, line, err);
 }
 
 static void bad_line(struct state *s, const char *kind, uint64_t number, const struct cb_err *why)
@@ -131,7 +146,10 @@ static int event(struct state *s, struct cb_evin *in, const char *line, size_t l
 	k = cb_scenes_parse(s->scenes, line, len, &why);
 	if (k < 0)
 		bad_line(s, in->frames ? "frame" : "line", in->line, &why);
-	if (s->o->tee) {
+	if (s->convert) {	/* of pictures it wants to know the size */
+		if ((k > 0 || !s->o->only) && cb_convert_event(s->convert, line, len, err) < 0)
+			return -1;
+	} else if (s->o->tee) {
 		if (cb_sink_frame(&s->sink, f, err) < 0)
 			return -1;
 	} else if (!s->o->only && cb_scenes_was_event(s->scenes) &&
@@ -191,6 +209,15 @@ static void tell_stats(const struct state *s)
 		    st.sum.pictures, st.sum.boxes, st.sum.tracks, s->told);
 }
 
+static void before_block(void *ctx)
+{
+	struct state *s = ctx;
+
+	if (s->convert)
+		(void)cb_convert_flush(s->convert, NULL);
+	cb_sink_flush(&s->sink);
+}
+
 static int run(const struct opts *o, const struct cb_track_rules *rules, int ofd, struct cb_err *err)
 {
 	static struct cb_out out;
@@ -209,15 +236,18 @@ static int run(const struct opts *o, const struct cb_track_rules *rules, int ofd
 		s.sink.ndjson = &out;
 	}
 	cb_evin_init(&in, STDIN_FILENO);
-	in.before_block = cb_sink_flush;
-	in.ctx = &s.sink;
+	in.before_block = before_block;
+	in.ctx = &s;
 	if (rules)
 		cb_watches_hook(&s.watches, &hook);
-	if (cb_scenes_new(&s.scenes, &o->scenes, &hook, emit, &s, err) == 0) {
+	if ((o->as < 0 || cb_convert_new(&s.convert, (enum cb_convert_as)o->as, put, &s, err) == 0) &&
+	    cb_scenes_new(&s.scenes, &o->scenes, &hook, emit, &s, err) == 0) {
 		ret = read_all(&s, &in, err);
 		/* what was followed until the input broke off is told all the same */
 		if ((ret == 0 || err->code == CB_E_DATA) &&
 		    cb_scenes_finish(s.scenes, ret == 0 ? err : &late) < 0)
+			ret = -1;
+		if (s.convert && cb_convert_flush(s.convert, ret == 0 ? err : &late) < 0)
 			ret = -1;
 		tell_stats(&s);
 	}
@@ -230,12 +260,13 @@ static int run(const struct opts *o, const struct cb_track_rules *rules, int ofd
 	cb_evin_release(&in);
 	cb_scenes_free(s.scenes);
 	cb_watches_release(&s.watches);
+	cb_convert_free(s.convert);
 	return ret;
 }
 
 int main(int argc, char **argv)
 {
-	struct opts o = { .scenes = { .track = cb_track_defaults, .update_us = 1000000 } };
+	struct opts o = { .as = -1, .scenes = { .track = cb_track_defaults, .update_us = 1000000 } };
 	struct cb_err err = CB_ERR_INIT;
 	struct cb_track_rules *rules = NULL;
 	int ofd;

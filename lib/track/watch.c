@@ -50,7 +50,7 @@ struct passed {				/* tailgate: who crossed last */
 };
 struct asset {				/* removed: a thing that stands there */
 	bool used;
-	uint64_t number;		/* its track, 0: not there now */
+	uint64_t number, was;		/* its track, 0: not there now; the last one */
 	uint32_t class;
 	double score;
 	struct cb_rect box;
@@ -420,6 +420,7 @@ static int fire(struct cb_watch *w, uint32_t i, const struct cb_track *t, struct
 	e->t_us = w->t_us;
 	if (t) {
 		e->track = t->id;
+		e->number = t->number;
 		e->class = class_of(w, t->class);
 		e->box = s ? s->box : t->box;
 		e->score = t->score;
@@ -935,7 +936,7 @@ static struct asset *asset_of(struct whole *h, uint64_t number)
 static void bind(const struct cb_watch *w, struct asset *a, const struct cb_track *t, const struct tstate *s)
 {
 	a->used = true;
-	a->number = t->number;
+	a->number = a->was = t->number;
 	a->class = t->class;
 	a->score = t->score;
 	a->box = s->box;
@@ -994,7 +995,8 @@ static int removed(struct cb_watch *w, uint32_t i, struct cb_err *err)
 	for (uint32_t k = 0; k < ASSETS_MAX; k++) {
 		struct asset *a = &h->asset[k];
 		struct cb_watch_event e = { .line = CB_NONE, .since_us = a->seen_us, .track = a->id,
-					    .class = class_of(w, a->class), .box = a->box, .score = a->score };
+					    .number = a->was, .class = class_of(w, a->class), .box = a->box,
+					    .score = a->score };
 
 		if (!a->used || w->t_us - a->seen_us < w->r->rule[i].for_us)
 			continue;

@@ -29,6 +29,7 @@ struct cb_watch_event {
 	enum cb_watch_state state;
 	int64_t t_us, since_us;
 	const char *track;		/* id, or NULL where it is about no single one */
+	uint64_t number;		/* of the track */
 	const char *class;
 	struct cb_rect box;
 	double score;

@@ -129,6 +129,7 @@ int cb_watch_line(struct cb_buf *out, const struct cb_track_rules *rules, const 
 	cb_jw_ki64(&w, "since_us", e->since_us);
 	if (e->track) {
 		cb_jw_kstr(&w, "track", e->track);
+		cb_jw_ku64(&w, "number", e->number);
 		cb_jw_kstr(&w, "class", e->class);
 		cb_jw_kfixed(&w, "score", e->score, 4);
 		put_box(&w, &e->box);

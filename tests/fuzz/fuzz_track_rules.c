@@ -5,12 +5,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "track/convert.h"
 #include "track/rules.h"
 #include "track/scenes.h"
 #include "track/watch.h"
 #include "wire/event.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+
+static struct cb_convert *words[2];
+
+/* What converters write is JSON. */
+static int on_words(void *ctx, const struct cb_buf *line, struct cb_err *err)
+{
+	static struct cb_json j;
+
+	(void)ctx;
+	if (memchr(line->data, '\n', line->len) ||
+	    cb_json_parse(&j, (const char *)line->data, line->len, err) < 0)
+		abort();
+	return 0;
+}
+
+static int convert(const char *line, size_t len, struct cb_err *err)
+{
+	return cb_convert_event(words[0], line, len, err) < 0 || cb_convert_event(words[1], line, len, err) < 0 ? -1 : 0;
+}
 
 static int on_line(void *ctx, const struct cb_buf *line, struct cb_err *err)
 {
@@ -21,7 +41,7 @@ static int on_line(void *ctx, const struct cb_buf *line, struct cb_err *err)
 	if (line->len >= CB_EVENT_LINE_MAX || memchr(line->data, '\n', line->len) ||
 	    cb_event_parse(&e, &j, (const char *)line->data, line->len, err) < 0)
 		abort();
-	return 0;
+	return convert((const char *)line->data, line->len, err);
 }
 
 static int on_rule(void *ctx, const struct cb_watch_event *e, const struct cb_buf *line, struct cb_err *err)
@@ -35,6 +55,8 @@ static void feed(struct cb_scenes *s, const char *line, size_t len)
 {
 	struct cb_err err = CB_ERR_INIT;
 
+	if (convert(line, len, &err) < 0)
+		abort();
 	if (cb_scenes_parse(s, line, len, &err) < 0) {
 		if (err.code != CB_E_DATA)
 			abort();
@@ -81,6 +103,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 			abort();
 		return 0;
 	}
+	for (int i = 0; i < 2; i++)
+		if (cb_convert_new(&words[i], (enum cb_convert_as)i, on_words, NULL, &err) < 0)
+			abort();
 	watches.rules = rules;
 	cb_watches_hook(&watches, &hook);
 	if (cb_scenes_new(&s, &o, &hook, on_line, NULL, &err) < 0)
@@ -96,6 +121,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		own(s);
 	if (cb_scenes_finish(s, &err) < 0)
 		abort();
+	for (int i = 0; i < 2; i++) {
+		if (cb_convert_flush(words[i], &err) < 0)
+			abort();
+		cb_convert_free(words[i]);
+	}
 	cb_scenes_free(s);
 	cb_watches_release(&watches);
 	cb_track_rules_free(rules);

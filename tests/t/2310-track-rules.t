@@ -132,6 +132,36 @@ grep '"type":"cb.track"' first.out | jq -c 'del(.id, .data.run, .data.ground_m, 
 grep '"type":"cb.track"' out | jq -c 'del(.id, .data.run, .data.track)' >b
 same_file a b "rules do not change tracks"
 
+# --- in the words of others -------------------------------------------------------------------------
+exits 0 cb-track -c all.yml --only --as=onvif-mj <in
+jq -c . out >o.mj && ok "JSON" '[ "$(wc -l <o.mj)" -eq "$(wc -l <out)" ]'
+ok "a frame of metadata a picture, its objects in ONVIF's coordinates" \
+	'[ "$(head -n 1 out | jq -c "[.topic, .payload.Frame[0][\"@UtcTime\"], (.payload.Frame[0].Object | length), (.payload.Frame[0].Object[3].Appearance | .Shape.BoundingBox[], .Class.Type[0][\"#text\"])]")" = \
+	   "[\"cb/onvif-mj/VideoAnalytics/c/cb-track\",\"2026-01-01T00:00:00.100000Z\",4,-0.63,0.4,-0.57,0.2,\"statue\"]" ]' || note "$(head -n 1 out)"
+jq -r .topic out | grep onvif-ej | sed "s|.*RuleEngine/||" | sort | uniq -c | sed 's/^ *//' >got
+cat >want <<'END'
+4 CountAggregation/Counter/&c/cb-track/visitors
+4 CountAggregation/OccupancyCounter/&c/cb-track/visitors
+2 FieldDetector/ObjectsInside/&c/cb-track/out-again
+2 FieldDetector/ObjectsInside/&c/cb-track/trespass
+3 LineDetector/Crossed/&c/cb-track/gate
+2 LoiteringDetector/ObjectIsLoitering/&c/cb-track/loitering
+1 ObjectAbandoned/&c/cb-track/bag
+1 ObjectRemoved/&c/cb-track/statue
+END
+same_file want got "its events"
+exits 0 cb-track -c all.yml --only --as=frigate <in
+ok "Frigate's: each new, updated, ended" \
+	'[ "$(jq -r "select(.type != \"update\") | .type + .after.label" out | sort | uniq -c | tr -s " \n" " ")" = " 1 endcar 2 endperson 1 endstatue 1 endsuitcase 1 newcar 2 newperson 1 newstatue 1 newsuitcase " ]'
+ok "with their zones and pixels" \
+	'[ "$(jq -c "select(.after.label == \"person\" and .type == \"end\") | [.after.current_zones, .after.entered_zones, .after.box[3], (.before.id == .after.id)]" out | head -n 1)" = "[[],[\"yard\"],648,true]" ]'
+ok "what was before is what was after" '[ "$(jq -c "select(.after.label == \"car\" and .type != \"new\").before" out)" = "$(jq -c "select(.after.label == \"car\" and .type != \"end\").after" out)" ]'
+cp out frigate.out
+cb-track -c all.yml <in >all.out
+exits 0 cb-track --as=frigate --start=1 --high=1 <all.out
+same_file frigate.out out "of tracks that were in the stream already, the same"
+exits 64 cb-track --as=frigate --tee
+
 # --- two cameras, each with its rules -------------------------------------------------------------
 sed 's/"subject":"c"/"subject":"d"/' in >d.nd
 sed 's/type: dwell/type: dwell, cameras: [d, e]/' all.yml >cams.yml
