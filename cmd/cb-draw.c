@@ -17,7 +17,7 @@ struct opts {
 	struct cb_draw_opts draw;
 };
 
-enum { OPT_AT = CB_OPT_BASE, OPT_CODEC, OPT_HOLD, OPT_LOOSE, OPT_NO_LABELS, OPT_NO_MOTION,
+enum { OPT_AT = CB_OPT_BASE, OPT_CODEC, OPT_HOLD, OPT_LOOSE, OPT_NO_LABELS, OPT_NO_MOTION, OPT_NO_TRACKS,
        OPT_QUALITY, OPT_STREAM, OPT_THRESHOLD };
 
 static const struct argp_option options[] = {
@@ -31,6 +31,7 @@ static const struct argp_option options[] = {
 	{ "loose", OPT_LOOSE, NULL, 0, "Match detections by time alone, not by packet", 0 },
 	{ "no-labels", OPT_NO_LABELS, NULL, 0, "Boxes without text", 0 },
 	{ "no-motion", OPT_NO_MOTION, NULL, 0, "Do not show where something moved", 0 },
+	{ "no-tracks", OPT_NO_TRACKS, NULL, 0, "No zones, lines, tails and counts", 0 },
 	{ "codec", OPT_CODEC, "TYPE", 0, "Encode video as h264 or mjpeg", 0 },
 	{ "quality", OPT_QUALITY, "N", 0, "1 to 100 (default 80)", 0 },
 	{ 0 },
@@ -84,6 +85,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case OPT_LOOSE: o->draw.loose = true; return 0;
 	case OPT_NO_LABELS: o->draw.paint.labels = false; return 0;
 	case OPT_NO_MOTION: o->draw.paint.motion = false; return 0;
+	case OPT_NO_TRACKS: o->draw.paint.no_tracks = true; return 0;
 	case OPT_CODEC:
 		if (strcmp(arg, "h264") != 0 && strcmp(arg, "mjpeg") != 0)
 			argp_error(st, "--codec: h264 or mjpeg");

@@ -44,7 +44,7 @@ int cb_burn(struct cb_burner *b, const struct cb_shot *shot, enum cb_pixels pixe
 	if (prepare(b, pixels, width, height, err) < 0 ||
 	    cb_scaler_run(b->scaler, shot->picture, b->buf, err) < 0)
 		return -1;
-	cb_paint(&b->painter, shot->det, o, caption, shot->strength);
+	cb_paint(&b->painter, shot->det, shot->view, o, caption, shot->strength);
 	if (pixels == CB_PIXELS_RGB24) {
 		cb_overlay_lay_rgb24(&b->painter.sheet, b->buf, 3 * (size_t)width);
 	} else {

@@ -77,7 +77,7 @@ int cb_draw_init(struct cb_draw *d, const struct cb_draw_opts *o, struct cb_writ
 		 struct cb_err *err)
 {
 	*d = (struct cb_draw){ .o = o, .out = out };
-	d->film = (struct cb_film_opts){ .dets = &d->dets, .loose = o->loose, .hold_ns = o->hold_ns,
+	d->film = (struct cb_film_opts){ .dets = &d->dets, .marks = &d->marks, .loose = o->loose, .hold_ns = o->hold_ns,
 					 .show = o->picture ? choose : film, .ctx = d };
 	d->json = malloc(sizeof(*d->json));
 	return d->json ? 0 : cb_err_nomem(err);
@@ -110,6 +110,8 @@ static int detection(struct cb_draw *d, const char *line, size_t len, bool whole
 	struct cb_det *det;
 	int r = cb_det_parse(&det, d->json, line, len, err);
 
+	if (r == 0 && !d->o->paint.no_tracks)
+		return cb_marks_event(&d->marks, d->json, line, len, whole, err);
 	return r <= 0 ? r : cb_dets_add(&d->dets, det, whole, err);
 }
 
@@ -162,6 +164,7 @@ int cb_draw_events(struct cb_draw *d, int fd, struct cb_err *err)
 		r = cb_evin_finish(&in, err);
 	cb_evin_release(&in);
 	cb_dets_sort(&d->dets);
+	cb_marks_sort(&d->marks);
 	return r < 0 ? -1 : 0;
 }
 
@@ -187,6 +190,7 @@ void cb_draw_release(struct cb_draw *d)
 			free(d->channel[i]);
 		}
 	cb_dets_release(&d->dets);
+	cb_marks_release(&d->marks);
 	cb_buf_release(&d->image);
 	free(d->json);
 	*d = (struct cb_draw){ 0 };

@@ -45,6 +45,7 @@ struct cb_draw {
 	double interest;		/* of the picture: nothing was seen in it if not above 0 */
 	uint64_t bad;			/* packets that could not be decoded */
 	struct cb_dets dets;		/* with its counters */
+	struct cb_marks marks;
 	/* private */
 	const struct cb_draw_opts *o;
 	struct cb_writer *out;

@@ -130,6 +130,8 @@ static int show(struct cb_film *f, struct cb_err *err)
 		shot.det = f->last;
 		shot.strength = left > 0.5 ? 1 : 2 * left;
 	}
+	if (cb_marks_at(f->o->marks, f->stream, f->held.pts, &shot.view, err) < 0)
+		return -1;
 	return f->o->show(f->o->ctx, &shot, err);
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "draw/dets.h"
+#include "draw/marks.h"
 #include "media/decode.h"
 #include "wire/frame.h"
 
@@ -24,12 +25,14 @@ struct cb_shot {
 	uint64_t number;		/* of the picture in this stream, from 1 */
 	int64_t offset_ns;		/* since this stream's first picture */
 	const struct cb_det *det;	/* its own detection, or the last one, or NULL */
+	const struct cb_view *view;	/* what cb-track says, or NULL */
 	bool own;
 	double strength;		/* 1 for its own; an older one fades towards 0 */
 };
 
 struct cb_film_opts {
 	struct cb_dets *dets;
+	struct cb_marks *marks;
 	bool loose;			/* match by stream and pts alone */
 	int64_t hold_ns;		/* show a detection so long on pictures without one */
 	/* Return 0 to go on, 1 to see no more, -1. */

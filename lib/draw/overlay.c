@@ -149,6 +149,77 @@ void cb_overlay_stroke(struct cb_overlay *o, double x, double y, double w, doubl
 		shape(o, x, y, w, h, radius, thickness / 2, c);
 }
 
+void cb_overlay_line(struct cb_overlay *o, double x0, double y0, double x1, double y1,
+		     double thickness, struct cb_rgba c)
+{
+	double dx = x1 - x0, dy = y1 - y0, len2 = dx * dx + dy * dy, half = thickness / 2, r = half + 1;
+	int top, bottom;
+
+	if (!isfinite(x0) || !isfinite(y0) || !isfinite(x1) || !isfinite(y1) || !(thickness > 0))
+		return;
+	top = clampi(floor((y0 < y1 ? y0 : y1) - r), 0, (int)o->height);
+	bottom = clampi(ceil((y0 < y1 ? y1 : y0) + r), 0, (int)o->height);
+	for (int y = top; y < bottom; y++) {
+		/* what of the line is within reach of this row */
+		double a = x0, b = x1, py = y + 0.5;
+
+		if (fabs(dy) > 1e-9) {
+			double t0 = (py - r - 1 - y0) / dy, t1 = (py + r + 1 - y0) / dy;
+
+			t0 = t0 < 0 ? 0 : t0 > 1 ? 1 : t0;
+			t1 = t1 < 0 ? 0 : t1 > 1 ? 1 : t1;
+			a = x0 + t0 * dx;
+			b = x0 + t1 * dx;
+		}
+		for (int x = clampi(floor((a < b ? a : b) - r), 0, (int)o->width),
+		     end = clampi(ceil((a < b ? b : a) + r), 0, (int)o->width); x < end; x++) {
+			double px = x + 0.5 - x0, qy = py - y0, t = len2 > 0 ? (px * dx + qy * dy) / len2 : 0;
+
+			t = t < 0 ? 0 : t > 1 ? 1 : t;
+			px -= t * dx;
+			qy -= t * dy;
+			cb_overlay_dot(o, x, y, c, cover(half - sqrt(px * px + qy * qy)));
+		}
+	}
+}
+
+static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+void cb_overlay_polygon(struct cb_overlay *o, const double *xy, unsigned n, struct cb_rgba c)
+{
+	double at[CB_OVERLAY_CORNERS];
+
+	if (n < 3 || n > CB_OVERLAY_CORNERS)
+		return;
+	for (int y = 0; y < (int)o->height; y++) {
+		double py = y + 0.5;
+		unsigned m = 0;
+
+		for (unsigned i = 0, k = n - 1; i < n; k = i++) {
+			double ya = xy[2 * k + 1], yb = xy[2 * i + 1];
+
+			if ((ya > py) != (yb > py))
+				at[m++] = xy[2 * k] + (py - ya) / (yb - ya) * (xy[2 * i] - xy[2 * k]);
+		}
+		qsort(at, m, sizeof(*at), ascending);
+		for (unsigned i = 0; i + 1 < m; i += 2) {
+			int from = clampi(floor(at[i]), 0, (int)o->width);
+			int to = clampi(ceil(at[i + 1]), 0, (int)o->width);
+
+			for (int x = from; x < to; x++) {
+				double l = at[i] > x ? at[i] : x, r = at[i + 1] < x + 1 ? at[i + 1] : x + 1;
+
+				cb_overlay_dot(o, x, y, c, r > l ? (unsigned)((r - l) * 255 + 0.5) : 0);
+			}
+		}
+	}
+}
+
 void cb_overlay_lay_rgb24(const struct cb_overlay *o, uint8_t *rgb, size_t stride)
 {
 	for (uint32_t y = 0; y < o->height; y++) {

@@ -15,6 +15,7 @@
 #include "base/err.h"
 
 #define CB_OVERLAY_SIDE_MAX 16384u
+#define CB_OVERLAY_CORNERS 256	/* of a polygon */
 #define CB_OVERLAY_PIXELS_MAX (1u << 26)
 
 struct cb_rgba {
@@ -40,6 +41,13 @@ void cb_overlay_fill(struct cb_overlay *o, double x, double y, double w, double 
 /* Its outline: a line of the given thickness, centred on the edge. */
 void cb_overlay_stroke(struct cb_overlay *o, double x, double y, double w, double h,
 		       double radius, double thickness, struct cb_rgba c);
+
+/* A straight line with round ends. */
+void cb_overlay_line(struct cb_overlay *o, double x0, double y0, double x1, double y1,
+		     double thickness, struct cb_rgba c);
+/* The inside of a polygon of n corners (x, y, x, y, ...), even-odd; its sides are smooth across only,
+ * for a line to be drawn over them. */
+void cb_overlay_polygon(struct cb_overlay *o, const double *xy, unsigned n, struct cb_rgba c);
 
 /* Lay the sheet over a picture of its size. Strides in bytes. */
 void cb_overlay_lay_rgb24(const struct cb_overlay *o, uint8_t *rgb, size_t stride);

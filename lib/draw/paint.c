@@ -210,6 +210,135 @@ static void caption_draw(struct cb_painter *p, const char *text)
 	cb_font_draw(&p->font, &p->sheet, gap + 1.1 * pad, y + pad + p->font.px, text, white);
 }
 
+/* --- what cb-track says ------------------------------------------------------------------------------ */
+
+static const struct cb_rgba zone_colour = { 64, 196, 255, 255 }, line_colour = { 255, 176, 0, 255 };
+static const struct cb_rgba lit_colour = { 255, 72, 72, 255 };
+
+static bool lit(const struct cb_view *v, int64_t when_us)
+{
+	return when_us > CB_MARK_NEVER && v->now_us >= when_us && v->now_us - when_us < CB_MARK_LIT_US;
+}
+
+/* text on a dark field, its left edge at x and its middle at y, inside the sheet */
+static void tag(struct cb_painter *p, double x, double y, const char *text, struct cb_rgba c)
+{
+	double pad = p->font.px * 0.45, w = cb_font_width(&p->font, text) + 2.2 * pad, h = p->font.px + 2 * pad;
+
+	x = x + w > p->sheet.width - 1 ? p->sheet.width - 1 - w : x;
+	x = x < 1 ? 1 : x;
+	y = y - h / 2 < 1 ? 1 + h / 2 : y + h / 2 > p->sheet.height - 1 ? p->sheet.height - 1 - h / 2 : y;
+	cb_overlay_fill(&p->sheet, x, y - h / 2, w, h, pad * 0.7, (struct cb_rgba){ 8, 10, 14, 175 });
+	cb_font_draw(&p->font, &p->sheet, x + 1.1 * pad, y + p->font.px / 2, text, c);
+}
+
+static void outline(struct cb_painter *p, const struct cb_mark_shape *s, bool closed, double thick,
+		    struct cb_rgba c)
+{
+	double W = p->sheet.width, H = p->sheet.height;
+
+	for (int dark_too = 1; dark_too >= 0; dark_too--)
+		for (uint32_t i = closed ? 0 : 1, k = closed ? s->n - 1 : 0; i < s->n; k = i++)
+			cb_overlay_line(&p->sheet, (double)s->p[k].x * W, (double)s->p[k].y * H, (double)s->p[i].x * W,
+					(double)s->p[i].y * H, thick + 2.4 * dark_too,
+					dark_too ? (struct cb_rgba){ 0, 0, 0, 110 } : c);
+}
+
+/* a small head on the right of a line's middle: to there is "right" */
+static void arrow(struct cb_painter *p, const struct cb_mark_shape *s, struct cb_rgba c)
+{
+	uint32_t k = (s->n - 1) / 2;
+	double W = p->sheet.width, H = p->sheet.height, size = 5 * p->line;
+	double ax = (double)s->p[k].x * W, ay = (double)s->p[k].y * H;
+	double dx = (double)s->p[k + 1].x * W - ax, dy = (double)s->p[k + 1].y * H - ay, len = sqrt(dx * dx + dy * dy);
+
+	if (!(len > 0))
+		return;
+	ax += dx / 2;
+	ay += dy / 2;
+	dx /= len;
+	dy /= len;
+	cb_overlay_polygon(&p->sheet, (const double[]){ ax + dx * size, ay + dy * size, ax - dx * size,
+			   ay - dy * size, ax - dy * 1.6 * size, ay + dx * 1.6 * size }, 3, c);
+}
+
+void cb_paint_shapes(struct cb_painter *p, const struct cb_view *v)
+{
+	double W = p->sheet.width, H = p->sheet.height;
+
+	for (uint32_t i = 0; i < v->zones; i++) {
+		const struct cb_mark_shape *s = &v->zone[i];
+		struct cb_rgba c = lit(v, s->lit_us) ? lit_colour : zone_colour, pale = c;
+		double xy[2 * CB_MARK_POINTS];
+
+		pale.a = 36;
+		for (uint32_t k = 0; k < s->n; k++) {
+			xy[2 * k] = (double)s->p[k].x * W;
+			xy[2 * k + 1] = (double)s->p[k].y * H;
+		}
+		cb_overlay_polygon(&p->sheet, xy, s->n, pale);
+		outline(p, s, true, p->line * 0.75, c);
+	}
+	for (uint32_t i = 0; i < v->lines; i++) {
+		struct cb_rgba c = lit(v, v->line[i].lit_us) ? lit_colour : line_colour;
+
+		outline(p, &v->line[i], false, p->line, c);
+		arrow(p, &v->line[i], c);
+	}
+	/* names last, so that no shape lies over one */
+	for (uint32_t i = 0; i < v->zones; i++)
+		tag(p, (double)v->zone[i].p[0].x * W, (double)v->zone[i].p[0].y * H, v->zone[i].name,
+		    lit(v, v->zone[i].lit_us) ? lit_colour : zone_colour);
+	for (uint32_t i = 0; i < v->lines; i++)
+		tag(p, (double)v->line[i].p[0].x * W, (double)v->line[i].p[0].y * H, v->line[i].name,
+		    lit(v, v->line[i].lit_us) ? lit_colour : line_colour);
+}
+
+static void tails(struct cb_painter *p, const struct cb_view *v)
+{
+	double W = p->sheet.width, H = p->sheet.height;
+	char text[160];
+
+	for (uint32_t i = 0; i < v->tails; i++) {
+		const struct cb_tail *t = &v->tail[i];
+		uint32_t n = t->n < CB_MARK_TAIL ? t->n : CB_MARK_TAIL;
+		struct cb_rgba c = cb_class_colour(t->class);
+		const struct cb_mark_point *last = NULL;
+
+		for (uint32_t k = 0; k < n; k++) {
+			const struct cb_mark_point *q = &t->p[(t->n - n + k) % CB_MARK_TAIL];
+			int64_t age = v->now_us - q->t_us;
+
+			if (last && age >= 0 && age < CB_MARK_TAIL_US)
+				cb_overlay_line(&p->sheet, (double)last->x * W, (double)last->y * H, (double)q->x * W,
+						(double)q->y * H, p->line, faded(c, 1 - (double)age / CB_MARK_TAIL_US));
+			last = q;
+		}
+		if (!last || v->now_us - t->t_us > CB_MARK_LIT_US)
+			continue;
+		if (lit(v, t->told_us))
+			snprintf(text, sizeof(text), "%llu %s", (unsigned long long)t->number, t->told);
+		else
+			snprintf(text, sizeof(text), "%llu", (unsigned long long)t->number);
+		tag(p, (double)last->x * W + p->font.px * 0.5, (double)last->y * H + p->font.px * 1.1, text,
+		    lit(v, t->told_us) ? lit_colour : c);
+	}
+}
+
+static void counts(struct cb_painter *p, const struct cb_view *v)
+{
+	double step = p->font.px * 2.2, y = p->font.px * 1.8;
+	char text[160];
+
+	for (uint32_t i = 0; i < v->counts; i++, y += step) {
+		const struct cb_mark_count *c = &v->count[i];
+
+		snprintf(text, sizeof(text), "%s  in %lld  out %lld  inside %lld", c->rule, (long long)c->in,
+			 (long long)c->out, (long long)c->occupancy);
+		tag(p, p->font.px * 0.7, y, text, white);
+	}
+}
+
 static int by_score(const void *a, const void *b)
 {
 	const struct cb_object *x = *(const struct cb_object *const *)a;
@@ -218,13 +347,19 @@ static int by_score(const void *a, const void *b)
 	return x->score != y->score ? (x->score < y->score ? -1 : 1) : (x < y ? -1 : x > y);
 }
 
-void cb_paint(struct cb_painter *p, const struct cb_det *d, const struct cb_paint_opts *o,
-	      const char *caption, double strength)
+void cb_paint(struct cb_painter *p, const struct cb_det *d, const struct cb_view *view,
+	      const struct cb_paint_opts *o, const char *caption, double strength)
 {
 	const struct cb_object *order[OBJECTS_MAX];
 	int n = 0;
 
 	cb_overlay_clear(&p->sheet);
+	if (o->no_tracks)
+		view = NULL;
+	if (view) {
+		cb_paint_shapes(p, view);
+		tails(p, view);
+	}
 	for (int i = 0; d && o->motion && i < d->n_areas; i++)
 		box(p, &d->areas[i], floor(p->line / 2),
 		    (struct cb_rgba){ 255, 255, 255, 190 }, strength);
@@ -236,6 +371,8 @@ void cb_paint(struct cb_painter *p, const struct cb_det *d, const struct cb_pain
 		box(p, &order[i]->at, p->line, cb_class_colour(order[i]->name), strength);
 	if (o->labels)
 		labels(p, order, n, strength);
+	if (view)
+		counts(p, view);
 	if (caption && *caption)
 		caption_draw(p, caption);
 }

@@ -168,31 +168,134 @@ static void painting(void)
 
 	if (!OK(cb_painter_init(&p, 320, 240, NULL) == 0))
 		return;
-	cb_paint(&p, &d, &o, NULL, 1);
+	cb_paint(&p, &d, NULL, &o, NULL, 1);
 	with = covered(&p.sheet);
 	o.motion = false;
-	cb_paint(&p, &d, &o, NULL, 1);
+	cb_paint(&p, &d, NULL, &o, NULL, 1);
 	OK(covered(&p.sheet) < with);
 	o.labels = false;
-	cb_paint(&p, &d, &o, NULL, 1);
+	cb_paint(&p, &d, NULL, &o, NULL, 1);
 	without = covered(&p.sheet);
 	OK(without > 100 && without < with);
-	cb_paint(&p, &d, &o, NULL, 0.3);
+	cb_paint(&p, &d, NULL, &o, NULL, 0.3);
 	OK(covered(&p.sheet) < without);
 	o.threshold = 0.95;
-	cb_paint(&p, &d, &o, NULL, 1);
+	cb_paint(&p, &d, NULL, &o, NULL, 1);
 	OK(covered(&p.sheet) == 0);
-	cb_paint(&p, NULL, &o, "front  2026-11-21", 1);
+	cb_paint(&p, NULL, NULL, &o, "front  2026-11-21", 1);
 	OK(covered(&p.sheet) > 500);
 	o = (struct cb_paint_opts){ .labels = true, .motion = true };
 	d.n_objects = 3;
-	cb_paint(&p, &d, &o, "x", 1);
+	cb_paint(&p, &d, NULL, &o, "x", 1);
 	OK(covered(&p.sheet) > with);
 	cb_painter_release(&p);
 	/* the smallest picture */
 	if (OK(cb_painter_init(&p, 1, 1, NULL) == 0))
-		cb_paint(&p, &d, &o, "x", 1);
+		cb_paint(&p, &d, NULL, &o, "x", 1);
 	cb_painter_release(&p);
+}
+
+/* --- what cb-track says ------------------------------------------------------------------------------ */
+
+static double pixel(const struct cb_overlay *o, int x, int y)
+{
+	return o->px[4 * ((size_t)y * o->width + (size_t)x) + 3];
+}
+
+static void lines_and_polygons(void)
+{
+	const struct cb_rgba c = { 255, 255, 255, 255 };
+	const double triangle[] = { 10, 10, 90, 10, 10, 90 };
+	struct cb_overlay o, turned;
+	double sum = 0;
+	unsigned wrong = 0;
+
+	if (!OK(cb_overlay_init(&o, 100, 100, NULL) == 0) || !OK(cb_overlay_init(&turned, 100, 100, NULL) == 0))
+		return;
+	cb_overlay_polygon(&o, triangle, 3, c);
+	for (int y = 0; y < 100; y++)
+		for (int x = 0; x < 100; x++)
+			sum += pixel(&o, x, y) / 255;
+	NOTE("a triangle of 3200: %.1f", sum);
+	OK(sum > 3190 && sum < 3210);
+	OK(pixel(&o, 20, 20) == 255 && pixel(&o, 80, 80) == 0 && pixel(&o, 5, 50) == 0);
+	/* a line is the same from both ends, and mirrored at the diagonal */
+	cb_overlay_clear(&o);
+	cb_overlay_line(&o, 20, 30, 80, 47, 5, c);
+	cb_overlay_line(&turned, 47, 80, 30, 20, 5, c);
+	sum = 0;
+	for (int y = 0; y < 100; y++)
+		for (int x = 0; x < 100; x++) {
+			sum += pixel(&o, x, y) / 255;
+			wrong += fabs(pixel(&o, x, y) - pixel(&turned, y, x)) > 1;
+		}
+	OK_INT(wrong, 0);
+	/* length by thickness, and the round ends */
+	NOTE("%.1f", sum);
+	OK(fabs(sum - (hypot(60, 17) * 5 + M_PI * 2.5 * 2.5)) < 3);
+	/* none of these may write outside */
+	cb_overlay_line(&o, -1e9, -1e9, 1e9, 1e9, 3, c);
+	cb_overlay_line(&o, NAN, 0, 1, 1, 3, c);
+	cb_overlay_line(&o, 50, -500, 50, 500, 1, c);
+	cb_overlay_line(&o, 99.9, 99.9, 99.9, 99.9, 50, c);
+	cb_overlay_polygon(&o, (const double[]){ -1e9, -1e9, 1e9, -1e9, 0, 1e9 }, 3, c);
+	cb_overlay_polygon(&o, triangle, 2, c);
+	OK(pixel(&o, 50, 50) == 255);
+	cb_overlay_release(&o);
+	cb_overlay_release(&turned);
+}
+
+#define TRACKED(type, data) "{\"specversion\":\"1.0\",\"id\":\"x\",\"source\":\"/cb-track\",\"type\":\"" type \
+	"\",\"data\":{\"t_us\":" data "}}"
+
+static void marks(void)
+{
+	static const char *const lines[] = {
+		TRACKED("cb.zones", "1000000,\"stream\":0,\"pts\":10,\"zones\":[{\"name\":\"z\",\"polygon\":[[0,0],[1,0],[0.5,1]]}],"
+			"\"lines\":[{\"name\":\"l\",\"points\":[[0.5,0],[0.5,1]]}]"),
+		TRACKED("cb.track", "1100000,\"stream\":0,\"pts\":11,\"track\":\"a\",\"number\":1,\"state\":\"new\",\"class\":\"car\","
+			"\"since_us\":1000000,\"path\":[[0,0.1,0.1],[100000,0.2,0.1]]"),
+		TRACKED("cb.line.cross", "1200000,\"stream\":0,\"pts\":12,\"rule\":\"r\",\"line\":\"l\",\"track\":\"a\""),
+		TRACKED("cb.count", "1200000,\"stream\":0,\"pts\":12,\"rule\":\"n\",\"in\":3,\"out\":1,\"occupancy\":2"),
+		TRACKED("cb.track", "1300000,\"stream\":1,\"pts\":13,\"track\":\"b\",\"since_us\":1,\"path\":[[0,0,0]]"),
+		/* what is not as it should be is passed over */
+		TRACKED("cb.track", "1200000,\"stream\":0,\"pts\":12,\"track\":7,\"path\":3"),
+		TRACKED("cb.track", "1200000,\"stream\":0,\"pts\":12,\"track\":\"c\",\"since_us\":9223372036854775807,\"path\":[[1,0,0],[2],4]"),
+		TRACKED("cb.zones", "9223372036854775807,\"stream\":0,\"zones\":[]"),
+		TRACKED("cb.count", "1,\"stream\":64,\"rule\":\"n\""),
+		TRACKED("x", "1,\"stream\":0,\"rule\":[]"),
+		"/cb-track {",
+	};
+	static struct cb_json j;
+	struct cb_marks m;
+	const struct cb_view *v;
+	struct cb_painter p;
+
+	for (int whole = 0; whole < 2; whole++) {
+		m = (struct cb_marks){ 0 };
+		for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
+			OK(cb_marks_event(&m, &j, lines[i], strlen(lines[i]), whole, NULL) == 0);
+		if (whole)
+			cb_marks_sort(&m);
+		OK(cb_marks_at(&m, 0, 9, &v, NULL) == 0 && v && !v->zones && !v->tails);
+		OK(cb_marks_at(&m, 0, 10, &v, NULL) == 0 && v->zones == 1 && v->lines == 1 && !v->tails);
+		OK(v->zone[0].n == 3 && strcmp(v->zone[0].name, "z") == 0 && v->line[0].lit_us == CB_MARK_NEVER);
+		OK(cb_marks_at(&m, 0, 11, &v, NULL) == 0 && v->tails == 1 && v->tail[0].n == 2 && v->counts == 0);
+		OK(cb_marks_at(&m, 0, 12, &v, NULL) == 0 && v->tails == 1 && v->counts == 1 && v->count[0].in == 3);
+		OK(v->line[0].lit_us == 1200000 && v->tail[0].told_us == 1200000 && v->now_us == 1200000);
+		if (OK(cb_painter_init(&p, 320, 240, NULL) == 0)) {
+			struct cb_paint_opts o = { .labels = true };
+
+			cb_paint(&p, NULL, v, &o, NULL, 1);
+			OK(covered(&p.sheet) > 1000);
+			o.no_tracks = true;
+			cb_paint(&p, NULL, v, &o, NULL, 1);
+			OK(covered(&p.sheet) == 0);
+			cb_painter_release(&p);
+		}
+		OK(cb_marks_at(&m, 1, 99, &v, NULL) == 0 && v->tails == 1 && v->tail[0].number == 0);
+		cb_marks_release(&m);
+	}
 }
 
 #define LINE(type, data) "{\"specversion\":\"1.0\",\"id\":\"x\",\"source\":\"/t\",\"type\":\"" type \
@@ -346,6 +449,8 @@ int main(void)
 	letters();
 	colours();
 	painting();
+	lines_and_polygons();
+	marks();
 	detections();
 	images();
 	films("h264");
