@@ -22,7 +22,7 @@ _cb_draw() {
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--picture= --at= --events= --caption --threshold= --hold= --stream= --loose --no-labels --no-motion --codec= --quality= --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--picture= --at= --events= --caption --threshold= --hold= --stream= --loose --no-labels --no-motion --no-tracks --codec= --quality= --quiet --verbose --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

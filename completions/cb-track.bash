@@ -12,6 +12,7 @@ _cb_track() {
 	fi
 	case $prev in
 	--config|-c) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--as) mapfile -t COMPREPLY < <(compgen -W "onvif-mj frigate" -- "$cur"); return ;;
 	--update) :; return ;;
 	--high) :; return ;;
 	--low) :; return ;;
@@ -23,7 +24,7 @@ _cb_track() {
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--config= --check --only --tee --update= --high= --low= --start= --overlap= --confirm= --lost= --gap= --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--config= --check --as= --only --tee --update= --high= --low= --start= --overlap= --confirm= --lost= --gap= --quiet --verbose --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

@@ -1,6 +1,7 @@
 # fish completion for cb-track; made by scripts/gen-completion, do not edit
 complete -c cb-track -l config -s c -r -F -d 'zones, lines and rules, a YAML file'
 complete -c cb-track -l check -d 'check the rules, read nothing'
+complete -c cb-track -l as -x -a 'onvif-mj frigate' -d 'write tracks and rules in the words of others'
 complete -c cb-track -l only -d 'write own events only, not those that come in'
 complete -c cb-track -l tee -d 'pass the frame stream on, with the events in it'
 complete -c cb-track -l update -x -d 'tell of a track so often (default 1s; 0: every picture)'
