@@ -3,9 +3,10 @@
 
 Each figure is the median of several runs that alternate with the peer's, so that both meet
 the same machine. Nothing here is a test: a bar that is missed is printed, not failed.
-Names: pipe, record, start, nn, models, film, fit, json. Without one, all.
+Names: pipe, record, start, nn, models, film, fit, json, verify. Without one, all.
 """
 import glob
+import hashlib
 import json
 import os
 import shutil
@@ -260,6 +261,51 @@ def do_film():
     say("cb-detect with a model, start to end", "%.1f ms" % start, "", "", "<= 60 ms", start <= 60)
 
 
+def footage(fragments, size):
+    """A store of one segment: what lies in its fragments is nothing to a verifier."""
+    day = os.path.join(tmp, "big/cameras/front/2026-11-21")
+    os.makedirs(day, exist_ok=True)
+    open(os.path.join(tmp, "big/format"), "w").write("cb-store 1\n")
+    base, start, at = os.path.join(day, "070000-aa4d9c7ba453"), 1795244400 * 10**9, 0
+    lines = ["cb-manifest 1", "camera front", "segment aa4d9c7ba453",
+             "recording 904db25fb782ac16 0 %d" % start, "start %d" % start, "producer x", "recorder x"]
+    data = os.urandom(size)
+    digest = hashlib.sha256(data).hexdigest()
+    with open(base + ".mp4", "wb") as f:
+        for i in range(fragments + 1):
+            f.write(data)
+            t = start + (i - 1) * 2 * 10**9
+            lines.append("%d %d %d %s - 0 %s" % (i, at, size, digest, "%d K 50 %d" % (t, t + 2 * 10**9)
+                                                 if i else "0 - 0 0"))
+            at += size
+    lines.append("end end %d %d %d %d %d 0 0" % (fragments, 50 * fragments, at, start, start + fragments * 2 * 10**9))
+    text = "\n".join(lines) + "\n"
+    open(base + ".manifest", "w").write(text + "digest %s\n" % hashlib.sha256(text.encode()).hexdigest())
+    return base + ".mp4", at
+
+
+def do_verify():
+    missing = have(tool("cb-verify"), bench("cost"), "openssl")
+    if missing:
+        return skip("cb-verify", missing + " is missing")
+    path, size = footage(128, 4 << 20)
+    rss = []
+
+    def cpu(script):
+        shell('"$C" a ' + script, C=bench("cost"), V=tool("cb-verify"), P=path)
+        a = open(os.path.join(tmp, "a")).read().split()
+        rss.append(int(a[1]))
+        return float(a[0])
+
+    for peer, bar in (("openssl dgst -sha256", None), ("sha256sum", 1)):
+        a, b = pairs(5, lambda: cpu('"$V" --format=text big'), lambda: cpu(peer + ' "$P"'))
+        say("verify a store | %s" % peer.split()[0], "%.2f GB/s" % (size / a / 1e6), "%.2f GB/s" % (size / b / 1e6),
+            "%.2f" % (b / a), ">= 1.3" if not bar else "> 1", size / a / 1e6 >= 1.3 if not bar else b > a)
+    rss.clear()
+    cpu('"$V" --format=text big')
+    say("cb-verify, memory", "%.1f MB" % (rss[0] / 1024), "", "", "<= 8 MB", rss[0] <= 8 * 1024)
+
+
 def do_json():
     missing = have(bench("json"))
     if missing:
@@ -271,7 +317,7 @@ def main():
     print(FORMAT % ("what | peer", "ours", "peer", "ratio", "bar", ""))
     for name, f in (("pipe", do_pipe), ("record", do_record), ("start", do_start), ("nn", do_nn), ("models", do_models),
                     ("film", do_film),
-                    ("fit", do_fit), ("json", do_json)):
+                    ("fit", do_fit), ("json", do_json), ("verify", do_verify)):
         if only and name not in only:
             continue
         try:
