@@ -60,8 +60,8 @@ $(O)/aid/nn-darknet: tests/nn/darknet.c $(O)/flags
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu17 -D_GNU_SOURCE -Wall -O1 -I/usr/lib/darknet/include -o $@ $< -ldl
 
 # changes byte after byte of evidence, and verifies it (2700-verify.t, make robustness)
-AIDS += $(O)/aid/flip $(O)/aid/forge $(if $(SANITIZE),,$(O)/static/cb-verify)
-$(O)/aid/flip $(O)/aid/forge: $(O)/aid/%: $(O)/obj/tests/verify/%.o $(filter-out %/libcli.a,$(cb-verify_LIBS:%=$(O)/lib/lib%.a))
+AIDS += $(O)/aid/flip $(O)/aid/forge $(O)/aid/tree $(if $(SANITIZE),,$(O)/static/cb-verify)
+$(O)/aid/flip $(O)/aid/forge $(O)/aid/tree: $(O)/aid/%: $(O)/obj/tests/verify/%.o $(filter-out %/libcli.a,$(cb-verify_LIBS:%=$(O)/lib/lib%.a))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(link) $(call extern,crypto) $(LDLIBS)
 
