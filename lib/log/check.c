@@ -756,6 +756,24 @@ static int policy_file(struct check *c)
 	       found(c, CB_FOUND_FALSE, "log-file-changed", "policy", "the file policy does not know the log's own key");
 }
 
+/* epoch: the key of the epoch in which the checkpoint was made. */
+static int epoch_file(struct check *c)
+{
+	struct cb_err why = CB_ERR_INIT;
+	struct cb_seal s;
+	int k = c->r->enrolled ? small_file(c, CB_EPOCH_FILE, CB_EPOCH_FILE_MAX) : 0;
+
+	if (k <= 0)
+		return k;
+	if (cb_epoch_parse(&s, (const char *)c->file.data, c->file.len, &c->enrolment, &why) < 0)
+		return found(c, CB_FOUND_FALSE, "log-file-changed", CB_EPOCH_FILE, "the file " CB_EPOCH_FILE ": %s", why.msg);
+	if (c->cp_epoch == (int64_t)s.epoch) {
+		memcpy(c->cp_key, s.key, sizeof(c->cp_key));
+		c->cp_key_known = true;
+	}
+	return 0;
+}
+
 /* --- sizes at which somebody said what the root is --------------------------------------------- */
 
 static int at_size(struct check *c)
@@ -970,7 +988,7 @@ static int at_end(struct check *c, const struct cb_note *n)
 		     c->late_us }, "epoch %u is not sealed, and entry %" PRIu64 " is later than it", c->next_epoch,
 		     c->late) < 0)
 		return -1;
-	if (policy_file(c) < 0 || (c->o->forward_secure && forward_secure(c, n) < 0))
+	if (policy_file(c) < 0 || epoch_file(c) < 0 || (c->o->forward_secure && forward_secure(c, n) < 0))
 		return -1;
 	if (c->r->has_checkpoint && c->total > c->signed_size &&
 	    found_at(c, CB_FOUND_NOTE, "unsigned-tail", &(struct place){ NULL, -1, c->signed_size, c->total, CB_NO_EPOCH,

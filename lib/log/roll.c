@@ -312,6 +312,29 @@ static void remove_partials(struct cb_log *l, uint64_t old)
 	}
 }
 
+/* The public key of the epoch that signs the checkpoint, and its proof: its seal, which has both,
+ * comes later. */
+static int put_epoch(struct cb_log *l, struct cb_err *err)
+{
+	struct cb_seal s = { .epoch = l->j.at.next_epoch };
+	struct cb_evolve *e = NULL;
+	struct cb_buf b = { 0 };
+	int ret;
+
+	if (s.epoch >= l->en.epochs)
+		return 0;
+	if (cb_seed_get(&e, l->state, s.epoch, err) < 0)
+		return -1;
+	cb_evolve_public(e, s.key);
+	cb_evolve_free(e);
+	if (cb_epochs_prove(l->state, &l->en, &s, err) < 0)
+		return -1;
+	ret = cb_epoch_put(&b, &s) < 0 ? cb_err_nomem(err) :
+	      cb_dir_put(l->dir, CB_EPOCH_FILE, FILE_MODE, b.data, b.len, NULL, err);
+	cb_buf_release(&b);
+	return ret;
+}
+
 static int publish(struct cb_log *l, const struct cb_seckey *key, struct cb_err *err)
 {
 	struct cb_dirs d = { .n = 0 };
@@ -333,7 +356,7 @@ static int publish(struct cb_log *l, const struct cb_seckey *key, struct cb_err 
 	    put_partial(l, &d, err) < 0 || make_note(l, key, &b, err) < 0)
 		goto out;
 	/* what we have said is remembered before it is said */
-	if (cb_dir_put(l->state, "checkpoint", 0600, b.data, b.len, NULL, err) < 0 ||
+	if (cb_dir_put(l->state, "checkpoint", 0600, b.data, b.len, NULL, err) < 0 || put_epoch(l, err) < 0 ||
 	    cb_dir_put(l->dir, "checkpoint", FILE_MODE, b.data, b.len, NULL, err) < 0)
 		goto out;
 	remove_partials(l, old);

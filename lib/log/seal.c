@@ -292,11 +292,10 @@ void cb_seal_put(struct cb_jw *w, const struct cb_seal *s)
 	put_base64(w, "sig", s->sig, 64);
 }
 
-int cb_seal_check(const struct cb_seal *s, const struct cb_enrolment *e, struct cb_err *err)
+/* Is the key the one that was enrolled? */
+static int check_key(const struct cb_seal *s, const struct cb_enrolment *e, struct cb_err *err)
 {
 	uint8_t leaf[CB_HASH_LEN];
-	struct cb_buf b = { 0 };
-	bool good;
 
 	if (s->epoch >= e->epochs)
 		return cb_err_set(err, CB_E_NO, "epoch %" PRIu32 ": the log was enrolled with %" PRIu32, s->epoch,
@@ -305,9 +304,70 @@ int cb_seal_check(const struct cb_seal *s, const struct cb_enrolment *e, struct 
 	if (!cb_merkle_included(s->epoch, e->epochs, leaf, s->path, s->path_len, e->epoch_root))
 		return cb_err_set(err, CB_E_NO, "epoch %" PRIu32 ": its key is not the one that was enrolled",
 				  s->epoch);
+	return 0;
+}
+
+int cb_seal_check(const struct cb_seal *s, const struct cb_enrolment *e, struct cb_err *err)
+{
+	struct cb_buf b = { 0 };
+	bool good;
+
+	if (check_key(s, e, err) < 0)
+		return -1;
 	if (cb_seal_signed(&b, s, e->log.name) < 0)
 		return cb_err_nomem(err);
 	good = cb_ed25519_verify(s->sig, b.data, b.len, s->key);
 	cb_buf_release(&b);
 	return good ? 0 : cb_err_set(err, CB_E_NO, "epoch %" PRIu32 ": its signature is false", s->epoch);
+}
+
+#define EPOCH_MAGIC "cb-log-epoch/v1"
+
+int cb_epoch_put(struct cb_buf *b, const struct cb_seal *s)
+{
+	if (cb_buf_printf(b, EPOCH_MAGIC "\n%" PRIu32 "\n", s->epoch) < 0 ||
+	    cb_base64_put(b, s->key, sizeof(s->key)) < 0 || cb_buf_byte(b, '\n') < 0)
+		return -1;
+	for (unsigned i = 0; i < s->path_len; i++)
+		if (cb_base64_put(b, s->path + i * CB_HASH_LEN, CB_HASH_LEN) < 0 || cb_buf_byte(b, '\n') < 0)
+			return -1;
+	return 0;
+}
+
+int cb_epoch_parse(struct cb_seal *ret, const char *text, size_t n, const struct cb_enrolment *e,
+		   struct cb_err *err)
+{
+	const char *end = text + n, *lf;
+	struct cb_seal s = { 0 };
+	unsigned line = 0;
+	uint64_t epoch;
+	bool good;
+
+	for (const char *p = text; p < end; p = lf + 1, line++) {
+		size_t len;
+
+		lf = memchr(p, '\n', (size_t)(end - p));
+		if (!lf)
+			break;
+		len = (size_t)(lf - p);
+		if (line == 0) {
+			good = len == strlen(EPOCH_MAGIC) && memcmp(p, EPOCH_MAGIC, len) == 0;
+		} else if (line == 1) {
+			good = cb_size_text(&epoch, p, len) && epoch < CB_LOG_EPOCHS_MAX;
+			s.epoch = good ? (uint32_t)epoch : 0;
+		} else if (line == 2) {
+			good = cb_hash_base64(s.key, p, len);
+		} else {
+			good = s.path_len < CB_SEAL_PATH_MAX && cb_hash_base64(s.path + s.path_len * CB_HASH_LEN, p, len);
+			s.path_len += good;
+		}
+		if (!good)
+			return cb_err_set(err, CB_E_DATA, "line %u: not what it has", line + 1);
+	}
+	if (line < 3 || text[n - 1] != '\n')
+		return cb_err_set(err, CB_E_DATA, "it is cut off");
+	if (check_key(&s, e, err) < 0)
+		return -1;
+	*ret = s;
+	return 0;
 }

@@ -83,4 +83,14 @@ void cb_seal_put(struct cb_jw *w, const struct cb_seal *s);
  * root are those of the log, and the epochs in order, is the caller's to see. */
 int cb_seal_check(const struct cb_seal *s, const struct cb_enrolment *e, struct cb_err *err);
 
+/* The key of the epoch that signed a checkpoint, whose seal is yet to come: the file epoch, lines
+ * of "cb-log-epoch/v1", the epoch, its key, then its path as of a seal. Only
+ * epoch, key, path_len and path of a seal are used. -1: no memory. */
+#define CB_EPOCH_FILE "epoch"
+#define CB_EPOCH_FILE_MAX 2048u
+int cb_epoch_put(struct cb_buf *b, const struct cb_seal *s);
+/* CB_E_DATA: not such a text; CB_E_NO: its key is not the one that was enrolled. */
+int cb_epoch_parse(struct cb_seal *ret, const char *text, size_t n, const struct cb_enrolment *e,
+		   struct cb_err *err);
+
 #endif

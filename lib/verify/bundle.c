@@ -533,6 +533,12 @@ static int proof(struct run *x, const struct cb_manifest *m, const char *manifes
 	}
 	if (kept(x, &f, &view.c) < 0)
 		goto out;
+	if (x->v->forward_secure) {
+		f.kind = CB_FOUND_UNCHECKED;
+		f.code = "epoch-unchecked";
+		if (found(x, &f, "a proof has not the epoch's key: that is checked of the log itself") < 0)
+			goto out;
+	}
 	x->r->logged++;
 	x->r->entries++;
 	cb_verify_view(x->r, &view);

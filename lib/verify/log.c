@@ -134,6 +134,11 @@ int cb_verify_proof(const struct cb_verify *v, const char *path, struct cb_verif
 		ret->entries = 1;
 		cb_verify_view(ret, &view);
 		k = 0;
+		if (v->forward_secure) {
+			f.kind = CB_FOUND_UNCHECKED;
+			f.code = "epoch-unchecked";
+			k = cb_verify_found(v, ret, &f, err, "a proof has not the epoch's key: that is checked of the log itself");
+		}
 		goto out;
 	}
 	if (why.code != CB_E_NO && why.code != CB_E_DATA) {

@@ -38,6 +38,7 @@ ok "a log of $size entries, $old of them signed before" 'verdict true && [ "$siz
 	[ "$(tail -n 1 out | jq .data.seals)" = 7 ] && [ "$(tail -n 1 out | jq .data.entries)" = "$size" ]'
 valid_events out
 exits 0 $v --older=old log
+exits 0 $v --forward-secure log
 exits 0 $v --format=text log
 exits 0 cb-verify --policy=log/policy log
 exits 65 cb-verify log
@@ -89,6 +90,15 @@ echo hello >D/enrolment
 exits 1 $v D
 ok "another enrolment" 'said false log-file-changed' || codes
 spoil
+sed -i 's/^7$/6/' D/epoch
+exits 1 $v D
+ok "another epoch's key" 'said false log-file-changed ".file == \"epoch\""' || codes
+spoil
+rm D/epoch
+exits 0 $v D
+exits 65 $v --forward-secure D
+ok "none: not checked" 'said unchecked epoch-unchecked' || codes
+spoil
 sed -i s/one/two/ D/policy
 exits 1 $v D
 ok "another policy" 'said false log-file-changed' || codes
@@ -107,7 +117,7 @@ PY
 ok "the entries" '[ "$(wc -l <entries)" = "$size" ]'
 forge() {	# OPTION... : D, of the entries on stdin
 	rm -rf D && mkdir D && cat >D.entries && command forge -k log.key "$@" D <D.entries >/dev/null &&
-		cp log/enrolment log/policy D
+		cp log/enrolment log/policy log/epoch D
 }
 forge <entries
 exits 0 $v --older=old D
@@ -213,6 +223,7 @@ sed -n 501p entries >e.entry
 exits 0 $v e.tlog-proof
 ok "a proof" 'verdict true && [ "$(tail -n 1 out | jq .data.log.size)" = "$size" ]'
 exits 65 cb-verify e.tlog-proof
+exits 65 $v --forward-secure e.tlog-proof
 sed -n 502p entries >other
 exits 1 $v --entry=other e.tlog-proof
 ok "of another entry" 'said false proof-false ".entry == 500"'
