@@ -3,12 +3,13 @@
 
 Each figure is the median of several runs that alternate with the peer's, so that both meet
 the same machine. Nothing here is a test: a bar that is missed is printed, not failed.
-Names: pipe, record, start, nn, models, film, fit, json, verify. Without one, all.
+Names: pipe, record, start, nn, models, film, fit, json, verify, track. Without one, all.
 """
 import glob
 import hashlib
 import json
 import os
+import random
 import shutil
 import statistics
 import subprocess
@@ -313,11 +314,61 @@ def do_json():
     print(shell('"$J"', J=bench("json")).rstrip())
 
 
+def crowd(pictures, people):
+    """cb.detection lines: people who walk to and fro, 25 pictures a second."""
+    rnd = random.Random(1)
+    walkers = [[rnd.random() * 0.9, rnd.random() * 0.7, rnd.uniform(-0.1, 0.1), rnd.uniform(-0.02, 0.02)]
+               for _ in range(people)]
+    with open(os.path.join(tmp, "crowd.ndjson"), "w") as f:
+        for n in range(pictures):
+            for w in walkers:
+                w[0] += w[2] / 25
+                w[1] += w[3] / 25
+                w[2] = -w[2] if not 0 < w[0] < 0.95 else w[2]
+                w[3] = -w[3] if not 0 < w[1] < 0.8 else w[3]
+            f.write('{"specversion":"1.0","id":"%032x","source":"/cb-detect","type":"cb.detection","subject":"front",'
+                    '"data":{"t_us":%d,"stream":0,"pts":%d,"packet":"%064x","run":"5f3a9c0e71d2b846","width":1920,'
+                    '"height":1080,"objects":[%s],"motion":{"score":0.01,"boxes":[]}}}\n' % (
+                        n, 1767225600000000 + n * 40000, n * 3600, n, ",".join(
+                            '{"class":"person","class_id":0,"score":%.4f,"box":[%.4f,%.4f,%.4f,%.4f]}' % (
+                                rnd.uniform(0.3, 0.95), max(0, w[0] + rnd.gauss(0, 0.002)),
+                                max(0, w[1] + rnd.gauss(0, 0.005)), 0.05 * rnd.uniform(0.95, 1.05),
+                                0.2 * rnd.uniform(0.95, 1.05)) for w in walkers)))
+
+
+def do_track():
+    missing = have(tool("cb-track"), bench("cost"), "jq")
+    if missing:
+        return skip("cb-track", missing + " is missing")
+    pictures, people = 20000, 20
+    crowd(pictures, people)
+    boxes, rss = pictures * people, []
+
+    def run(options):
+        shell('"$C" a "$T" %s <crowd.ndjson >/dev/null' % options, C=bench("cost"), T=tool("cb-track"))
+        v = open(os.path.join(tmp, "a")).read().split()
+        rss.append(int(v[1]))
+        return float(v[0])
+
+    def peer():
+        shell('"$C" a jq -c .type <crowd.ndjson >/dev/null', C=bench("cost"))
+        return float(open(os.path.join(tmp, "a")).read().split()[0])
+    b = None
+    for what, options in (("cb-track, boxes/s | jq .type", "--only"), ("  and an event a box", "--only --update=0")):
+        if b is None:
+            a, b = pairs(3, lambda: run(options), peer)
+        else:
+            a = statistics.median(run(options) for _ in range(5))
+        rate = boxes / a
+        say(what, "%.0f k/s" % rate, "%.0f k/s" % (boxes / b), "%.1f" % (b / a), ">= 200 k", rate >= 200)
+    say("cb-track, largest memory", "%.1f MB" % (max(rss) / 1024), "", "", "", None)
+
+
 def main():
     print(FORMAT % ("what | peer", "ours", "peer", "ratio", "bar", ""))
     for name, f in (("pipe", do_pipe), ("record", do_record), ("start", do_start), ("nn", do_nn), ("models", do_models),
                     ("film", do_film),
-                    ("fit", do_fit), ("json", do_json), ("verify", do_verify)):
+                    ("fit", do_fit), ("json", do_json), ("verify", do_verify), ("track", do_track)):
         if only and name not in only:
             continue
         try:
