@@ -23,6 +23,17 @@ struct asked {
 	bool found, signed_;
 };
 
+/* A segment that the log has and the store has not: until the log says that it was deleted. So
+ * there are never more of them than the store once held, and those that are missing. */
+struct gone {
+	struct gone *next;
+	uint8_t digest[CB_SHA256_LEN];
+	int64_t from_us, to_us;
+	char camera[CB_NAME_MAX + 1], path[CB_SEGMENT_PATH];
+};
+#define GONE_BITS 14
+#define GONE_TOLD 100		/* of them one by one */
+
 struct run {
 	const struct cb_verify *v;
 	struct cb_verified *r;
@@ -32,9 +43,8 @@ struct run {
 	struct asked *ask;
 	size_t asks;
 	struct cb_json *json;
-	uint64_t gone;			/* in the log and not in the store */
-	int64_t gone_from_us, gone_to_us;
-	char gone_first[CB_SEGMENT_PATH];
+	struct gone **gone;		/* 2^GONE_BITS lists, by digest */
+	uint64_t missing;
 };
 
 /* --- one segment --------------------------------------------------------------------------------- */
@@ -190,57 +200,130 @@ static int64_t number(const struct cb_json *j, uint32_t data, const char *key)
 	return t != CB_JSON_NONE && cb_json_i64(j, t, &v) ? v : 0;
 }
 
+static struct gone **gone_at(struct run *x, const uint8_t digest[static CB_SHA256_LEN])
+{
+	struct gone **g = &x->gone[(digest[0] | (unsigned)digest[1] << 8) & ((1u << GONE_BITS) - 1)];
+
+	while (*g && memcmp((*g)->digest, digest, CB_SHA256_LEN) != 0)
+		g = &(*g)->next;
+	return g;
+}
+
+static int remember(struct run *x, const struct gone *is, struct cb_err *err)
+{
+	struct gone **g = gone_at(x, is->digest);
+
+	if (*g)		/* logged once more */
+		return 0;
+	*g = malloc(sizeof(**g));
+	if (!*g)
+		return cb_err_nomem(err);
+	**g = *is;
+	(*g)->next = NULL;
+	x->missing++;
+	return 0;
+}
+
+static void forget(struct run *x, const uint8_t digest[static CB_SHA256_LEN])
+{
+	struct gone **g = gone_at(x, digest), *is = *g;
+
+	if (!is)
+		return;
+	*g = is->next;
+	free(is);
+	x->missing--;
+}
+
+static void text(const struct cb_json *j, uint32_t of, const char *key, char *out, size_t cap)
+{
+	uint32_t t = cb_json_get(j, of, key);
+
+	if (t == CB_JSON_NONE || cb_json_str(j, t, out, cap) < 0)
+		*out = '\0';
+}
+
 static int on_entry(void *ctx, uint64_t index, const uint8_t *entry, size_t n, bool signed_, struct cb_err *err)
 {
 	struct run *x = ctx;
-	uint8_t digest[CB_SHA256_LEN];
-	char hex[CB_SHA256_HEX], name[CB_NAME_MAX + 1];
+	struct gone g = { .next = NULL };
+	char hex[CB_SHA256_HEX];
 	struct asked *a;
 	uint32_t data, t;
+	bool closed;
 
 	(void)index;
-	(void)err;
-	if (!memmem(entry, n, "manifest_sha256", 15) ||
-	    cb_json_parse(x->json, (const char *)entry, n, NULL) < 0)
+	if (!memmem(entry, n, "manifest_sha256", 15) || cb_json_parse(x->json, (const char *)entry, n, NULL) < 0)
 		return 0;
 	t = cb_json_get(x->json, 0, "type");
 	data = cb_json_get(x->json, 0, "data");
-	if (t == CB_JSON_NONE || data == CB_JSON_NONE || !cb_json_eq(x->json, t, "cb.segment.closed"))
+	if (t == CB_JSON_NONE || data == CB_JSON_NONE)
 		return 0;
-	t = cb_json_get(x->json, data, "manifest_sha256");
-	if (t == CB_JSON_NONE || cb_json_str(x->json, t, hex, sizeof(hex)) < 0 || strlen(hex) != 64 ||
-	    !cb_unhex(digest, sizeof(digest), hex))
+	closed = cb_json_eq(x->json, t, "cb.segment.closed");
+	if (!closed && !cb_json_eq(x->json, t, "cb.retention.deleted"))
 		return 0;
-	t = cb_json_get(x->json, 0, "subject");
-	if (x->v->camera && (t == CB_JSON_NONE || cb_json_str(x->json, t, name, sizeof(name)) < 0 ||
-			     strcmp(name, x->v->camera) != 0))
+	text(x->json, data, "manifest_sha256", hex, sizeof(hex));
+	text(x->json, 0, "subject", g.camera, sizeof(g.camera));
+	if (strlen(hex) != 64 || !cb_unhex(g.digest, sizeof(g.digest), hex) ||
+	    (x->v->camera && strcmp(g.camera, x->v->camera) != 0))
 		return 0;
-	a = bsearch(digest, x->ask, x->asks, sizeof(*a), by_digest);
+	if (!closed) {
+		forget(x, g.digest);
+		return 0;
+	}
+	a = bsearch(g.digest, x->ask, x->asks, sizeof(*a), by_digest);
 	if (a) {
 		a->found = true;
 		a->signed_ |= signed_;
 		return 0;
 	}
-	if (!x->gone++) {
-		t = cb_json_get(x->json, data, "segment");
-		x->gone_from_us = number(x->json, data, "from_us");
-		if (t == CB_JSON_NONE || cb_json_str(x->json, t, x->gone_first, sizeof(x->gone_first)) < 0)
-			strcpy(x->gone_first, "-");
-	}
-	x->gone_to_us = number(x->json, data, "to_us");
-	return 0;
+	text(x->json, data, "segment", g.path, sizeof(g.path));
+	g.from_us = number(x->json, data, "from_us");
+	g.to_us = number(x->json, data, "to_us");
+	return remember(x, &g, err);
 }
 
-static int against_log(struct run *x, struct cb_err *err)
+/* What the log has, the store has not, and nobody says was deleted. */
+static int tell_missing(struct run *x, struct cb_err *err)
+{
+	struct cb_finding f = CB_FINDING_NONE;
+	uint64_t told = 0;
+
+	f.kind = x->v->partial ? CB_FOUND_NOTE : CB_FOUND_FALSE;
+	f.code = "segment-missing";
+	for (size_t i = 0; i < (size_t)1 << GONE_BITS && told < GONE_TOLD; i++)
+		for (const struct gone *g = x->gone[i]; g && told < GONE_TOLD && !x->v->partial; g = g->next) {
+			told++;
+			f.path = *g->path ? g->path : NULL;
+			f.camera = g->camera;
+			f.from_ns = g->from_us * 1000;
+			f.to_ns = g->to_us * 1000;
+			if (cb_verify_found(x->v, x->r, &f, err, "a segment of the log is not in the store, and no entry says "
+					    "that it was deleted") < 0)
+				return -1;
+		}
+	if (x->missing == told)
+		return 0;
+	f.path = NULL;
+	f.camera = NULL;
+	f.from_ns = f.to_ns = INT64_MIN;
+	return cb_verify_found(x->v, x->r, &f, err, told ? "and %" PRIu64 " segments more of the log are not in the store" :
+			       "%" PRIu64 " segments of the log are not in the store", x->missing - told);
+}
+
+static int against_log(struct run *x, const char *dir, struct cb_err *err)
 {
 	struct cb_verify_log_run log = { .v = x->v, .r = x->r, .prefix = "log:", .entry = on_entry, .ctx = x };
 	struct cb_finding f = CB_FINDING_NONE;
 	char path[CB_SEGMENT_PATH];
 
+	x->gone = calloc((size_t)1 << GONE_BITS, sizeof(struct gone *));
+	if (!x->gone)
+		return cb_err_nomem(err);
 	if (take_down(x, err) < 0)
 		return -1;
-	if (cb_verify_log_run(&log, x->v->log, err) < 0)
-		return cb_err_prefix(err, "%s", x->v->log);
+	if (cb_verify_log_run(&log, dir, err) < 0)
+		return cb_err_prefix(err, "%s", dir);
 	for (size_t i = 0; i < x->asks; i++) {
 		const struct asked *a = &x->ask[i];
 		const struct cb_segment *g = &x->list[a->camera].v[a->segment];
@@ -259,16 +342,24 @@ static int against_log(struct run *x, struct cb_err *err)
 		if (cb_verify_found(x->v, x->r, &f, err, "the log does not have this segment's manifest") < 0)
 			return -1;
 	}
-	if (!x->gone)
+	return tell_missing(x, err);
+}
+
+/* STORE/log, where the store's own tools keep one. Without a key it vouches for nothing. */
+static int own_log(struct run *x, const char *store, struct cb_err *err)
+{
+	struct cb_finding f = CB_FINDING_NONE;
+	char dir[4200];
+
+	if (faccessat(x->s->fd, "log/enrolment", F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+	    faccessat(x->s->fd, "log/checkpoint", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	f = (struct cb_finding)CB_FINDING_NONE;
-	f.kind = x->v->partial ? CB_FOUND_NOTE : CB_FOUND_FALSE;
-	f.code = "segment-missing";
-	f.path = x->gone_first;
-	f.from_ns = x->gone_from_us * 1000;
-	f.to_ns = x->gone_to_us * 1000;
-	return cb_verify_found(x->v, x->r, &f, err, "%" PRIu64 " segment%s of the log %s not in the store, the first "
-			       "of them this one", x->gone, x->gone == 1 ? "" : "s", x->gone == 1 ? "is" : "are");
+	if (x->v->trust->policy && (size_t)snprintf(dir, sizeof(dir), "%s/log", store) < sizeof(dir))
+		return against_log(x, dir, err);
+	f.kind = CB_FOUND_NOTE;
+	f.code = "log-unused";
+	f.path = "log";
+	return cb_verify_found(x->v, x->r, &f, err, "the store has a log, and no key was given to believe it with");
 }
 
 /* --- all of it ----------------------------------------------------------------------------------- */
@@ -317,10 +408,14 @@ int cb_verify_store(const struct cb_verify *v, const char *path, struct cb_verif
 		cb_err_set(err, CB_E_NOINPUT, "no camera %s in the store", v->camera);
 		goto out;
 	}
-	k = v->log ? against_log(&x, err) : 0;
+	k = v->log ? against_log(&x, v->log, err) : own_log(&x, path, err);
 out:
 	for (size_t c = 0; x.list && c < x.cameras.n; c++)
 		cb_segments_release(&x.list[c]);
+	for (size_t i = 0; x.gone && i < (size_t)1 << GONE_BITS; i++)
+		while (x.gone[i])
+			forget(&x, x.gone[i]->digest);
+	free(x.gone);
 	free(x.list);
 	free(x.ask);
 	free(x.json);
