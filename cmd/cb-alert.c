@@ -2,6 +2,7 @@
 /* cb-alert: match events with rules, emit alerts, run hooks. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,22 +12,25 @@
 #include "base/io.h"
 #include "base/stop.h"
 #include "cli/cli.h"
+#include "conf/conf.h"
+#include "log/logbook.h"
 #include "wire/event.h"
 
 #define TOLD_MAX 8	/* bad lines named one by one */
 
 struct opts {
-	const char *config;
+	const char *config, *log;
 	bool check, pass, tee;
 };
 
-enum { OPT_CHECK = CB_OPT_BASE, OPT_PASS, OPT_TEE };
+enum { OPT_CHECK = CB_OPT_BASE, OPT_PASS, OPT_TEE, OPT_LOG };
 
 static const struct argp_option options[] = {
 	{ "config", 'c', "FILE", 0, "the rules, a YAML file", 0 },
 	{ "check", OPT_CHECK, NULL, 0, "check the rules, read nothing", 0 },
 	{ "pass", OPT_PASS, NULL, 0, "write the events that come in, too", 0 },
 	{ "tee", OPT_TEE, NULL, 0, "pass the frame stream on, with the alerts in it", 0 },
+	{ "log", OPT_LOG, "DIR", 0, "log the rules' digest and the alerts here", 0 },
 	{ 0 },
 };
 
@@ -49,6 +53,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		return 0;
 	case OPT_TEE:
 		o->tee = true;
+		return 0;
+	case OPT_LOG:
+		o->log = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(st, "no operands are taken: events come from stdin");
@@ -74,6 +81,7 @@ struct state {
 	const struct opts *o;
 	struct cb_sink sink;
 	struct cb_hooks *hooks;
+	struct cb_logbook *log;
 	uint64_t events, bad, alerts;
 };
 
@@ -89,6 +97,7 @@ static int on_alert(void *ctx, const struct cb_rule *rule, const struct cb_buf *
 	struct state *s = ctx;
 
 	s->alerts++;
+	cb_logbook_say(s->log, line);
 	if (cb_sink_event(&s->sink, line, err) < 0)
 		return -1;
 	if (!argv)
@@ -104,6 +113,7 @@ static void before_block(void *ctx)
 	struct state *s = ctx;
 
 	cb_sink_flush(&s->sink);
+	cb_logbook_tick(s->log);
 	cb_hooks_idle(s->hooks, STDIN_FILENO);
 }
 
@@ -170,6 +180,22 @@ static int read_all(struct state *s, struct cb_alert *a, struct cb_evin *in, str
 	return 0;
 }
 
+/* The rules in force, by the digest of their file as it is now. */
+static int log_rules(const struct opts *o, struct cb_logbook *log, struct cb_err *err)
+{
+	const char *name = strrchr(o->config, '/');
+	uint8_t *text = NULL;
+	size_t len;
+
+	if (!log)
+		return 0;
+	if (cb_file_read(o->config, CB_CONF_SIZE, &text, &len, err) < 0)
+		return cb_err_prefix(err, "%s", o->config);
+	cb_logbook_config(log, "cb-alert", NULL, name ? name + 1 : o->config, text, len);
+	free(text);
+	return 0;
+}
+
 static int run(const struct opts *o, const struct cb_rules *rules, int ofd, struct cb_err *err)
 {
 	static struct cb_out out;
@@ -190,7 +216,8 @@ static int run(const struct opts *o, const struct cb_rules *rules, int ofd, stru
 	cb_evin_init(&in, STDIN_FILENO);
 	in.before_block = before_block;
 	in.ctx = &s;
-	if (cb_alert_new(&a, rules, on_alert, &s, err) < 0 ||
+	if (cb_logbook_open(&s.log, o->log, tell, NULL, err) < 0 || log_rules(o, s.log, err) < 0 ||
+	    cb_alert_new(&a, rules, on_alert, &s, err) < 0 ||
 	    cb_hooks_new(&s.hooks, rules->hooks_max, tell, NULL, err) < 0)
 		goto out;
 	ret = read_all(&s, a, &in, err);
@@ -215,6 +242,8 @@ out:
 	if (ret == 0 && s.bad)
 		ret = cb_err_set(err, CB_E_DATA, "stdin: %" PRIu64 " of %" PRIu64 " lines are no events",
 				 s.bad, s.events);
+	if (cb_logbook_close(s.log, ret == 0 ? err : &late) < 0)
+		ret = -1;
 	cb_hooks_free(s.hooks);
 	cb_evin_release(&in);
 	cb_alert_free(a);

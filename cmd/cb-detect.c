@@ -14,19 +14,20 @@
 #include "detect/feed.h"
 #include "detect/health.h"
 #include "detect/shipped.h"
+#include "log/logbook.h"
 #include "wire/event.h"
 #include "wire/frame.h"
 
 enum {
 	O_WEIGHTS = CB_OPT_BASE, O_NAMES, O_EVERY, O_FPS, O_KEYFRAMES, O_THREADS, O_THRESHOLD, O_NMS,
 	O_CLASSES, O_REGION, O_ISA, O_RESIZE, O_STREAM, O_BACKEND, O_GATE, O_SIGNED, O_MODELS, O_KEY, O_NO_OBJECTS,
-	O_NO_HEALTH, O_FROZEN, O_TEE,
+	O_NO_HEALTH, O_FROZEN, O_TEE, O_LOG,
 };
 
 struct opts {
 	struct cb_detect_opts d;
 	int threads, inputs;
-	const char *input[CB_FEEDS_MAX];
+	const char *input[CB_FEEDS_MAX], *log;
 	bool tee, picked, model_given, object_options, engine_options, frozen;
 };
 
@@ -53,6 +54,7 @@ static const struct argp_option options[] = {
 	{ "stream", O_STREAM, "N", 0, "Analyse this elementary stream (the first video)", 2 },
 	{ "no-health", O_NO_HEALTH, NULL, 0, "Do not watch the camera (cb.camera events)", 2 },
 	{ "frozen", O_FROZEN, "DURATION", 0, "Without a new picture for so long it is frozen, 0: never (30s)", 2 },
+	{ "log", O_LOG, "DIR", 0, "Log the run and the camera's health here, see cb-audit(1)", 3 },
 	{ "tee", O_TEE, NULL, 0, "Write the frame stream with the events in it", 3 },
 	{ 0 },
 };
@@ -158,6 +160,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 			argp_error(st, "--frozen: '%s' is not 0 and not 1s to 24h", arg);
 		o->frozen = true;
 		return 0;
+	case O_LOG: o->log = arg; return 0;
 	case O_TEE:
 		o->tee = true;
 		return 0;
@@ -233,6 +236,14 @@ static void ended(struct cb_feed *f)
 	told(f, f->name);
 }
 
+static struct cb_logbook_tap tap[CB_FEEDS_MAX];	/* what each says goes into the log */
+
+static void warn(void *ctx, const char *text)
+{
+	(void)ctx;
+	cb_cli_warn("%s", text);
+}
+
 /* One input: to stdout as lines, or as the stream with the events in it. */
 static void run_one(struct cb_feed *f, struct cb_sink *sink, struct cb_err *err)
 {
@@ -259,7 +270,7 @@ static void run_all(struct cb_feed *f, int n, struct cb_out *lines, struct cb_er
 	int bad;
 
 	for (int i = 0; i < n; i++) {
-		sink[i] = (struct cb_sink){ .ndjson = lines, .lock = &lock };
+		sink[i] = (struct cb_sink){ .ndjson = lines, .lock = &lock, .each = cb_logbook_tap, .ctx = &tap[i] };
 		cb_detect_sink(f[i].d, &sink[i]);
 	}
 	bad = cb_feeds_run(f, n, ended, err);
@@ -287,7 +298,9 @@ int main(int argc, char **argv)
 	static struct cb_feed feed[CB_FEEDS_MAX];
 	static struct cb_out lines;
 	struct cb_writer tee;
-	struct cb_sink sink = { 0 };
+	struct cb_sink sink = { .each = cb_logbook_tap, .ctx = tap };
+	struct cb_logbook *log = NULL;
+	struct cb_err late = CB_ERR_INIT;
 	int fd;
 
 	cb_cli_parse("cb-detect", &argp, argc, argv, &o);
@@ -295,6 +308,10 @@ int main(int argc, char **argv)
 	cb_writer_init(&tee, -1);
 	if (o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0)
 		goto out;
+	if (cb_logbook_open(&log, o.log, warn, NULL, &err) < 0)
+		goto out;
+	for (int i = 0; i < o.inputs; i++)
+		tap[i].log = log;
 	for (int i = 0; i < o.inputs; i++)
 		if (cb_feed_open(&feed[i], o.input[i], &err) < 0)
 			goto out;
@@ -323,6 +340,8 @@ int main(int argc, char **argv)
 	else
 		run_all(feed, o.inputs, &lines, &err);
 out:
+	if (cb_logbook_close(log, &late) < 0 && !err.code)
+		err = late;
 	cb_writer_release(&tee);
 	for (int i = 0; i < o.inputs; i++) {
 		cb_detect_free(feed[i].d);

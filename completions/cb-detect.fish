@@ -21,6 +21,7 @@ complete -c cb-detect -l region -x -d 'Watch X,Y,W,H or X,Y,X,Y,X,Y... (repeatab
 complete -c cb-detect -l stream -x -d 'Analyse this elementary stream (the first video)'
 complete -c cb-detect -l no-health -d 'Do not watch the camera (cb.camera events)'
 complete -c cb-detect -l frozen -x -d 'Without a new picture for so long it is frozen, 0: never (30s)'
+complete -c cb-detect -l log -x -a '(__fish_complete_directories)' -d 'Log the run and the camera\'s health here, see cb-audit(1)'
 complete -c cb-detect -l tee -d 'Write the frame stream with the events in it'
 complete -c cb-detect -l quiet -s q -d 'Only report errors'
 complete -c cb-detect -l verbose -s v -d 'Say more on stderr'

@@ -3,6 +3,7 @@
 #include "log/logbook.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #define BATCH 1024
 
 struct cb_logbook {
+	pthread_mutex_t lock;
 	char *dir;
 	struct cb_log *log;		/* NULL while it cannot be opened */
 	void (*warn)(void *ctx, const char *text);
@@ -119,6 +121,7 @@ int cb_logbook_open(struct cb_logbook **ret, const char *dir, void (*warn)(void 
 		free(l);
 		return cb_err_nomem(err);
 	}
+	pthread_mutex_init(&l->lock, NULL);
 	l->warn = warn ? warn : no_warn;
 	l->ctx = ctx;
 	if (try_open(l, &why) < 0) {
@@ -136,20 +139,47 @@ int cb_logbook_open(struct cb_logbook **ret, const char *dir, void (*warn)(void 
 	return 0;
 }
 
+static void say(struct cb_logbook *l, const void *line, size_t len)
+{
+	pthread_mutex_lock(&l->lock);
+	if (len >= CB_LOGBOOK_WAITING - l->waiting.len || cb_buf_reserve(&l->waiting, len + 1) < 0) {
+		l->lost++;
+	} else {
+		cb_buf_add(&l->waiting, line, len);
+		cb_buf_byte(&l->waiting, '\n');
+		l->lines++;
+		if (!l->failing || cb_now_mono_ns() - l->tried_ns >= RETRY_NS)
+			flush(l);
+	}
+	pthread_mutex_unlock(&l->lock);
+}
+
 void cb_logbook_say(struct cb_logbook *l, const struct cb_buf *line)
 {
-	if (!l)
+	if (l)
+		say(l, line->data, line->len);
+}
+
+/* Lines of cb_event_begin have their type behind id and source, which hold nothing that looks
+ * like one. */
+static bool of_type(const char *line, size_t len, const char *type)
+{
+	const char *p = memmem(line, len, "\"type\":\"", 8);
+
+	return p && (size_t)(line + len - p) > 8 + strlen(type) && memcmp(p + 8, type, strlen(type)) == 0;
+}
+
+void cb_logbook_tap(void *ctx, const char *line, size_t len)
+{
+	struct cb_logbook_tap *t = ctx;
+	bool run = of_type(line, len, "cb.run\"");
+
+	if (!t->log)
 		return;
-	if (line->len >= CB_LOGBOOK_WAITING - l->waiting.len ||
-	    cb_buf_reserve(&l->waiting, line->len + 1) < 0) {
-		l->lost++;
-		return;
-	}
-	cb_buf_add(&l->waiting, line->data, line->len);
-	cb_buf_byte(&l->waiting, '\n');
-	l->lines++;
-	if (!l->failing || cb_now_mono_ns() - l->tried_ns >= RETRY_NS)
-		flush(l);
+	if ((run && !t->run_said) || of_type(line, len, "cb.camera."))
+		say(t->log, line, len);
+	t->run_said |= run;
+	cb_logbook_tick(t->log);
 }
 
 void cb_logbook_config(struct cb_logbook *l, const char *tool, const char *camera, const char *what,
@@ -171,8 +201,6 @@ void cb_logbook_config(struct cb_logbook *l, const char *tool, const char *camer
 	cb_jw_kstr(&w, "sha256", hex);
 	if (cb_event_end(&w, NULL) == 0)
 		cb_logbook_say(l, &line);
-	else
-		l->lost++;
 	cb_buf_release(&line);
 }
 
@@ -180,11 +208,15 @@ void cb_logbook_tick(struct cb_logbook *l)
 {
 	struct cb_err why = CB_ERR_INIT;
 
-	if (!l || cb_now_mono_ns() - l->tried_ns < RETRY_NS)
+	if (!l)
 		return;
-	flush(l);
-	if (l->log && !l->failing && cb_log_tick(l->log, &why) < 0)
-		failed(l, &why);
+	pthread_mutex_lock(&l->lock);
+	if (cb_now_mono_ns() - l->tried_ns >= RETRY_NS) {
+		flush(l);
+		if (l->log && !l->failing && cb_log_tick(l->log, &why) < 0)
+			failed(l, &why);
+	}
+	pthread_mutex_unlock(&l->lock);
 }
 
 int cb_logbook_close(struct cb_logbook *l, struct cb_err *err)
@@ -200,6 +232,7 @@ int cb_logbook_close(struct cb_logbook *l, struct cb_err *err)
 		ret = cb_err_set(err, l->why.code ? l->why.code : CB_E_IO, "%" PRIu64 " events are not in the log: %s",
 				 l->lost, *l->why.msg ? l->why.msg : "too many at once");
 	cb_log_close(l->log);
+	pthread_mutex_destroy(&l->lock);
 	cb_buf_release(&l->waiting);
 	free(l->dir);
 	free(l);

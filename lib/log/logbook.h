@@ -2,10 +2,12 @@
 /* A tool's side of a log: what it does goes in, and a log that cannot be written just now does
  * not stop the tool. What could not be appended waits, in order, and is tried again.
  *
- * NULL is a logbook that nothing is written to: what --log was not given for. One thread's. */
+ * NULL is a logbook that nothing is written to: what --log was not given for. Threads may share
+ * one; opening and closing it is one thread's. */
 #ifndef CB_LOG_LOGBOOK_H
 #define CB_LOG_LOGBOOK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +29,13 @@ void cb_logbook_say(struct cb_logbook *l, const struct cb_buf *line);
  * secrets ("rules.yml"). */
 void cb_logbook_config(struct cb_logbook *l, const char *tool, const char *camera, const char *what,
 		       const void *text, size_t len);
+/* For cb_sink.each of a tool that analyses: logs the first cb.run that passes, which says by
+ * what model and configuration the tool works, and each cb.camera event; ticks. */
+struct cb_logbook_tap {
+	struct cb_logbook *log;
+	bool run_said;
+};
+void cb_logbook_tap(void *tap, const char *line, size_t len);
 /* Try again what waits, at most once a second, and seal the epochs that have ended. Whoever has
  * time calls it now and then: it is the log's heartbeat. */
 void cb_logbook_tick(struct cb_logbook *l);

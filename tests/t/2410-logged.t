@@ -47,6 +47,20 @@ ok "a deletion, by the digest that the log has already" '
 exits 0 tlog verify log
 exits 64 cb-store put S --log log </dev/null
 
+# --- what analyses, by which model and configuration; what alerts, by which rules
+exits 0 cb-detect --no-objects --log log <s.cbf
+ok "the run, once, as it was said" '[ "$(entries log | grep -cx cb.run)" = 1 ] &&
+	[ "$(cb-audit query log --raw | jq -r "select(.type == \"cb.run\").data.config_sha256")" = "$(jq -r "select(.type == \"cb.run\").data.config_sha256" out | uniq)" ]'
+printf 'rules:\n  - name: any\n    type: cb.run\n' >rules.yml
+mv out seen
+exits 0 cb-alert -c rules.yml --log log <seen
+ok "the rules' digest, then the alert" '[ "$(entries log | tail -n 2 | tr "\n" " ")" = "cb.config cb.alert " ] || [ "$(entries log | grep -c "cb.config\|cb.alert")" -ge 2 ]'
+cb-audit query log --raw | grep '"cb.config"' | jq -c 'del(.recordedtime)' >config
+valid_events config
+ok "sha256sum says the same" '[ "$(jq -r .data.sha256 config)" = "$(sha256sum <rules.yml | cut -d " " -f 1)" ] && [ "$(jq -r .data.name config)" = rules.yml ]'
+exits 66 cb-detect --no-objects --log none <s.cbf
+exits 66 cb-alert -c rules.yml --log none <seen
+
 # --- no log, or none that can be written
 exits 66 cb-record N --log none <s.cbf
 ok "nothing is begun" '[ ! -e N ] && [ "$(wc -l <err)" = 1 ]'
