@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cb-track: follow what was detected from picture to picture. */
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +11,7 @@
 #include "base/stop.h"
 #include "cli/cli.h"
 #include "track/convert.h"
+#include "track/plot.h"
 #include "track/rules.h"
 #include "track/scenes.h"
 #include "track/watch.h"
@@ -17,14 +20,14 @@
 #define TOLD_MAX 8	/* bad lines named one by one */
 
 struct opts {
-	const char *config;
-	bool check, only, tee;
+	const char *config, *plot, *picture;
+	bool calibrate, check, only, tee;
 	int as;			/* enum cb_convert_as, or -1 */
 	struct cb_scenes_opts scenes;
 };
 
 enum { OPT_AS = CB_OPT_BASE, OPT_CHECK, OPT_CONFIRM, OPT_GAP, OPT_HIGH, OPT_LOST, OPT_LOW, OPT_ONLY, OPT_OVERLAP,
-       OPT_START, OPT_TEE, OPT_UPDATE };
+       OPT_PICTURE, OPT_PLOT, OPT_START, OPT_TEE, OPT_UPDATE };
 
 static const struct argp_option options[] = {
 	{ "config", 'c', "FILE", 0, "zones, lines and rules, a YAML file", 0 },
@@ -32,6 +35,8 @@ static const struct argp_option options[] = {
 	{ "as", OPT_AS, "onvif-mj|frigate", 0, "write tracks and rules in the words of others", 0 },
 	{ "only", OPT_ONLY, NULL, 0, "write own events only, not those that come in", 0 },
 	{ "tee", OPT_TEE, NULL, 0, "pass the frame stream on, with the events in it", 0 },
+	{ "plot", OPT_PLOT, "FILE", 0, "draw tracks, zones and counts (.svg)", 0 },
+	{ "picture", OPT_PICTURE, "FILE", 0, "on this picture (.jpg, .png)", 0 },
 	{ "update", OPT_UPDATE, "DURATION", 0, "tell of a track so often (default 1s; 0: every picture)", 0 },
 	{ "high", OPT_HIGH, "N", 0, "score from which on a box is a detection (default 0.5)", 0 },
 	{ "low", OPT_LOW, "N", 0, "score from which on it may keep a track (default 0.1)", 0 },
@@ -55,6 +60,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case 'c': o->config = arg; return 0;
 	case OPT_AS: o->as = cb_cli_word(st, "as", "onvif-mj|frigate", arg); return 0;
 	case OPT_CHECK: o->check = true; return 0;
+	case OPT_PLOT: o->plot = arg; return 0;
+	case OPT_PICTURE: o->picture = arg; return 0;
 	case OPT_ONLY: o->only = true; return 0;
 	case OPT_TEE: o->tee = true; return 0;
 	case OPT_UPDATE: o->scenes.update_us = cb_cli_duration_ns(st, "update", arg) / 1000; return 0;
@@ -66,13 +73,19 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case OPT_LOST: t->lost_us = cb_cli_duration_ns(st, "lost", arg) / 1000; return 0;
 	case OPT_GAP: t->gap_us = cb_cli_duration_ns(st, "gap", arg) / 1000; return 0;
 	case ARGP_KEY_ARG:
-		argp_error(st, "no operands are taken: events come from stdin");
+		if (strcmp(arg, "calibrate") != 0 || o->calibrate)
+			argp_error(st, "no operand but calibrate is taken: events come from stdin");
+		o->calibrate = true;
 		return 0;
 	case ARGP_KEY_END:
 		if (o->only && o->tee)
 			argp_error(st, "--tee passes everything on: --only goes without it");
 		if (o->as >= 0 && o->tee)
 			argp_error(st, "--as writes lines: --tee goes without it");
+		if (o->picture && !o->plot && !o->calibrate)
+			argp_error(st, "--picture goes with --plot or calibrate");
+		if (o->calibrate && (o->plot || o->check))
+			argp_error(st, "calibrate writes its drawing to stdout: --plot and --check go without it");
 		if (o->check && !o->config)
 			argp_error(st, "--check needs --config");
 		if (t->low > t->high)
@@ -83,7 +96,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 }
 
 static const struct argp argp = {
-	.options = options, .parser = parse_opt, .args_doc = "",
+	.options = options, .parser = parse_opt, .args_doc = "[calibrate]",
 	.doc = "Follow detected objects from picture to picture.\v"
 	       "Events come from stdin, as lines or in a frame stream.",
 	.children = cb_cli_children,
@@ -95,6 +108,7 @@ struct state {
 	struct cb_scenes *scenes;
 	struct cb_watches watches;
 	struct cb_convert *convert;
+	struct cb_plot *plot;
 	uint64_t events, bad, told;
 };
 
@@ -109,6 +123,8 @@ static int emit(void *ctx, const struct cb_buf *line, struct cb_err *err)
 {
 	struct state *s = ctx;
 
+	if (s->plot && cb_plot_event(s->plot, (const char *)line->data, line->len, err) < 0)
+		return -1;
 	return s->convert ? cb_convert_event(s->convert, (const char *)line->data, line->len, err) :
 		put(s, line, err);
 }
@@ -146,6 +162,8 @@ static int event(struct state *s, struct cb_evin *in, const char *line, size_t l
 	k = cb_scenes_parse(s->scenes, line, len, &why);
 	if (k < 0)
 		bad_line(s, in->frames ? "frame" : "line", in->line, &why);
+	if (s->plot && (k > 0 || !s->o->only) && cb_plot_event(s->plot, line, len, err) < 0)
+		return -1;
 	if (s->convert) {	/* of pictures it wants to know the size */
 		if ((k > 0 || !s->o->only) && cb_convert_event(s->convert, line, len, err) < 0)
 			return -1;
@@ -205,6 +223,10 @@ static void tell_stats(const struct state *s)
 	if (st.forgotten)
 		cb_cli_warn("more than %d cameras and runs, or %d tracks in them: %" PRIu64
 			    " were closed, longest unused first", CB_SCENES_MAX, CB_SCENES_TRACKS, st.forgotten);
+	if (s->watches.misfit_w)
+		cb_cli_warn("%s: size %ux%u is of another shape than the pictures, %ux%u", s->o->config,
+			    s->watches.rules->width, s->watches.rules->height, s->watches.misfit_w,
+			    s->watches.misfit_h);
 	cb_cli_note("%" PRIu64 " pictures, %" PRIu64 " boxes, %" PRIu64 " tracks, %" PRIu64 " events of rules",
 		    st.sum.pictures, st.sum.boxes, st.sum.tracks, s->told);
 }
@@ -218,11 +240,45 @@ static void before_block(void *ctx)
 	cb_sink_flush(&s->sink);
 }
 
-static int run(const struct opts *o, const struct cb_track_rules *rules, int ofd, struct cb_err *err)
+/* The plot, with the rules and the picture to draw on. */
+static int plot_open(struct cb_plot **ret, const struct opts *o, const struct cb_track_rules *rules,
+		     struct cb_err *err)
+{
+	uint32_t w, h;
+
+	if (cb_plot_new(ret, err) < 0)
+		return -1;
+	if (rules)
+		cb_plot_rules(*ret, rules);
+	if (o->picture && cb_plot_picture(*ret, o->picture, err) < 0)
+		return -1;
+	cb_plot_size(*ret, &w, &h);
+	if (rules && cb_track_rules_misfit(rules, w, h))
+		return cb_err_set(err, CB_E_CONFIG, "%s: size %ux%u is of another shape than %s, %ux%u", o->config,
+				  rules->width, rules->height, o->picture, w, h);
+	return 0;
+}
+
+/* fd is closed. */
+static int plot_save(const struct cb_plot *p, bool grid, int fd, const char *name, struct cb_err *err)
+{
+	struct cb_buf b = { 0 };
+	int r = cb_plot_write(p, grid, &b, err);
+
+	if (r == 0 && (r = cb_write_all(fd, b.data, b.len, err)) < 0)
+		cb_err_prefix(err, "%s", name);
+	if (close(fd) < 0 && r == 0)
+		r = cb_err_sys(err, CB_E_IO, errno, "%s", name);
+	cb_buf_release(&b);
+	return r;
+}
+
+static int run(const struct opts *o, const struct cb_track_rules *rules, struct cb_plot *plot, int pfd,
+	       int ofd, struct cb_err *err)
 {
 	static struct cb_out out;
 	static struct cb_writer tee;
-	struct state s = { .o = o, .watches = { .rules = rules, .fn = on_rule, .ctx = &s } };
+	struct state s = { .o = o, .plot = plot, .watches = { .rules = rules, .fn = on_rule, .ctx = &s } };
 	struct cb_scenes_hook hook = { 0 };
 	struct cb_err late = CB_ERR_INIT;
 	struct cb_evin in;
@@ -251,6 +307,8 @@ static int run(const struct opts *o, const struct cb_track_rules *rules, int ofd
 			ret = -1;
 		tell_stats(&s);
 	}
+	if (plot && plot_save(plot, false, pfd, o->plot, ret == 0 ? err : &late) < 0)
+		ret = -1;
 	if (cb_sink_close(&s.sink, ret == 0, cb_stop_wanted() ? CB_END_STOPPED : CB_END_EOF,
 			  ret == 0 ? err : &late) < 0)
 		ret = -1;
@@ -269,7 +327,8 @@ int main(int argc, char **argv)
 	struct opts o = { .as = -1, .scenes = { .track = cb_track_defaults, .update_us = 1000000 } };
 	struct cb_err err = CB_ERR_INIT;
 	struct cb_track_rules *rules = NULL;
-	int ofd;
+	struct cb_plot *plot = NULL;
+	int ofd, pfd = -1;
 
 	cb_cli_parse("cb-track", &argp, argc, argv, &o);
 	cb_stop_install(false);
@@ -280,12 +339,21 @@ int main(int argc, char **argv)
 		goto out;
 	}
 	o.scenes.config = rules ? rules->sha256 : NULL;
+	if ((o.plot || o.calibrate) && plot_open(&plot, &o, rules, &err) < 0)
+		goto out;
+	if (o.plot && (pfd = open(o.plot, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) < 0) {
+		cb_err_sys(&err, CB_E_CANTCREAT, errno, "%s", o.plot);
+		goto out;
+	}
 	if (o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0)
 		goto out;
 	ofd = cb_stdout_take(&err);
-	if (ofd >= 0)
-		run(&o, rules, ofd, &err);
+	if (ofd >= 0 && o.calibrate)
+		plot_save(plot, true, ofd, "stdout", &err);
+	else if (ofd >= 0)
+		run(&o, rules, plot, pfd, ofd, &err);
 out:
+	cb_plot_free(plot);
 	cb_track_rules_free(rules);
 	return cb_cli_finish(&err);
 }

@@ -1213,8 +1213,12 @@ static int scene_picture(void *ctx, struct cb_scene *s, const struct cb_scene_pi
 {
 	uint32_t n, ended;
 	struct cb_track *const *t = cb_tracker_tracks(s->tracker, &n), *const *e = cb_tracker_ended(s->tracker, &ended);
+	struct cb_watches *ws = ctx;
 
-	(void)ctx;
+	if (cb_track_rules_misfit(ws->rules, s->width, s->height)) {
+		ws->misfit_w = s->width;
+		ws->misfit_h = s->height;
+	}
 	return cb_watch_picture(s->user, s, p, t, n, e, ended, err);
 }
 

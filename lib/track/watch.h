@@ -78,6 +78,7 @@ struct cb_watches {
 	const struct cb_track_rules *rules;
 	cb_watch_fn *fn;
 	void *ctx;
+	uint32_t misfit_w, misfit_h;	/* pictures that the file's size does not fit; 0: none came */
 	struct cb_watch *all;		/* private */
 };
 void cb_watches_hook(struct cb_watches *ws, struct cb_scenes_hook *ret);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "track/convert.h"
+#include "track/plot.h"
 #include "track/rules.h"
 #include "track/scenes.h"
 #include "track/watch.h"
@@ -14,6 +15,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
 static struct cb_convert *words[2];
+static struct cb_plot *plot;
 
 /* What converters write is JSON. */
 static int on_words(void *ctx, const struct cb_buf *line, struct cb_err *err)
@@ -29,7 +31,8 @@ static int on_words(void *ctx, const struct cb_buf *line, struct cb_err *err)
 
 static int convert(const char *line, size_t len, struct cb_err *err)
 {
-	return cb_convert_event(words[0], line, len, err) < 0 || cb_convert_event(words[1], line, len, err) < 0 ? -1 : 0;
+	return cb_plot_event(plot, line, len, err) < 0 || cb_convert_event(words[0], line, len, err) < 0 ||
+		 cb_convert_event(words[1], line, len, err) < 0 ? -1 : 0;
 }
 
 static int on_line(void *ctx, const struct cb_buf *line, struct cb_err *err)
@@ -94,6 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct cb_scenes_opts o = { .track = cb_track_defaults };
 	struct cb_scenes *s = NULL;
 	struct cb_scenes_hook hook;
+	struct cb_buf svg = { 0 };
 	struct cb_err err = CB_ERR_INIT;
 
 	if (n > 65536)
@@ -103,6 +107,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 			abort();
 		return 0;
 	}
+	if (cb_plot_new(&plot, &err) < 0)
+		abort();
+	if (!ev)
+		cb_plot_rules(plot, rules);
 	for (int i = 0; i < 2; i++)
 		if (cb_convert_new(&words[i], (enum cb_convert_as)i, on_words, NULL, &err) < 0)
 			abort();
@@ -126,6 +134,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 			abort();
 		cb_convert_free(words[i]);
 	}
+	if (cb_plot_write(plot, n % 2, &svg, &err) < 0)
+		abort();
+	cb_buf_release(&svg);
+	cb_plot_free(plot);
 	cb_scenes_free(s);
 	cb_watches_release(&watches);
 	cb_track_rules_free(rules);

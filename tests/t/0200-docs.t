@@ -14,7 +14,7 @@ ok "a clip to try them on" '[ -s clip.mp4 ]'
 fixture() {
 	ln -s "$T/clip.mp4" clip.mp4
 	ln -s "$T/clip.mp4" film.mp4
-	cp "$CB_SRC/examples/rules.yml" rules.yml
+	cp "$CB_SRC/examples/rules.yml" "$CB_SRC/examples/zones.yml" .
 	(/usr/bin/python3 "$CB_SRC/tests/smallnet.py" && for e in cfg weights names; do mv m.$e person.$e; done)
 	# a store, unless this one makes its own
 	grep -q 'cb-record store' "$1" || [ ! -d "$T/given" ] || cp -r "$T/given/." .

@@ -184,6 +184,14 @@ cat in in >twice
 exits 0 cb-track -c c.yml --only <twice
 ok "read twice, told twice, of the same ids" '[ "$(jq -r "select(.data.rule).id" out | uniq -c | tr -s " " | cut -d " " -f 2)" = 2 ]'
 
+printf 'size: 640x480\nlines: {door: [[320, 480], [320, 0]]}\nrules: [{name: c, type: cross, line: door}]\n' >px.yml
+boxes 'scene(pictures=60, width=1280, height=960); walk((0, 0.3, 0.5), (5, 0.7, 0.5))' >in
+exits 0 cb-track -c px.yml --only <in
+ok "pixels of a smaller picture of the same shape" '[ "$(told .data.direction)" = "2.6 cb.line.cross c right" ] && [ ! -s err ]' || note "$(told .data.direction)"
+sed 's/"height":960/"height":720/' in >wide
+exits 0 cb-track -c px.yml --only <wide
+ok "another shape is warned of" 'grep -qx "cb-track: warning: px.yml: size 640x480 is of another shape than the pictures, 1280x720" err'
+
 # --- the rules file ----------------------------------------------------------------------------------
 exits 0 cb-track -c all.yml --check -v
 ok "what is in it" 'grep -qx "cb-track: all.yml: 1 zones, 1 lines, 16 rules" err'
