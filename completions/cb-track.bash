@@ -13,6 +13,8 @@ _cb_track() {
 	case $prev in
 	--config|-c) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--as) mapfile -t COMPREPLY < <(compgen -W "onvif-mj frigate" -- "$cur"); return ;;
+	--plot) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--picture) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--update) :; return ;;
 	--high) :; return ;;
 	--low) :; return ;;
@@ -24,7 +26,7 @@ _cb_track() {
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--config= --check --as= --only --tee --update= --high= --low= --start= --overlap= --confirm= --lost= --gap= --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--config= --check --as= --only --tee --plot= --picture= --update= --high= --low= --start= --overlap= --confirm= --lost= --gap= --quiet --verbose --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi
@@ -33,6 +35,7 @@ _cb_track() {
 		[[ ${COMP_WORDS[i]} == -* || ${COMP_WORDS[i]} == = || ${COMP_WORDS[i-1]} == = ]] || (( ++at ))
 	done
 	case $at in
+	1) return ;;
 	esac
 	compopt -o filenames
 	mapfile -t COMPREPLY < <(compgen -f -- "$cur")
