@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* case.json and the playlist. */
+/* case.json, segments.ndjson and the playlist. */
 #include "export/case.h"
 
 #include <inttypes.h>
@@ -36,7 +36,7 @@ void cb_case_signature(char out[static CB_BUNDLE_NAME], size_t i, const char *su
 		snprintf(out, CB_BUNDLE_NAME, "SHA256SUMS.%s", suffix);
 }
 
-/* --- case.json ---------------------------------------------------------------------------------- */
+/* --- case.json and segments.ndjson ---------------------------------------------------------------------------------- */
 
 static void put_time(struct cb_jw *w, const char *key, const char *key_us, int64_t ns)
 {
@@ -139,6 +139,21 @@ static int put_run(struct cb_jw *w, const struct cb_gathered_run *r, struct cb_j
 	return 0;
 }
 
+int cb_case_segments(struct cb_buf *b, const struct cb_case *c, struct cb_err *err)
+{
+	struct cb_jw w;
+
+	for (size_t i = 0; i < c->clip->n; i++) {
+		cb_jw_init(&w, b);
+		put_part(&w, &c->clip->v[i], &c->proof[i]);
+		if (cb_jw_done(&w, err) < 0)
+			return -1;
+		if (cb_buf_byte(b, '\n') < 0)
+			return cb_err_nomem(err);
+	}
+	return 0;
+}
+
 int cb_case_json(struct cb_buf *b, const struct cb_case *c, struct cb_err *err)
 {
 	struct cb_json *j = malloc(sizeof(*j));
@@ -169,11 +184,7 @@ int cb_case_json(struct cb_buf *b, const struct cb_case *c, struct cb_err *err)
 	put_time(&w, "from", "from_us", c->clip->from_ns);
 	put_time(&w, "to", "to_us", c->clip->to_ns);
 	cb_jw_obj_end(&w);
-	cb_jw_key(&w, "segments");
-	cb_jw_arr(&w);
-	for (size_t i = 0; i < c->clip->n; i++)
-		put_part(&w, &c->clip->v[i], &c->proof[i]);
-	cb_jw_arr_end(&w);
+	cb_jw_ku64(&w, "segments", c->clip->n);
 	cb_jw_ku64(&w, "events", c->seen->n_events);
 	cb_jw_ku64(&w, "gaps", c->seen->n_gaps);
 	cb_jw_key(&w, "runs");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The case: what a bundle says of itself, to programs (case.json), to people with a shell
+/* The case: what a bundle says of itself, to programs (case.json, segments.ndjson), to people with a shell
  * (VERIFY.txt) and to people with a browser (index.html). cb-bundle(5) describes all three.
  *
  * Foreign text (purpose, names in events) is escaped as each of them asks for, and has no control
@@ -41,9 +41,11 @@ void cb_case_signature(char out[static CB_BUNDLE_NAME], size_t i, const char *su
 
 /* Each appends to b. Errors: OS. */
 int cb_case_json(struct cb_buf *b, const struct cb_case *c, struct cb_err *err);
+int cb_case_segments(struct cb_buf *b, const struct cb_case *c, struct cb_err *err);
 int cb_case_verify(struct cb_buf *b, const struct cb_case *c, struct cb_err *err);
-/* json: what cb_case_json made. */
-int cb_case_page(struct cb_buf *b, const struct cb_case *c, const struct cb_buf *json, struct cb_err *err);
+/* json, segments: what cb_case_json and cb_case_segments made. */
+int cb_case_page(struct cb_buf *b, const struct cb_case *c, const struct cb_buf *json,
+		 const struct cb_buf *segments, struct cb_err *err);
 /* An HLS playlist (RFC 8216) of a clip that has several files. */
 int cb_case_playlist(struct cb_buf *b, const struct cb_clip *clip, struct cb_err *err);
 

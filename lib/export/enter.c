@@ -16,6 +16,7 @@ static int64_t us(int64_t ns)
 int cb_export_enter(const char *log, const struct cb_export_entry *e, struct cb_err *err)
 {
 	char hex[CB_SHA256_HEX];
+	struct cb_log_opts o = { .lock_ns = 30 * CB_NS_PER_S };
 	struct cb_log *l = NULL;
 	struct cb_buf b = { 0 };
 	struct cb_jw w;
@@ -39,7 +40,7 @@ int cb_export_enter(const char *log, const struct cb_export_entry *e, struct cb_
 		cb_jw_str(&w, e->key[i]);
 	cb_jw_arr_end(&w);
 	cb_jw_kbool(&w, "encrypted", e->encrypted);
-	if (cb_event_end(&w, err) < 0 || cb_log_open(&l, log, NULL, err) < 0 || cb_log_say(l, &b, err) < 0)
+	if (cb_event_end(&w, err) < 0 || cb_log_open(&l, log, &o, err) < 0 || cb_log_say(l, &b, err) < 0)
 		ret = cb_err_prefix(err, "%s", log);
 	cb_log_close(l);
 	cb_buf_release(&b);

@@ -20,7 +20,8 @@ struct cb_export_entry {
 	size_t keys;
 	bool encrypted;
 };
-/* It is on the disk when this returns 0. Errors are those of log/log.h. */
+/* It is on the disk when this returns 0. Errors are those of log/log.h;
+ * TEMP where somebody else has held the log for half a minute. */
 int cb_export_enter(const char *log, const struct cb_export_entry *e, struct cb_err *err);
 
 #endif

@@ -138,18 +138,20 @@ out:
 
 static int put_case(struct export *x, struct cb_err *err)
 {
-	struct cb_buf json = { 0 }, b = { 0 };
+	struct cb_buf json = { 0 }, segments = { 0 }, b = { 0 };
 	int ret = -1;
 
 	if (cb_case_json(&json, &x->c, err) < 0 || put(x, "case.json", &json, err) < 0 ||
+	    cb_case_segments(&segments, &x->c, err) < 0 || put(x, "segments.ndjson", &segments, err) < 0 ||
 	    cb_case_verify(&b, &x->c, err) < 0 || put(x, "VERIFY.txt", &b, err) < 0)
 		goto out;
 	b.len = 0;
-	if (cb_case_page(&b, &x->c, &json, err) < 0 || put(x, "index.html", &b, err) < 0)
+	if (cb_case_page(&b, &x->c, &json, &segments, err) < 0 || put(x, "index.html", &b, err) < 0)
 		goto out;
 	ret = 0;
 out:
 	cb_buf_release(&json);
+	cb_buf_release(&segments);
 	cb_buf_release(&b);
 	return ret;
 }

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "store/store.h"
 
-#define CB_GATHER_RUNS 256	/* runs that are told apart */
+#define CB_GATHER_RUNS 128	/* runs that are told apart; more are passed over */
 #define CB_GATHER_MARKS 2000	/* marks on a timeline */
 #define CB_RUN_ID 65		/* bytes of a run's id, with NUL */
 

@@ -212,6 +212,8 @@ static void put_log(struct text *t, const struct cb_case *c)
 	for (size_t i = 0; i < c->clip->n; i++)
 		if (c->proof[i].yes)
 			form(t, "    logged %s\n", c->clip->v[i].seg.name);
+	if (memmem(c->log->policy.data, c->log->policy.len, "\nwitness ", 9))
+		put(t, "\nThe policy names witnesses, too; cb-verify checks what they have signed.\n");
 	put(t, "\nThe root is signed with the log's key. Compare it, too, with what the recorder's owner gives\n"
 	    "you; it stands in policy:\n\n");
 	put(t, "  ");

@@ -29,7 +29,7 @@ static int64_t us(int64_t ns)
 struct page {
 	struct cb_buf *b;
 	const struct cb_case *c;
-	const struct cb_buf *json;
+	const struct cb_buf *json, *segments;
 	bool failed;
 };
 
@@ -331,7 +331,11 @@ static void put_data(struct page *p, struct cb_json *j)
 
 	raw(&d, "{\"case\":");
 	d.failed |= cb_buf_add(&made, p->json->data, p->json->len - 1) < 0;
-	raw(&d, ",\n\"marks\":[");
+	raw(&d, ",\n\"segments\":[");
+	for (size_t i = 0; i < p->segments->len; i++)	/* lines to elements */
+		d.failed |= cb_buf_byte(&made, p->segments->data[i] == '\n' ? ',' : p->segments->data[i]) < 0;
+	made.len -= p->segments->len != 0;
+	raw(&d, "],\n\"marks\":[");
 	d.failed |= cb_buf_add(&made, c->seen->marks.data, c->seen->marks.len) < 0;
 	made.len -= c->seen->marks.len != 0;	/* its last comma */
 	raw(&d, "],\n\"gaps\":[");
@@ -365,9 +369,10 @@ static void put_script(struct page *p)
 	raw(p, b64);
 }
 
-int cb_case_page(struct cb_buf *b, const struct cb_case *c, const struct cb_buf *json, struct cb_err *err)
+int cb_case_page(struct cb_buf *b, const struct cb_case *c, const struct cb_buf *json,
+		 const struct cb_buf *segments, struct cb_err *err)
 {
-	struct page p = { .b = b, .c = c, .json = json };
+	struct page p = { .b = b, .c = c, .json = json, .segments = segments };
 	struct cb_json *j = malloc(sizeof(*j));
 	const char *at = cb_page_begin, *place;
 

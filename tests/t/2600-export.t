@@ -28,19 +28,20 @@ exits 0 cb-export S --camera=front --from=2026-11-21T07:00:05.5Z --to=2026-11-21
 ok "said: no proof" 'grep -q "1 of 1 segments without a proof" err && grep -q "given: 2026-11-21T07:00:0" err'
 ok "modes" '[ "$(stat -c %a one)" = 750 ] && [ "$(find one -type f ! -perm 0640 | wc -l)" = 0 ]'
 ok "the files of cb-bundle(5)" '[ "$(cd one && find . -type f | sed "s/[0-9]\{6\}-[0-9a-f]\{12\}/N/" | LC_ALL=C sort | tr "\n" " ")" = \
-	"./SHA256SUMS ./VERIFY.txt ./case.json ./clip/N.mp4 ./events.ndjson ./gaps.ndjson ./index.html ./manifests/N.manifest ./runs.ndjson " ]'
-ok "the list is of all of them" '(cd one && sha256sum -c --strict --quiet SHA256SUMS) && [ "$(wc -l <one/SHA256SUMS)" = 8 ]'
+	"./SHA256SUMS ./VERIFY.txt ./case.json ./clip/N.mp4 ./events.ndjson ./gaps.ndjson ./index.html ./manifests/N.manifest ./runs.ndjson ./segments.ndjson " ]'
+ok "the list is of all of them" '(cd one && sha256sum -c --strict --quiet SHA256SUMS) && [ "$(wc -l <one/SHA256SUMS)" = 9 ]'
 ok "VERIFY.txt: its commands run, and find it good" 'howto one && grep -q "footage: good" howto.out && grep -q "manifest: good" howto.out' || note "$(cat howto.out)"
 m=$(find S -name "$(basename one/manifests/*.manifest)")
 ok "the manifest, whole" 'cmp -s "$m" one/manifests/*.manifest'
 
 # independent of the tool: which fragments, and their bytes
-/usr/bin/python3 - "$m" one/clip/*.mp4 one/case.json >py.out 2>&1 <<'PY'
+/usr/bin/python3 - "$m" one/clip/*.mp4 one/case.json one/segments.ndjson >py.out 2>&1 <<'PY'
 import json, sys
 lines = [l.split() for l in open(sys.argv[1]) if l[0].isdigit()]
 whole, clip = open(sys.argv[1][:-8] + "mp4", "rb").read(), open(sys.argv[2], "rb").read()
 case = json.load(open(sys.argv[3]))
-seg, = case["segments"]
+seg, = [json.loads(l) for l in open(sys.argv[4])]
+assert case["segments"] == 1
 ns = lambda s: s * 10**9 + 1795244400 * 10**9
 frm, to = int(ns(5.5)), int(ns(6.2))
 key = [l for l in lines[1:] if "K" in l[7] and int(l[6]) <= frm][-1]
@@ -199,10 +200,10 @@ for codec in libx264 libx265; do
 	rm -rf OG og
 	cb-ingest --camera=og --start-time=2026-11-21T07:00:00Z og.mp4 | cb-record OG --segment=10s >/dev/null
 	exits 0 cb-export OG --from=2026-11-21T07:00:02.5Z -o og
-	ok "$codec: open groups of pictures are said" 'grep -q "refer to ones before the clip" err && jq -e ".segments[0].undecodable >= 1" og/case.json >/dev/null && grep -q "cannot be shown" og/index.html' || note "$(cat err)"
+	ok "$codec: open groups of pictures are said" 'grep -q "refer to ones before the clip" err && jq -e ".undecodable >= 1" og/segments.ndjson >/dev/null && grep -q "cannot be shown" og/index.html' || note "$(cat err)"
 	rm -rf og
 	exits 0 cb-export OG --to=2026-11-21T07:00:01Z -o og
-	ok "$codec: not where nothing is missing" '[ ! -s err ] && jq -e ".segments[0].undecodable == null" og/case.json >/dev/null' || note "$(cat err)"
+	ok "$codec: not where nothing is missing" '[ ! -s err ] && jq -e ".undecodable == null" og/segments.ndjson >/dev/null' || note "$(cat err)"
 done
 
 # --- stopped, killed, left by its reader
@@ -244,7 +245,7 @@ exec 9>hold
 mkstream IPPPPPPPPPPPPPIPPPPPPPPPPPPPI >&9
 ok "two fragments are there" 'wait_for "cb-query O segments --format=ndjson 2>/dev/null | grep -q \"\\\"fragments\\\":2\""'
 exits 0 cb-export O -o open -v
-ok "open: said" 'grep -q "still being recorded" err && grep -q "still being recorded" open/VERIFY.txt && [ "$(jq -r ".segments[0].state" open/case.json)" = open ]'
+ok "open: said" 'grep -q "still being recorded" err && grep -q "still being recorded" open/VERIFY.txt && [ "$(jq -r .state open/segments.ndjson)" = open ]'
 ok "open: VERIFY.txt: good" 'howto open && grep -q "footage: good" howto.out && ! grep -q "manifest: good" howto.out' || note "$(cat howto.out)"
 exec 9>&-
 wait $pid || :

@@ -43,7 +43,7 @@ for i in $(seq 1 300); do echo "{\"specversion\":\"1.0\",\"id\":\"$i\",\"source\
 cb-audit append L <noise
 head -n 2 closed.ndjson | cb-audit append L
 exits 0 cb-export S --log L -o early
-ok "nothing under the checkpoint yet: said" 'grep -q "3 of 3 segments without a proof" err && jq -e ".segments[0].unproved | test(\"no checkpoint\")" early/case.json >/dev/null' || note "$(cat err)"
+ok "nothing under the checkpoint yet: said" 'grep -q "3 of 3 segments without a proof" err && jq -se ".[0].unproved | test(\"no checkpoint\")" early/segments.ndjson >/dev/null' || note "$(cat err)"
 cb-audit checkpoint L --key a.key
 sed -n 3p closed.ndjson | cb-audit append L
 exits 0 cb-export S --log L -o half
@@ -138,5 +138,10 @@ beside=$(find ten -type f ! -path '*/clip/*' -printf '%s\n' | awk '{ n += $1 } E
 proof=$(find ten -type f \( -path '*/manifests/*' -o -path '*/proofs/*' -o -path '*/keys/*' -o -name 'SHA256SUMS*' -o -name checkpoint -o -name policy \) -printf '%s\n' | awk '{ n += $1 } END { print n }')
 ok "at most 64 KB beside the clip, the page counted in" '[ "$beside" -le 65536 ]'
 note "beside the clip: $beside bytes, of which manifest, proof, list, keys and signatures $proof"
+exits 0 cb-verify ten --key a.pub --policy DayLog/policy
+# all of the day: what programs read of it stays readable
+exits 0 cb-export Day --log DayLog --no-entry --require-proofs --sign a.key -o Whole
+exits 0 cb-verify Whole --key a.pub --policy DayLog/policy
+ok "all of the day: 1440 proofs" '[ "$(ls Whole/proofs/*.tlog-proof | wc -l)" = 1440 ] && [ "$(jq .segments Whole/case.json)" = 1440 ]'
 ok "and nothing of the other hours" '[ "$(ls ten/manifests | wc -l)" = 1 ] && [ "$(ls ten/clip | wc -l)" = 1 ]'
 done_testing
