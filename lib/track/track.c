@@ -688,17 +688,19 @@ int cb_tracker_feed(struct cb_tracker *tr, const struct cb_track_picture *p, str
 	int64_t last = tr->any ? tr->t_us : p->t_us, dt;
 	int ret = CB_TRACK_FED;
 
-	if (__builtin_sub_overflow(p->t_us, last, &dt))
-		dt = p->t_us < last ? INT64_MIN : INT64_MAX;
+	begin(tr);
+	if (p->t_us > CB_TRACK_TIME_MAX || p->t_us < -CB_TRACK_TIME_MAX) {
+		tr->stats.late++;
+		return CB_TRACK_LATE;
+	}
+	dt = p->t_us - last;
 	if (tr->any && dt <= 0 && dt > -tr->o.gap_us) {
 		if (dt < 0)
 			tr->stats.late++;
 		else
 			tr->stats.again++;
-		begin(tr);
 		return dt < 0 ? CB_TRACK_LATE : CB_TRACK_AGAIN;
 	}
-	begin(tr);
 	if (dt < 0) {
 		tr->stats.back++;
 		ret = CB_TRACK_BACK;

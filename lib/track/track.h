@@ -41,6 +41,7 @@
 #define CB_TRACK_PAST 64	/* newest points that a track remembers */
 #define CB_TRACK_TRAIL 64	/* points of its whole life, thinned out */
 #define CB_TRACK_LOOK_MAX 512	/* numbers of an appearance */
+#define CB_TRACK_TIME_MAX (INT64_C(1) << 60)
 #define CB_TRACK_CLASSES 256	/* classes that are told apart by a tracker */
 
 /* A box: left, top, width, height. Filtered ones may reach out of the picture. */
@@ -60,7 +61,7 @@ struct cb_track_det {
 
 /* A picture that was analysed. Pointers last for the call only. */
 struct cb_track_picture {
-	int64_t t_us;		/* camera time */
+	int64_t t_us;		/* camera time, at most CB_TRACK_TIME_MAX before or after 1970 */
 	double aspect;		/* > 0; 1 where unknown */
 	const uint8_t *digest;	/* of the packet: 32 bytes, or NULL; it names new tracks */
 	int64_t pts;		/* likewise; t_us where there is none */
@@ -150,7 +151,8 @@ void cb_tracker_free(struct cb_tracker *tr);
 enum cb_track_fed {
 	CB_TRACK_FED,		/* tracks are those of this picture */
 	CB_TRACK_AGAIN,		/* the time of the picture before: nothing was done */
-	CB_TRACK_LATE,		/* earlier than the picture before, by less than gap_us: nothing was done */
+	CB_TRACK_LATE,		/* earlier than the picture before, by less than gap_us, or out of range: nothing
+				 * was done */
 	CB_TRACK_BACK,		/* earlier by more: all tracks ended, and this picture is the first of new ones */
 };
 /* One picture. Times ascend; what happens when they do not, the result says. Boxes that are

@@ -269,8 +269,9 @@ static void life(void)
 	two[1].box = (struct cb_rect){ 0.5, 0.5, -1, 1 };
 	feed(100, two, 2);
 	OK_NAMED(cb_tracker_stats(tr)->boxes == 13, "what is no box is passed over");
-	feed(INT64_MAX, two, 2);
-	OK_NAMED(feed(INT64_MIN, two, 2) == CB_TRACK_BACK, "the ends of time");
+	OK_NAMED(feed(INT64_MAX, two, 2) == CB_TRACK_LATE && feed(INT64_MIN, two, 2) == CB_TRACK_LATE, "beyond time");
+	OK_NAMED(feed(CB_TRACK_TIME_MAX, two, 2) == CB_TRACK_FED && feed(-CB_TRACK_TIME_MAX, two, 2) == CB_TRACK_BACK,
+		 "the ends of time");
 }
 
 static void crowd(void)
