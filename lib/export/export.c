@@ -237,7 +237,7 @@ static int enter(struct export *x, struct cb_err *err)
 
 /* --- all of it ----------------------------------------------------------------------------------- */
 
-static void say_keys(struct export *x)
+static int say_keys(struct export *x, struct cb_err *err)
 {
 	x->c.keys = x->o->keys;
 	for (size_t i = 0; i < x->o->keys; i++) {
@@ -247,12 +247,17 @@ static void say_keys(struct export *x)
 
 		cb_seckey_minisign(x->o->key[i], &k);
 		cb_minisign_id_text(x->c.key[i], k.id);
+		/* files are named by it; twice the same key is no second signer */
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(x->c.key[j], x->c.key[i]) == 0)
+				return cb_err_set(err, CB_E_USAGE, "key %s is given twice", x->c.key[i]);
 		/* the second line of the file is the key */
 		if (cb_minisign_key_text(&k, &b, NULL) == 0 && cb_buf_byte(&b, '\0') == 0 &&
 		    (line = strchr((const char *)b.data, '\n')))
 			snprintf(x->c.pub[i], sizeof(x->c.pub[i]), "%.*s", (int)strcspn(line + 1, "\n"), line + 1);
 		cb_buf_release(&b);
 	}
+	return 0;
 }
 
 int cb_export(const struct cb_store *s, const struct cb_export_opts *o, struct cb_export_totals *ret,
@@ -274,8 +279,7 @@ int cb_export(const struct cb_store *s, const struct cb_export_opts *o, struct c
 		goto out;
 	x->c = (struct cb_case){ .camera = o->camera, .purpose = o->purpose, .by = o->by, .now_ns = o->now_ns,
 				 .asked_from = o->from_ns, .asked_to = o->to_ns, .clip = &x->clip, .seen = &x->seen };
-	say_keys(x);
-	if (prove(x, err) < 0)
+	if (say_keys(x, err) < 0 || prove(x, err) < 0)
 		goto out;
 	ret->from_ns = x->clip.from_ns;
 	ret->to_ns = x->clip.to_ns;

@@ -38,7 +38,8 @@ struct cb_export_totals {
 
 /* The log has the export's entry before anything is in its place; where it cannot be written, nothing
  * is exported. Errors: NO (nothing was recorded there; a proof is missing and required), DATA (footage is
- * damaged), IO, CANTCREAT, PERM, TEMP (stopped). */
+ * damaged), IO, CANTCREAT, PERM, TEMP (stopped), USAGE (a key
+ * is given twice). */
 int cb_export(const struct cb_store *s, const struct cb_export_opts *o, struct cb_export_totals *ret,
 	      struct cb_err *err);
 

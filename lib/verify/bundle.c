@@ -429,7 +429,7 @@ static bool speaks_of(struct run *x, const char *entry, size_t n, const struct c
 
 	cb_hex(hex, m->digest, CB_SHA256_LEN);
 	if (cb_json_parse(x->json, entry, n, NULL) < 0 || (t = cb_json_get(x->json, 0, "type")) == CB_JSON_NONE ||
-	    !cb_json_eq(x->json, t, "cb.segment.closed") || (data = cb_json_get(x->json, 0, "data")) == CB_JSON_NONE ||
+	    (!cb_json_eq(x->json, t, "cb.segment.closed") && !cb_json_eq(x->json, t, "cb.recording.recovered")) || (data = cb_json_get(x->json, 0, "data")) == CB_JSON_NONE ||
 	    (t = cb_json_get(x->json, data, "manifest_sha256")) == CB_JSON_NONE ||
 	    cb_json_str(x->json, t, said, sizeof(said)) < 0 || strcmp(hex, said) != 0)
 		return false;

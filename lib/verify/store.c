@@ -259,7 +259,8 @@ static int on_entry(void *ctx, uint64_t index, const uint8_t *entry, size_t n, b
 	data = cb_json_get(x->json, 0, "data");
 	if (t == CB_JSON_NONE || data == CB_JSON_NONE)
 		return 0;
-	closed = cb_json_eq(x->json, t, "cb.segment.closed");
+	/* one that a recorder left open is closed by recovery, which has an event of its own */
+	closed = cb_json_eq(x->json, t, "cb.segment.closed") || cb_json_eq(x->json, t, "cb.recording.recovered");
 	if (!closed && !cb_json_eq(x->json, t, "cb.retention.deleted"))
 		return 0;
 	text(x->json, data, "manifest_sha256", hex, sizeof(hex));

@@ -35,6 +35,8 @@ resum forged
 ok "the list made anew: its signatures are false" '! howto forged && grep -q "list: good" howto.out && grep -q "Signature verification failed" howto.out' || note "$(cat howto.out)"
 exits 66 cb-export S --sign nosuch.key -o x
 exits 65 cb-export S --sign a.pub -o x
+exits 64 cb-export S --sign a.key --sign b.key --sign a.key -o x
+ok "a key given twice is named" 'grep -q "is given twice" err && [ "$(wc -l <err)" = 1 ]'
 ok "no key, no export" '[ ! -e x ] && [ ! -e x.part ]'
 
 # --- proved
@@ -104,6 +106,23 @@ tar cf proved.tar proved
 exits 0 cb-verify proved.tar --key a.pub --policy L/policy
 exits 0 cb-export S --log L --no-entry --require-proofs --sign a.key -o whole.tar -q
 exits 0 cb-verify whole.tar --key a.pub --policy L/policy
+
+# --- a segment that its recorder left open is in the log by what recovery says of it
+cb-audit init RL --epochs 2000 --key a.key --origin example.org/recovered
+mkfifo hold
+cb-record R --log RL --sync-interval=0 <hold >/dev/null 2>&1 & pid=$!
+exec 9>hold
+"$CB_BUILD/aid/mkstream" IPPPPPPPPPPPPPIPPPPPPPPPPPPPI >&9
+ok "two fragments are there" 'wait_for "cb-query R segments --format=ndjson 2>/dev/null | grep -q \"\\\"fragments\\\":2\""'
+kill -KILL $pid
+wait $pid 2>/dev/null || :
+exec 9>&-
+"$CB_BUILD/aid/mkstream" -w 1760000000 IPPPE | cb-record R --log RL >/dev/null
+cb-audit checkpoint RL --key a.key
+exits 0 cb-export R --log RL --no-entry --require-proofs --sign a.key -o recovered -q
+ok "VERIFY.txt: good, both segments in the log" 'howto recovered && [ "$(grep -c "in the log: good" howto.out)" = 2 ] && grep -q recording.recovered recovered/proofs/*.entry' || note "$(cat howto.out)"
+exits 0 cb-verify recovered --key a.pub --policy RL/policy
+exits 0 cb-verify R --log RL --policy RL/policy
 
 # --- encrypted
 if command -v age >/dev/null; then
