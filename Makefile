@@ -37,7 +37,7 @@ cb-alert_LIBS  := cli alert conf log wire crypto base
 cb-sign_LIBS   := cli sign log wire crypto base
 cb-track_LIBS  := cli track conf wire crypto base
 cb-export_LIBS := cli export log store wire crypto base
-cb-audit_LIBS  := cli log wire crypto base
+cb-audit_LIBS  := cli verify log store wire crypto base
 cb-verify_LIBS := cli verify log store wire crypto base
 
 # programs that tools start, in libexec/: each in a process of its own for what it brings along

@@ -20,6 +20,7 @@
 #include "log/query.h"
 #include "log/tile.h"
 #include "log/witness.h"
+#include "verify/report.h"
 #include "wire/event.h"
 
 #define BATCH_LINES 8192u
@@ -28,12 +29,12 @@
 
 #define WITNESSES_MAX 32
 
-enum verb { INIT, APPEND, CHECKPOINT, PROVE, CONSISTENCY, WITNESS, POLICY, QUERY, EXPORT, PRUNE };
-#define VERBS "init|append|checkpoint|prove|consistency|witness|policy|query|export|prune"
+enum verb { INIT, APPEND, CHECKPOINT, PROVE, CONSISTENCY, VERIFY, WITNESS, POLICY, QUERY, EXPORT, PRUNE };
+#define VERBS "init|append|checkpoint|prove|consistency|verify|witness|policy|query|export|prune"
 
 struct opts {
 	int verb;
-	const char *log, *key, *org, *origin, *after, *reason, *index, *cosignatures, *policy, *name, *state;
+	const char *log, *key, *org, *origin, *after, *reason, *index, *cosignatures, *policy, *name, *state, *older;
 	const char *witness[WITNESSES_MAX];
 	unsigned witnesses, quorum;
 	bool each, receipts, raw;
@@ -47,7 +48,7 @@ struct opts {
 
 enum { OPT_ORIGIN = CB_OPT_BASE, OPT_ORG, OPT_AFTER, OPT_EPOCH, OPT_EPOCHS, OPT_SYNC, OPT_RECEIPTS, OPT_LEAP,
        OPT_BELOW, OPT_REASON, OPT_NOW, OPT_COSIGNATURES, OPT_POLICY, OPT_NAME, OPT_WITNESS, OPT_QUORUM, OPT_FROM,
-       OPT_TO, OPT_TYPE, OPT_CAMERA, OPT_RAW, OPT_FORMAT, OPT_STATE };
+       OPT_TO, OPT_TYPE, OPT_CAMERA, OPT_RAW, OPT_FORMAT, OPT_STATE, OPT_OLDER };
 
 static const struct argp_option options[] = {
 	{ "key", 'k', "KEYFILE", 0, "the secret key that signs: init, checkpoint, witness", 0 },
@@ -62,7 +63,8 @@ static const struct argp_option options[] = {
 	{ "leap", OPT_LEAP, "DURATION", 0, "append: let the clock be so far ahead of the last entry (31d)", 0 },
 	{ "cosignatures", OPT_COSIGNATURES, "FILE", 0, "checkpoint: add what witnesses answered, sign nothing", 0 },
 	{ "name", OPT_NAME, "NAME", 0, "witness: its name", 0 },
-	{ "policy", OPT_POLICY, "FILE", 0, "witness: the logs that it knows", 0 },
+	{ "policy", OPT_POLICY, "FILE", 0, "verify, witness: whom to believe (verify: the log's own)", 0 },
+	{ "older", OPT_OLDER, "FILE", 0, "verify: the log must go on from this checkpoint", 0 },
 	{ "witness", OPT_WITNESS, "NAME", 0, "policy: a witness's key, name+id+key; again for another", 0 },
 	{ "quorum", OPT_QUORUM, "N", 0, "policy: so many of them must have cosigned (all)", 0 },
 	{ "from", OPT_FROM, "TIME", 0, "query, export: recorded at this time or later", 0 },
@@ -170,6 +172,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case OPT_POLICY:
 		o->policy = arg;
 		return 0;
+	case OPT_OLDER:
+		o->older = arg;
+		return 0;
 	case OPT_WITNESS:
 		if (o->witnesses == WITNESSES_MAX)
 			argp_error(st, "--witness: at most %d", WITNESSES_MAX);
@@ -222,8 +227,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 static const struct argp argp = {
 	.options = options, .parser = parse_opt, .args_doc = "VERB LOG [INDEX]",
 	.doc = "Keep a tamper-evident log, and prove what stands in it.\v"
-	       "VERB is init, append, checkpoint, prove, consistency, witness, policy, query,\n"
-	       "export or prune.",
+	       "VERB is init, append, checkpoint, prove, consistency, verify, witness,\n"
+	       "policy, query, export or prune.",
 	.children = cb_cli_children,
 };
 
@@ -534,6 +539,82 @@ out:
 	return ret < 0 ? cb_err_prefix(err, "%s", o->log) : 0;
 }
 
+/* --- verify --------------------------------------------------------------------------------------------- */
+
+struct telling {
+	const char *path;
+	struct cb_out *out;
+	struct cb_buf line;
+	bool text;
+	uint32_t n;
+};
+
+static int tell_line(struct telling *t, struct cb_err *err)
+{
+	if (!t->text && cb_buf_byte(&t->line, '\n') < 0)
+		return cb_err_nomem(err);
+	return cb_out_write(t->out, t->line.data, t->line.len, err);
+}
+
+static int on_finding(void *ctx, const struct cb_finding *f, struct cb_err *err)
+{
+	struct telling *t = ctx;
+
+	return (t->text ? cb_tell_finding(&t->line, t->path, f, err) :
+		cb_report_finding(&t->line, t->n++, t->path, f, err)) < 0 ? -1 : tell_line(t, err);
+}
+
+static int verify(const struct opts *o, struct cb_out *out, struct cb_err *err)
+{
+	struct telling t = { .path = o->log, .out = out, .text = out->tty };
+	struct cb_verified r = { .kind = CB_VERIFIED_LOG };
+	struct cb_err why = CB_ERR_INIT;
+	struct cb_verify *v = calloc(1, sizeof(*v));
+	struct cb_trust trust;
+	char own[PATH_MAX];
+	uint8_t *older = NULL;
+	bool failed;
+	int ret = -1;
+
+	if (!v)
+		return cb_err_nomem(err);
+	cb_trust_init(&trust);
+	v->trust = &trust;
+	v->now_us = cb_now_wall_ns() / CB_NS_PER_US;
+	v->found = on_finding;
+	v->ctx = &t;
+	snprintf(own, sizeof(own), "%s/policy", o->log);
+	if (cb_trust_policy(&trust, o->policy ? o->policy : own, err) < 0)
+		goto out;
+	if (o->older) {
+		if (cb_file_read(o->older, CB_NOTE_MAX, &older, &v->older[0].len, err) < 0) {
+			cb_err_prefix(err, "%s", o->older);
+			goto out;
+		}
+		v->older[0].name = o->older;
+		v->older[0].text = (const char *)older;
+		v->n_older = 1;
+	}
+	failed = cb_verify(v, o->log, CB_VERIFIED_LOG, &r, &why) < 0;
+	if ((t.text ? cb_tell_verdict(&t.line, o->log, &r, failed ? why.msg : NULL, err) :
+	     cb_report_verdict(&t.line, t.n++, o->log, &r, failed ? why.msg : NULL, err)) < 0 || tell_line(&t, err) < 0)
+		goto out;
+	if (r.findings)
+		cb_err_set(err, CB_E_NO, "%s: not what it should be", o->log);
+	else if (failed)
+		cb_err_set(err, why.code, "%s: %.400s", o->log, why.msg);
+	else if (r.unchecked)
+		cb_err_set(err, CB_E_DATA, "%s: not all of it could be checked", o->log);
+	else
+		ret = 0;
+out:
+	cb_buf_release(&t.line);
+	cb_trust_release(&trust);
+	free(older);
+	free(v);
+	return ret;
+}
+
 /* --- witness, policy ------------------------------------------------------------------------------------ */
 
 static int witness(const struct opts *o, struct cb_out *out, struct cb_err *err)
@@ -745,6 +826,8 @@ static int run(const struct opts *o, struct cb_out *out, struct cb_err *err)
 		return prove(o, out, err);
 	case CONSISTENCY:
 		return consistency(o, out, err);
+	case VERIFY:
+		return verify(o, out, err);
 	case WITNESS:
 		return witness(o, out, err);
 	case POLICY:

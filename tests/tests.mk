@@ -142,6 +142,10 @@ robustness: $(O)/aid/nn-mutate
 	$(Q)$(O)/aid/nn-mutate -n $(ROBUST_CASES) tests/fuzz/corpus/nn_cfg/* tests/fuzz/corpus/nn_pack/*
 	$(Q)CB_EVERY=1 $(MAKE) --no-print-directory check-tools T=tests/t/2720-verify-every.t
 
+# kills and errors at every system call that cb-audit makes in a log; FAULTS='--points 500 --pairs 100'
+faults: all
+	$(Q)PATH="$(abspath $(O))/bin:$$PATH" tests/faults.py $(FAULTS)
+
 bench:
 	$(Q)scripts/deps bench
 	$(Q)$(MAKE) --no-print-directory all
@@ -194,6 +198,7 @@ help:
 	@echo 'make check         every test (installs what is missing: scripts/deps)'
 	@echo 'make install       into DESTDIR and PREFIX ($(PREFIX)); make uninstall takes it away'
 	@echo 'make robustness    load $(ROBUST_CASES) damaged models (ROBUST_CASES=N); change every byte of evidence'
+	@echo 'make faults        kill and fail every system call that cb-audit makes in a log'
 	@echo 'make bench         measurements, beside other programs on this machine'
 	@echo 'make accuracy      how well models detect, on pictures with known boxes; BESIDE=darknet'
 	@echo 'make accuracy-int8 what 8 bits cost of it'
@@ -210,4 +215,4 @@ help:
 	@echo 'variables: O=DIR PREFIX= DESTDIR= CC= CFLAGS= V=1 WERROR=1 JOBS=N WITH_DARKNET=1 (or empty)'
 	@echo '           SANITIZE=address,undefined (with O=build-asan)'
 
-.PHONY: accuracy accuracy-int8 accuracy-mot check-all check-tests check-scripts fuzz-run robustness sbom-build
+.PHONY: accuracy accuracy-int8 accuracy-mot check-all check-tests check-scripts faults fuzz-run robustness sbom-build

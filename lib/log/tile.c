@@ -14,10 +14,12 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "base/time.h"
 #include "log/journal.h"
 #include "log/note.h"
 
 #define CACHE 8		/* tiles kept in memory */
+#define LOCK_NS CB_NS_PER_S	/* that a reader waits for appenders */
 
 /* --- names ------------------------------------------------------------------------------------- */
 
@@ -239,9 +241,10 @@ static int lock_shared(int dir)
 {
 	int fd = openat(dir, "state/lock", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	const struct timespec ms = { 0, 1000000 };
+	int64_t end = cb_now_mono_ns() + LOCK_NS;
 
-	for (int i = 0; fd >= 0 && i < 2000 && flock(fd, LOCK_SH | LOCK_NB) < 0; i++) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
+	while (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0) {
+		if ((errno != EWOULDBLOCK && errno != EINTR) || cb_now_mono_ns() >= end)
 			break;
 		nanosleep(&ms, NULL);
 	}
