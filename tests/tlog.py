@@ -167,6 +167,31 @@ def ed25519(key, msg, sig):
     return (x[0] * y[2] - y[0] * x[2]) % P == 0 and (x[1] * y[2] - y[1] * x[2]) % P == 0
 
 
+def encode(p):
+    z = pow(p[2], P - 2, P)
+    x, y = p[0] * z % P, p[1] * z % P
+    return (y | (x & 1) << 255).to_bytes(32, 'little')
+
+
+class Secret:
+    """RFC 8032, 5.1.5 and 5.1.6"""
+    def __init__(self, seed):
+        h = hashlib.sha512(seed).digest()
+        a = int.from_bytes(h[:32], 'little') & (1 << 254) - 8 | 1 << 254
+        self.a, self.prefix, self.public = a, h[32:], encode(mul(a, B))
+
+    def sign(self, msg):
+        r = int.from_bytes(hashlib.sha512(self.prefix + msg).digest(), 'little') % Q
+        big = encode(mul(r, B))
+        k = int.from_bytes(hashlib.sha512(big + self.public + msg).digest(), 'little') % Q
+        return big + ((r + k * self.a) % Q).to_bytes(32, 'little')
+
+
+def secret_key(path_):
+    """An unprotected secret key file of minisign's."""
+    return Secret(base64.b64decode(open(path_).read().split('\n')[1])[62:94])
+
+
 # --- C2SP: notes, checkpoints, tiles
 
 class Bad(Exception):
