@@ -24,6 +24,7 @@ _cb_audit() {
 	--cosignatures) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--name) :; return ;;
 	--policy) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--older) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--witness) :; return ;;
 	--quorum) :; return ;;
 	--from) :; return ;;
@@ -37,7 +38,7 @@ _cb_audit() {
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--key= --passphrase-file= --passphrase-fd= --origin= --org= --after= --epoch= --epochs= --sync= --receipts --leap= --cosignatures= --name= --policy= --witness= --quorum= --from= --to= --type= --camera= --raw --format= --state= --below= --reason= --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--key= --passphrase-file= --passphrase-fd= --origin= --org= --after= --epoch= --epochs= --sync= --receipts --leap= --cosignatures= --name= --policy= --older= --witness= --quorum= --from= --to= --type= --camera= --raw --format= --state= --below= --reason= --quiet --verbose --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi
