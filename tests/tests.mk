@@ -65,6 +65,13 @@ $(O)/aid/flip $(O)/aid/forge $(O)/aid/tree: $(O)/aid/%: $(O)/obj/tests/verify/%.
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(link) $(call extern,crypto) $(LDLIBS)
 
+# proofs of every small tree (2400-audit.t)
+AIDS += $(O)/aid/log-proofs
+$(O)/aid/log-proofs: $(O)/obj/tests/log/proofs.o $(O)/lib/liblog.a $(O)/lib/libwire.a $(O)/lib/libcrypto.a \
+		$(O)/lib/libbase.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(link) $(call extern,crypto) $(LDLIBS)
+
 $(O)/bench/json: LDLIBS += -ljson-c
 $(O)/bench/%: $(O)/obj/tests/bench/%.o $(unit_order:%=$(O)/lib/lib%.a)
 	$(call say,LD,$@)

@@ -8,6 +8,7 @@ C2SP specifications alone, for tests to compare with.
     tlog.py body FILE ROOT              a witness's request, against the old root (hex)
     tlog.py cosigned FILE VKEY          a witness's cosignature in a note; prints its time
     tlog.py vkey KEYFILE TYPE NAME      the verifier key of an unprotected secret key file
+    tlog.py pairs N                     roots, inclusion and consistency proofs of all trees up to N
     tlog.py root LOG SIZE               the root of its first entries
     tlog.py entry LOG INDEX             its bytes
 """
@@ -476,6 +477,21 @@ def main():
         key = bytes([int(args[1])]) + base64.b64decode(open(args[0]).read().split('\n')[1])[94:126]
         name = args[2].encode()
         print('%s+%s+%s' % (args[2], sha(name + b'\n' + key)[:4].hex(), base64.b64encode(key).decode()))
+    elif verb == 'pairs':
+        top = int(args[0])
+        leaves = [leaf_hash(b'%d' % i) for i in range(top)]
+        roots = [root(leaves[:n]) for n in range(top + 1)]
+        for n in range(top + 1):
+            print('root', n, roots[n].hex())
+        for n in range(top + 1):
+            for i in range(n):
+                p = path(i, leaves[:n])
+                need(climb(i, n, leaves[i], p) == roots[n], 'inclusion')
+                print('inclusion', i, n, *(h.hex() for h in p))
+            for m in range(n + 1):
+                p = subproof(m, leaves[:n], True) if 0 < m else []
+                need(consistent(m, n, roots[m], roots[n], p), 'consistency')
+                print('consistency', m, n, *(h.hex() for h in p))
     elif verb == 'root':
         log = Log(args[0]).load()
         print(root(log.leaves[:int(args[1])]).hex())

@@ -19,18 +19,20 @@
 #define EPOCH_S_MAX 86400u
 
 /* What another log came to. */
-static int take_previous(struct cb_enrolment *en, const char *path, struct cb_err *err)
+static int take_previous(struct cb_enrolment *en, const char *path, int64_t now_us, struct cb_err *err)
 {
+	struct cb_log_opts o = { .now_us = now_us };
 	struct cb_log *old = NULL;
 	struct cb_err why = CB_ERR_INIT;
 	struct cb_tiles *t = NULL;
 	int ret = -1;
 
-	/* seals of epochs that have ended are part of it; that it can take no more is no matter */
-	if (cb_log_open(&old, path, NULL, err) < 0)
+	/* seals of epochs that have ended are part of it; that it can take no more is no matter, nor
+	 * that it is so old that it would not believe the clock */
+	if (cb_log_open(&old, path, &o, err) < 0)
 		goto out;
 	snprintf(en->previous, sizeof(en->previous), "%s", cb_log_enrolment(old)->log.name);
-	if (cb_log_tick(old, &why) < 0 && why.code != CB_E_CONFIG) {
+	if (cb_log_tick(old, &why) < 0 && why.code != CB_E_CONFIG && why.code != CB_E_TEMP) {
 		if (err)
 			*err = why;
 		goto out;
@@ -62,7 +64,7 @@ static int fill(struct cb_enrolment *en, const struct cb_log_new *n, int64_t now
 	if (cb_vkey_init(&en->log, n->origin, CB_KEY_ED25519, pk, err) < 0)
 		return cb_err_prefix(err, "origin");
 	en->epoch0 = now_us / 1000000 / en->epoch_s * en->epoch_s;
-	return n->previous ? take_previous(en, n->previous, err) : 0;
+	return n->previous ? take_previous(en, n->previous, n->now_us, err) : 0;
 }
 
 /* The organisation's word for it. */

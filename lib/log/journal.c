@@ -269,7 +269,7 @@ static long record_ok(const uint8_t *p, size_t n, uint64_t index)
 	if (n < CB_JOURNAL_RECORD || cb_le32(p) != RECORD || cb_le64(p + 8) != index)
 		return -1;
 	len = cb_le16(p + 4);
-	if (len > n - CB_JOURNAL_RECORD)
+	if (round64(CB_JOURNAL_RECORD + len) > n)
 		return -1;
 	memcpy(h, p, sizeof(h));
 	cb_put_le32(h + 28, 0);
