@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "base/stop.h"
 #include "base/time.h"
 #include "crypto/hash.h"
 #include "log/log-priv.h"
@@ -201,9 +202,12 @@ static int take_lock(struct cb_log *l, struct cb_err *err)
 	int64_t end;
 
 	if (!l->o.lock_ns) {
-		while (flock(l->lock, LOCK_EX) < 0)
+		while (flock(l->lock, LOCK_EX) < 0) {
 			if (errno != EINTR)
 				return cb_err_sys(err, CB_E_IO, errno, "state/lock");
+			if (cb_stop_wanted())
+				return cb_err_set(err, CB_E_TEMP, "locked by another process; given up");
+		}
 		return 0;
 	}
 	end = cb_now_mono_ns() + l->o.lock_ns;

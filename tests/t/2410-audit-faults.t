@@ -59,8 +59,8 @@ open("locked", "w")
 time.sleep(600)' &
 pid=$!
 wait_for '[ -e locked ]'
-timeout 2 cb-audit append held <in
-ok "an append waits" '[ $? -eq 124 ]'
+timeout -k 30 2 cb-audit append held <in 2>err
+ok "an append waits, until it is asked to stop" '[ $? -eq 124 ] && grep -q "locked by another process; given up" err'
 exits 66 cb-audit prove held 0
 kill $pid
 wait $pid 2>/dev/null
