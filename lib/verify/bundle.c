@@ -241,15 +241,26 @@ struct clip {
 	size_t first;		/* the first of them */
 };
 
-/* Is there a run of fragments from i on that is so long? */
-static bool fits(const struct cb_manifest *m, size_t i, uint64_t bytes)
+/* How many runs of fragments are so long, *ret the last one's first; or, where want is not 0, is the
+ * one from there on? Ends rise with beginnings, so one pass over both does it. */
+static size_t runs(const struct cb_manifest *m, uint64_t bytes, size_t want, size_t *ret)
 {
-	uint64_t end = m->frag[i].offset + bytes;
+	size_t end = 1, n = 0;
 
-	for (; i < m->n && m->frag[i].offset + m->frag[i].length <= end; i++)
-		if (m->frag[i].offset + m->frag[i].length == end)
-			return true;
-	return false;
+	for (size_t i = want ? want : 1; i < m->n; i++) {
+		uint64_t to = m->frag[i].offset + bytes;
+
+		end = end < i ? i : end;
+		while (end < m->n && m->frag[end].offset + m->frag[end].length < to)
+			end++;
+		if (end < m->n && m->frag[end].offset + m->frag[end].length == to) {
+			*ret = i;
+			n++;
+		}
+		if (want)
+			break;
+	}
+	return n;
 }
 
 /* Which fragment a clip begins with: the one that its packet table says (byte 28 of a fragment,
@@ -259,7 +270,7 @@ static int find_first(struct run *x, const struct cb_member *f, const struct cb_
 	struct cb_member_reader r;
 	struct cb_err why = CB_ERR_INIT;
 	uint64_t skip = m->frag[0].length, bytes = f->size - skip;
-	size_t only = 0, ways = 0, said = 0;
+	size_t only = 0, ways, said = 0;
 	uint8_t number[4];
 
 	if (f->size >= skip + 32) {
@@ -273,15 +284,9 @@ static int find_first(struct run *x, const struct cb_member *f, const struct cb_
 			said = cb_le32(number);
 		cb_member_close(&r);
 	}
-	if (said && said < m->n && fits(m, said, bytes)) {
-		*ret = said;
+	if (said && said < m->n && runs(m, bytes, said, ret))
 		return 0;
-	}
-	for (size_t i = 1; i < m->n; i++)
-		if (fits(m, i, bytes)) {
-			only = i;
-			ways++;
-		}
+	ways = runs(m, bytes, 0, &only);
 	*ret = ways == 1 ? only : said && said < m->n ? said : ways ? only : 1;
 	return 0;
 }

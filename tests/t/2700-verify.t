@@ -340,6 +340,7 @@ sum_[0] ^= 1
 open("sum.tar", "wb").write(sum_)
 open("none.tar", "wb").write(b"\0" * 257 + b"ustar" + b"\0" * 5000)
 PY
+truncate -s 1T two.tar
 for t in abs up dot sym hard dev fifo twice ctl deep two flat tail; do
 	exits 1 $v $t.tar
 	ok "$t: found" 'said false bundle-hostile'

@@ -217,6 +217,30 @@ exits 1 cb-verify --vkey=vkey --max-age=1h log
 ok "a log that fell silent" 'said false silent' || codes
 exits 0 cb-verify --vkey=vkey --max-age=1000000h log
 
+# --- a log that goes on while it is verified
+cp -r log G
+(i=0
+while [ ! -e enough ] && [ "$i" -lt 400 ]; do
+	i=$((i + 1))
+	echo "{\"type\":\"t\",\"n\":$i}" | cb-audit append G --now 2026-03-01T00:47:00Z
+	[ $((i % 3)) -ne 0 ] || cb-audit checkpoint G -k log.key --now 2026-03-01T00:47:00Z
+done) &
+n=0
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	if ! $v G >out 2>err; then n=$((n + 1)); codes; fi
+done
+touch enough
+wait
+ok "twenty times, true each time" '[ "$n" = 0 ] && [ "$(tail -n 1 out | jq .data.entries)" -gt "$size" ]'
+
+# --- a checkpoint can say what it likes
+mkdir H && printf 'example.org/one\n9223372036854775807\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n\342\200\224 example.org/one AAAAAAA=\n' >H/checkpoint
+exits 1 timeout 20 $v H
+ok "a size without end ends where there is nothing" 'said false entries-missing && [ "$(wc -l <out)" -le 4 ]' || codes
+rm -rf D && cp -r copy D && sed '2s/.*/9223372036854775807/' copy/checkpoint >D/checkpoint
+exits 1 timeout 20 $v D
+ok "behind a whole log, too" 'said false entries-missing' || codes
+
 # --- proofs
 cb-audit prove log 500 >e.tlog-proof
 sed -n 501p entries >e.entry
