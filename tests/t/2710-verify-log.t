@@ -217,6 +217,24 @@ exits 1 cb-verify --vkey=vkey --max-age=1h log
 ok "a log that fell silent" 'said false silent' || codes
 exits 0 cb-verify --vkey=vkey --max-age=1000000h log
 
+# --- witnesses
+wkey=$(/usr/bin/python3 "$CB_SRC/tests/tlog.py" vkey witness.key 4 witness.example/w1)
+{ sed "/^quorum/d" log/policy; echo "witness w1 $wkey"; echo "quorum w1"; } >policy
+exits 1 cb-verify --policy=policy log
+ok "a policy that asks for a witness" 'said false checkpoint-unsigned ".text | test(\"too few witnesses\")"' || codes
+mkdir wit
+cb-audit consistency log 0 >body
+cb-audit witness wit -k witness.key --name witness.example/w1 --policy log/policy --now 2026-03-01T00:40:00Z <body >cos
+cp -r log W && cat cos >>W/checkpoint
+exits 0 cb-verify --policy=policy --forward-secure W
+ok "cosigned: by how many, and when" '[ "$(tail -n 1 out | jq -c "[.data.log.witnesses, .data.log.witnessed_from_us]")" = "[1,1772325600000000]" ]' || cat out
+valid_events out
+exits 0 cb-verify --policy=policy --format=text W
+ok "in a sentence" 'grep -q "witnessed by 1, at 2026-03-01T00:40:00" out'
+sed -i 's/w1 \(....................\)\(.\)/w1 \1A/' W/checkpoint
+exits 1 cb-verify --policy=policy W
+ok "a false cosignature" 'said false checkpoint-unsigned' || codes
+
 # --- a log that goes on while it is verified
 cp -r log G
 (i=0

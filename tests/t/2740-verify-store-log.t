@@ -77,6 +77,11 @@ ok "a log that does not know the last segment" 'said false segment-unlogged'
 exits 0 $v --log=M S
 ok "one that does, unsigned yet: said" 'said note unsigned-tail'
 
+# a verification can be logged, as any event
+cb-verify --vkey=vkey --log=M S >verified
+exits 0 cb-audit append M <verified
+exits 0 $v --log=M S
+
 # what the store's keeper deletes, and says so
 chmod -R u+w S
 exits 0 cb-store prune S --older 1s --camera back --force --log M

@@ -53,7 +53,8 @@ static unsigned wrong(char kind, uint64_t x, uint64_t y)
 int main(void)
 {
 	unsigned count = 0, refused = 0, accepted = 0;
-	char *line = NULL, *at, *word;
+	static char *line;	/* reachable to the end */
+	char *at, *word;
 	size_t cap = 0;
 
 	while (getline(&line, &cap, stdin) > 0) {
