@@ -69,7 +69,7 @@ else
 	skip 'minisign is not installed' 7
 fi
 n=$(find "$models" -name 'cb-*.cfg' | wc -l)
-ok "models there are ($n)" '[ "$n" -ge 3 ]'
+ok "models there are ($n)" '[ "$n" -ge 4 ]'
 for cfg in "$models"/*.cfg; do
 	m=${cfg%.cfg} name=$(basename "$cfg" .cfg)
 	ok "$name: at most 1.5 MB" 'small "$m"'

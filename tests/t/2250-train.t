@@ -101,6 +101,25 @@ exits 0 $py "$train/check.py" cb-detect net.cfg
 exits 0 $py "$CB_SRC/tests/accuracy/ap.py" labels --data set --names net.names -m net.cfg --json
 ok 'it is measured on the same folder' 'jq -e ".pictures == 12 and .boxes == 12 and .AP50 >= 0" out >/dev/null'
 
+# weights of two runs made one, and scores levelled
+exits 0 $py "$train/blend.py" net.cfg same.weights net.weights=0.5 net.weights=0.5
+same_file same.weights net.weights 'half and half of the same is the same'
+exits 0 $py "$train/blend.py" net.cfg low.weights net.weights=1 --level 0.5
+ok 'objectness, and nothing else, goes down by what 0.5 is above 0.25' '$py - "$train" net.cfg <<EOF
+import sys
+sys.path.insert(0, sys.argv[1])
+import math
+import torch
+from darknet import Net
+a, b = (Net(sys.argv[2]).load(n + ".weights").convs() for n in ("net", "low"))
+d = b[-1].conv.bias - a[-1].conv.bias
+assert all(torch.allclose(d[k::7], torch.tensor(-math.log(3) if k == 4 else 0.0), atol=1e-5) for k in range(7))
+assert all(torch.equal(x, y) for c, e in zip(a[:-1], b[:-1]) for x, y in zip(c.tensors(), e.tensors()))
+EOF'
+exits 0 $py "$train/train.py" net.cfg other set.pack --steps 2 --every 1 --batch 2 --seed 2
+exits 1 $py "$train/blend.py" net.cfg bad.weights net.weights=0.5 other.weights=0.5
+ok 'what cannot be blended is said' 'grep -q "^blend.py: the means and variances differ" err && [ ! -e bad.weights ]'
+
 # the way that README.md has for one's own classes: from a model that ships, with another cfg
 exits 0 $py "$train/darknet.py" "$models/cb-objects.cfg" own.cfg 2
 ok 'the cfg has other classes, and filters for them' \
