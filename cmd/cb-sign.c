@@ -12,14 +12,17 @@
 #include "cli/cli.h"
 #include "cli/pass.h"
 #include "crypto/age.h"
+#include "crypto/bech32.h"
+#include "log/log.h"
 #include "sign/files.h"
+#include "sign/keylife.h"
 #include "sign/report.h"
 
 #define LIST_MAX 256u
 
-enum verb { KEYGEN, SIGN, VERIFY, ENCRYPT, DECRYPT, INSPECT };
+enum verb { KEYGEN, SIGN, VERIFY, ENCRYPT, DECRYPT, INSPECT, RETIRE };
 
-static const char *const verbs[] = { "keygen", "sign", "verify", "encrypt", "decrypt", "inspect" };
+static const char *const verbs[] = { "keygen", "sign", "verify", "encrypt", "decrypt", "inspect", "retire" };
 
 struct list {
 	const char *item[LIST_MAX];
@@ -28,7 +31,7 @@ struct list {
 
 struct opts {
 	int verb, format;
-	const char *output, *comment, *namespace, *signer;
+	const char *output, *comment, *namespace, *signer, *log;
 	bool no_passphrase, encryption, ssh, add, force, passphrase, armor;
 	unsigned threshold;
 	uint32_t given;		/* bits of of_verb's lines */
@@ -37,7 +40,7 @@ struct opts {
 };
 
 enum { OPT_NO_PASS = CB_OPT_BASE, OPT_ENCRYPTION, OPT_PUB, OPT_SSH, OPT_NAMESPACE, OPT_COMMENT, OPT_ADD, OPT_FORCE,
-       OPT_SIGNATURE, OPT_THRESHOLD, OPT_ARMOR, OPT_FORMAT, OPT_SIGNER };
+       OPT_SIGNATURE, OPT_THRESHOLD, OPT_ARMOR, OPT_FORMAT, OPT_SIGNER, OPT_LOG };
 
 #define V(verb) (1u << (verb))
 
@@ -48,11 +51,11 @@ static const struct {
 } of_verb[] = {
 	{ 'o', V(KEYGEN) | V(SIGN) | V(ENCRYPT) | V(DECRYPT) }, { OPT_NO_PASS, V(KEYGEN) },
 	{ OPT_ENCRYPTION, V(KEYGEN) }, { 'k', V(SIGN) }, { OPT_SSH, V(SIGN) },
-	{ OPT_NAMESPACE, V(SIGN) | V(VERIFY) | V(INSPECT) }, { OPT_COMMENT, V(SIGN) }, { OPT_ADD, V(SIGN) },
-	{ OPT_FORCE, V(SIGN) | V(ENCRYPT) | V(DECRYPT) }, { OPT_PUB, V(VERIFY) }, { OPT_SIGNATURE, V(VERIFY) },
+	{ OPT_NAMESPACE, V(SIGN) | V(VERIFY) | V(INSPECT) }, { OPT_COMMENT, V(SIGN) | V(RETIRE) }, { OPT_ADD, V(SIGN) },
+	{ OPT_FORCE, V(SIGN) | V(ENCRYPT) | V(DECRYPT) }, { OPT_PUB, V(VERIFY) | V(RETIRE) }, { OPT_SIGNATURE, V(VERIFY) },
 	{ OPT_THRESHOLD, V(VERIFY) }, { 'r', V(ENCRYPT) }, { 'R', V(ENCRYPT) }, { 'p', V(ENCRYPT) },
 	{ OPT_ARMOR, V(ENCRYPT) }, { 'i', V(DECRYPT) }, { OPT_FORMAT, V(VERIFY) | V(INSPECT) },
-	{ OPT_SIGNER, V(INSPECT) },
+	{ OPT_SIGNER, V(INSPECT) }, { OPT_LOG, V(KEYGEN) | V(SIGN) | V(RETIRE) },
 	{ CB_OPT_PASS_FILE, V(KEYGEN) | V(SIGN) | V(ENCRYPT) | V(DECRYPT) },
 	{ CB_OPT_PASS_FD, V(KEYGEN) | V(SIGN) | V(ENCRYPT) | V(DECRYPT) },
 };
@@ -64,7 +67,7 @@ static const struct argp_option options[] = {
 	{ "key", 'k', "KEYFILE", 0, "sign: the secret key; again for another signature", 0 },
 	{ "ssh", OPT_SSH, NULL, 0, "sign: SSH signatures, not those of minisign", 0 },
 	{ "namespace", OPT_NAMESPACE, "TEXT", 0, "what an SSH signature is for (cb-evidence)", 0 },
-	{ "comment", OPT_COMMENT, "TEXT", 0, "sign: the trusted comment", 0 },
+	{ "comment", OPT_COMMENT, "TEXT", 0, "sign: the trusted comment; retire: the reason", 0 },
 	{ "add", OPT_ADD, NULL, 0, "sign: beside the signatures that are there", 0 },
 	{ "force", OPT_FORCE, NULL, 0, "write over files that are there", 0 },
 	{ "pub", OPT_PUB, "KEYFILE", 0, "verify: a public key of minisign or OpenSSH", 0 },
@@ -78,6 +81,7 @@ static const struct argp_option options[] = {
 	CB_CLI_PASS_OPTIONS,
 	{ "format", OPT_FORMAT, "TYPE", 0, "ndjson or text (text on a terminal)", 0 },
 	{ "signer", OPT_SIGNER, "TEXT", 0, "inspect: the line of a public key for ssh's allowed_signers", 0 },
+	{ "log", OPT_LOG, "DIR", 0, "keygen, sign, retire: say so in this log", 0 },
 	{ 0 },
 };
 
@@ -152,6 +156,12 @@ static void check(const struct opts *o, struct argp_state *st)
 		if (o->namespace && !o->signer)
 			argp_error(st, "--namespace goes with --signer");
 		break;
+	case RETIRE:
+		if (!o->pubs.n || !o->log || o->files.n)
+			argp_error(st, "retire takes --pub and --log, and no operands");
+		if (o->comment && !cb_comment_ok(o->comment, strlen(o->comment), 1024, false))
+			argp_error(st, "--comment is a line of printable UTF-8");
+		break;
 	}
 }
 
@@ -170,13 +180,13 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (o->verb < 0)
-			o->verb = cb_cli_word(st, NULL, "keygen|sign|verify|encrypt|decrypt|inspect", arg);
+			o->verb = cb_cli_word(st, NULL, "keygen|sign|verify|encrypt|decrypt|inspect|retire", arg);
 		else
 			add(&o->files, arg, st);
 		return 0;
 	case ARGP_KEY_END:
 		if (o->verb < 0)
-			argp_error(st, "one of keygen, sign, verify, encrypt, decrypt, inspect is needed");
+			argp_error(st, "one of keygen, sign, verify, encrypt, decrypt, inspect, retire is needed");
 		check(o, st);
 		return 0;
 	case 'o': o->output = arg; break;
@@ -202,6 +212,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case 'i': add(&o->identities, arg, st); break;
 	case OPT_FORMAT: o->format = cb_cli_word(st, "format", "ndjson|text", arg); break;
 	case OPT_SIGNER: o->signer = arg; break;
+	case OPT_LOG: o->log = arg; break;
 	default:
 		return cb_cli_pass_opt(&o->pass, key, arg, st);
 	}
@@ -210,7 +221,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 
 static const struct argp argp = {
 	.options = options, .parser = parse_opt,
-	.args_doc = "keygen|sign|verify|encrypt|decrypt|inspect [FILE...]",
+	.args_doc = "keygen|sign|verify|encrypt|decrypt|inspect|retire [FILE...]",
 	.doc = "Sign files, verify them, encrypt and decrypt them.\v"
 	       "Keys and signatures are those of minisign and OpenSSH, encrypted files those of age.",
 	.children = cb_cli_children,
@@ -232,7 +243,7 @@ static int save_public(const char *secret, const char *public, const void *p, si
 	return -1;
 }
 
-static int keygen(const struct opts *o, const struct cb_pass *pass, struct cb_err *err)
+static int keygen(const struct opts *o, const struct cb_pass *pass, struct cb_log *log, struct cb_err *err)
 {
 	char *secret = NULL, *public = NULL, recipient[CB_AGE_RECIPIENT_SIZE + 1], id[CB_MINISIGN_ID_HEX];
 	struct cb_buf text = { 0 };
@@ -253,8 +264,12 @@ static int keygen(const struct opts *o, const struct cb_pass *pass, struct cb_er
 		if (cb_age_ids_generate(secret, pass, recipient, err) < 0)
 			goto out;
 		cb_cli_note("%s: for %s", secret, recipient);
+		r = log ? cb_keylife_made(log, recipient, pass != NULL, err) : 0;
 		strcat(recipient, "\n");
-		r = save_public(secret, public, recipient, strlen(recipient), err);
+		if (r == 0)
+			r = save_public(secret, public, recipient, strlen(recipient), err);
+		else
+			unlink(secret);
 		goto out;
 	}
 	if (cb_seckey_generate(&k, err) < 0 || cb_seckey_save(k, secret, pass, err) < 0)
@@ -262,7 +277,9 @@ static int keygen(const struct opts *o, const struct cb_pass *pass, struct cb_er
 	cb_seckey_minisign(k, &pub);
 	cb_minisign_id_text(id, pub.id);
 	cb_cli_note("%s: key %s", secret, id);
-	if (cb_minisign_key_text(&pub, &text, err) == 0)
+	if ((log && cb_keylife_made(log, id, pass != NULL, err) < 0) || cb_minisign_key_text(&pub, &text, err) < 0)
+		unlink(secret);
+	else
 		r = save_public(secret, public, text.data, text.len, err);
 out:
 	cb_seckey_free(k);
@@ -274,10 +291,16 @@ out:
 
 /* --- signatures ------------------------------------------------------------------------------------ */
 
-static int sign(const struct opts *o, const struct cb_pass *pass, struct cb_err *err)
+static int used(void *log, const struct cb_seckey *k, const struct cb_digests *d, struct cb_err *err)
+{
+	return cb_keylife_used(log, k, d, err);
+}
+
+static int sign(const struct opts *o, const struct cb_pass *pass, struct cb_log *log, struct cb_err *err)
 {
 	struct cb_signing s = { .ssh = o->ssh, .namespace = o->namespace ? o->namespace : CB_SSHSIG_EVIDENCE,
-				.comment = o->comment, .output = o->output, .add = o->add, .force = o->force };
+				.comment = o->comment, .output = o->output, .add = o->add, .force = o->force,
+				.use = log ? used : NULL, .ctx = log };
 	struct cb_seckey *keys[LIST_MAX] = { NULL };
 	int r = -1;
 
@@ -294,6 +317,35 @@ static int sign(const struct opts *o, const struct cb_pass *pass, struct cb_err 
 out:
 	for (size_t i = 0; i < o->keys.n; i++)
 		cb_seckey_free(keys[i]);
+	return r;
+}
+
+/* A key's id, or the recipients of a file of age's. */
+static int retire(const struct opts *o, struct cb_log *log, struct cb_err *err)
+{
+	char id[CB_MINISIGN_ID_HEX], recipient[CB_AGE_RECIPIENT_SIZE];
+	struct cb_age_to to = { 0 };
+	struct cb_minisign_key k;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < o->pubs.n; i++) {
+		const char *pub = o->pubs.item[i];
+
+		to.n = 0;
+		if (cb_minisign_key_load(&k, pub, err) == 0) {
+			cb_minisign_id_text(id, k.id);
+			r = cb_keylife_retired(log, id, o->comment, err);
+		} else if (err->code != CB_E_DATA || cb_age_to_file(&to, pub, NULL) < 0) {
+			r = -1;
+		}
+		for (size_t j = 0; r == 0 && j < to.n; j++) {
+			cb_bech32(recipient, "age", to.key[j], 32, false);
+			r = cb_keylife_retired(log, recipient, o->comment, err);
+		}
+	}
+	cb_age_to_release(&to);
+	if (r == 0)
+		*err = (struct cb_err)CB_ERR_INIT;
 	return r;
 }
 
@@ -467,14 +519,19 @@ int main(int argc, char **argv)
 	struct cb_err err = CB_ERR_INIT;
 	static struct opts o;
 	struct cb_pass pass = { cb_cli_pass_get, &o.pass };
+	struct cb_log *log = NULL;
 
 	cb_cli_parse("cb-sign", &argp, argc, argv, &o);
+	if (o.log && cb_log_open(&log, o.log, NULL, &err) < 0)
+		return cb_cli_finish(&err);
 	switch (o.verb) {
-	case KEYGEN: keygen(&o, o.no_passphrase ? NULL : &pass, &err); break;
-	case SIGN: sign(&o, &pass, &err); break;
+	case KEYGEN: keygen(&o, o.no_passphrase ? NULL : &pass, log, &err); break;
+	case SIGN: sign(&o, &pass, log, &err); break;
+	case RETIRE: retire(&o, log, &err); break;
 	case ENCRYPT: encrypt(&o, &pass, &err); break;
 	case DECRYPT: decrypt(&o, &pass, &err); break;
 	default: report(&o, &err);
 	}
+	cb_log_close(log);
 	return cb_cli_finish(&err);
 }

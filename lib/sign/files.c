@@ -103,16 +103,12 @@ int cb_sign_text(const struct cb_signing *s, const struct cb_seckey *k, const st
 }
 
 /* Write it under the first name that fits. */
-static int put(const struct cb_signing *s, const char *path, unsigned *n, const struct cb_buf *text, char **ret_name,
-	       struct cb_err *err)
+static int put(const struct cb_signing *s, const char *path, unsigned *n, const struct cb_buf *text, struct cb_err *err)
 {
 	char *name = NULL;
 
-	if (s->output && !strcmp(s->output, "-")) {
-		*ret_name = strdup("-");
-		return !*ret_name ? cb_err_nomem(err) :
-			cb_write_all(STDOUT_FILENO, text->data, text->len, err) < 0 ? cb_err_prefix(err, "stdout") : 0;
-	}
+	if (s->output && !strcmp(s->output, "-"))
+		return cb_write_all(STDOUT_FILENO, text->data, text->len, err) < 0 ? cb_err_prefix(err, "stdout") : 0;
 	for (;; ++*n) {
 		struct cb_err why = CB_ERR_INIT;
 
@@ -130,8 +126,25 @@ static int put(const struct cb_signing *s, const char *path, unsigned *n, const 
 		}
 	}
 	++*n;
-	*ret_name = name;
+	free(name);
 	return 0;
+}
+
+/* Is there room for it? Asked before its making is written down anywhere. */
+static int room(const struct cb_signing *s, const char *path, struct cb_err *err)
+{
+	char *name;
+	int r = 0;
+
+	if (s->force || s->add || (s->output && !strcmp(s->output, "-")))
+		return 0;
+	name = s->output ? strdup(s->output) : cb_signature_name(path, s->ssh, 1);
+	if (!name)
+		return cb_err_nomem(err);
+	if (!access(name, F_OK))
+		r = cb_err_sys(err, CB_E_CANTCREAT, EEXIST, "%s", name);
+	free(name);
+	return r;
 }
 
 int cb_sign_file(const struct cb_signing *s, struct cb_seckey *const *keys, size_t n, const char *path,
@@ -141,12 +154,11 @@ int cb_sign_file(const struct cb_signing *s, struct cb_seckey *const *keys, size
 	struct cb_buf text = { 0 };
 	unsigned number = 1;
 	struct cb_digests d;
-	char *name = NULL;
 	int r = -1;
 
 	if (in && !s->output)
 		return cb_err_set(err, CB_E_USAGE, "stdin: a name for its signature is needed: --output");
-	if (cb_digests_file(&d, path, s->ssh ? CB_DIGEST_SHA512 : CB_DIGEST_MINISIGN, err) < 0)
+	if (room(s, path, err) < 0 || cb_digests_file(&d, path, s->ssh ? CB_DIGEST_SHA512 : CB_DIGEST_MINISIGN, err) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		text.len = 0;
@@ -154,11 +166,8 @@ int cb_sign_file(const struct cb_signing *s, struct cb_seckey *const *keys, size
 			cb_err_prefix(err, "%s", path);
 			goto out;
 		}
-		if (put(s, path, &number, &text, &name, err) < 0)
+		if ((s->use && s->use(s->ctx, keys[i], &d, err) < 0) || put(s, path, &number, &text, err) < 0)
 			goto out;
-		if (s->made)
-			s->made(s->ctx, keys[i], path, name);
-		free(name);
 	}
 	r = 0;
 out:

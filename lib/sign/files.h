@@ -43,8 +43,8 @@ struct cb_signing {
 	const char *output;		/* the one file to write; NULL: names as above */
 	bool add;			/* the first name that is free */
 	bool force;			/* write over what has the name */
-	/* if set: told of each signature once it is there, with its path */
-	void (*made)(void *ctx, const struct cb_seckey *k, const char *path, const char *signature);
+	/* if set: told of each signature before anybody can have it; its failure is ours */
+	int (*use)(void *ctx, const struct cb_seckey *k, const struct cb_digests *d, struct cb_err *err);
 	void *ctx;
 };
 /* Sign path with each key. Nothing is written where the data cannot be read to their end. */

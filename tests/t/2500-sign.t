@@ -204,6 +204,31 @@ else
 fi
 ok "nothing temporary anywhere" '[ -z "$(find . -name ".*.tmp")" ]'
 
+# --- a log of what keys do
+mkdir logged && cd logged
+cb-sign keygen -o log --no-passphrase
+cb-audit init log.d --origin=example.com/log --key=log.key >init.out 2>&1 || note "$(cat init.out)"
+exits 0 cb-sign keygen -o a --no-passphrase --log=log.d
+exits 0 cb-sign keygen -o e --encryption --no-passphrase --log=log.d
+printf 'data\n' >Mustermann
+exits 0 cb-sign sign -k a.key -k log.key Mustermann --log=log.d
+exits 0 cb-sign sign --ssh -k a.key Mustermann --log=log.d
+exits 73 cb-sign sign -k a.key Mustermann --log=log.d
+exits 0 cb-sign retire --pub a.pub --pub e.pub --comment='it was lost' --log=log.d
+exits 64 cb-sign retire --pub a.pub
+exits 65 cb-sign retire --pub Mustermann --log=log.d
+cb-audit query log.d --type=cb.key --raw >keys.ndjson 2>query.err || note "$(cat query.err)"
+ok "made, used, retired, and what did not happen is not told" '[ "$(jq -r .type keys.ndjson | tr "\n" " ")" = \
+	"cb.key.made cb.key.made cb.key.used cb.key.used cb.key.used cb.key.retired cb.key.retired " ]' || _show keys.ndjson
+ok "by id and digest, without names" '! grep -q Mustermann keys.ndjson &&
+	grep -q "\"sha512\":\"$(sha512sum <Mustermann | cut -d" " -f1)\"" keys.ndjson &&
+	grep -q "\"blake2b\":\"$(b2sum <Mustermann | cut -d" " -f1)\"" keys.ndjson &&
+	[ "$(jq -r .data.key keys.ndjson | tail -n 1)" = "$(cat e.pub)" ]'
+exits 66 cb-sign sign -k a.key -o none.sig Mustermann --log=none
+exits 66 cb-sign keygen -o n --no-passphrase --log=none
+ok "without its log nothing is signed, and no key made" '[ ! -e none.sig ] && [ ! -e n.key ] && [ ! -e n.pub ]'
+cd ..
+
 # --- a file of any size, in little memory
 if sanitized; then
 	skip "a sanitizer's memory is not bounded" 2
