@@ -25,10 +25,11 @@ _cb_sign() {
 	--passphrase-fd) :; return ;;
 	--format) :; return ;;
 	--signer) :; return ;;
+	--log) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--output= --no-passphrase --encryption --key= --ssh --namespace= --comment= --add --force --pub= --signature= --threshold= --recipient= --recipients-file= --passphrase --armor --identity= --passphrase-file= --passphrase-fd= --format= --signer= --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--output= --no-passphrase --encryption --key= --ssh --namespace= --comment= --add --force --pub= --signature= --threshold= --recipient= --recipients-file= --passphrase --armor --identity= --passphrase-file= --passphrase-fd= --format= --signer= --log= --quiet --verbose --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi
@@ -37,7 +38,7 @@ _cb_sign() {
 		[[ ${COMP_WORDS[i]} == -* || ${COMP_WORDS[i]} == = || ${COMP_WORDS[i-1]} == = ]] || (( ++at ))
 	done
 	case $at in
-	1) mapfile -t COMPREPLY < <(compgen -W "keygen sign verify encrypt decrypt inspect" -- "$cur"); return ;;
+	1) mapfile -t COMPREPLY < <(compgen -W "keygen sign verify encrypt decrypt inspect retire" -- "$cur"); return ;;
 	esac
 	compopt -o filenames
 	mapfile -t COMPREPLY < <(compgen -f -- "$cur")

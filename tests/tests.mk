@@ -153,6 +153,10 @@ robustness: $(O)/aid/nn-mutate
 faults: all
 	$(Q)PATH="$(abspath $(O))/bin:$$PATH" tests/faults.py $(FAULTS)
 
+# cb-sign beside minisign, openssl, ssh-keygen and age, on 200 random files: INTEROP='FILES BYTES'
+interop: $(O)/bin/cb-sign
+	$(Q)tests/interop.py $(O) $(INTEROP)
+
 bench:
 	$(Q)scripts/deps bench
 	$(Q)$(MAKE) --no-print-directory all
@@ -207,6 +211,7 @@ help:
 	@echo 'make robustness    load $(ROBUST_CASES) damaged models (ROBUST_CASES=N); change every byte of evidence'
 	@echo 'make faults        kill and fail every system call that cb-audit makes in a log'
 	@echo 'make bench         measurements, beside other programs on this machine'
+	@echo 'make interop       random files signed and encrypted, there and back with the stock tools'
 	@echo 'make accuracy      how well models detect, on pictures with known boxes; BESIDE=darknet'
 	@echo 'make accuracy-int8 what 8 bits cost of it'
 	@echo 'make accuracy-mot  how well objects are followed, beside SORT and ByteTrack'
@@ -222,4 +227,4 @@ help:
 	@echo 'variables: O=DIR PREFIX= DESTDIR= CC= CFLAGS= V=1 WERROR=1 JOBS=N WITH_DARKNET=1 (or empty)'
 	@echo '           SANITIZE=address,undefined (with O=build-asan)'
 
-.PHONY: accuracy accuracy-int8 accuracy-mot check-all check-tests check-scripts faults fuzz-run robustness sbom-build
+.PHONY: interop accuracy accuracy-int8 accuracy-mot check-all check-tests check-scripts faults fuzz-run robustness sbom-build

@@ -3,7 +3,7 @@
 
 Each figure is the median of several runs that alternate with the peer's, so that both meet
 the same machine. Nothing here is a test: a bar that is missed is printed, not failed.
-Names: pipe, record, start, nn, models, film, fit, json, verify, track. Without one, all.
+Names: pipe, record, start, nn, models, film, fit, json, verify, sign, track. Without one, all.
 """
 import glob
 import hashlib
@@ -307,6 +307,30 @@ def do_verify():
     say("cb-verify, memory", "%.1f MB" % (rss[0] / 1024), "", "", "<= 8 MB", rss[0] <= 8 * 1024)
 
 
+def rate(what, size, ours, peer, bar):
+    a, b = pairs(3, lambda: cost(ours), lambda: cost(peer))
+    say(what, "%.2f GB/s" % (size / a / 1e6), "%.2f GB/s" % (size / b / 1e6), "%.2fx" % (b / a),
+        ">= %.1f" % bar if bar else "", b >= bar * a if bar else None)
+
+
+def do_sign():
+    missing = have(bench("cost"), "age", "minisign")
+    if missing:
+        return skip("sign", missing + " is missing")
+    s, size = tool("cb-sign"), 1 << 30
+    shell('"$S" keygen -o k --no-passphrase && "$S" keygen --encryption -o e --no-passphrase && '
+          'head -c %d /dev/urandom >plain && "$S" encrypt -R e.pub -o big.age plain' % size, S=s)
+    rate("encrypt 1 GiB | age", size, "%s encrypt -R e.pub plain >/dev/null" % s, "age -R e.pub plain >/dev/null", 1)
+    rate("decrypt 1 GiB | age", size, "%s decrypt -i e.key big.age >/dev/null" % s,
+         "age -d -i e.key big.age >/dev/null", 1)
+    rate("encrypt 1 GiB to a file | age", size, "%s encrypt -R e.pub --force -o o1 plain" % s,
+         "rm -f o2; age -R e.pub -o o2 plain", None)
+    rate("sign 1 GiB | minisign", size, "%s sign -k k.key --force -o s1 plain" % s,
+         "minisign -S -s k.key -m plain -x s2 </dev/null >/dev/null", None)
+    rate("verify 1 GiB | minisign", size, "%s verify --pub k.pub --signature s1 plain >/dev/null" % s,
+         "minisign -V -p k.pub -m plain -x s1 >/dev/null", None)
+
+
 def do_json():
     missing = have(bench("json"))
     if missing:
@@ -368,7 +392,8 @@ def main():
     print(FORMAT % ("what | peer", "ours", "peer", "ratio", "bar", ""))
     for name, f in (("pipe", do_pipe), ("record", do_record), ("start", do_start), ("nn", do_nn), ("models", do_models),
                     ("film", do_film),
-                    ("fit", do_fit), ("json", do_json), ("verify", do_verify), ("track", do_track)):
+                    ("fit", do_fit), ("json", do_json), ("verify", do_verify), ("sign", do_sign),
+                    ("track", do_track)):
         if only and name not in only:
             continue
         try:

@@ -205,7 +205,7 @@ fi
 ok "nothing temporary anywhere" '[ -z "$(find . -name ".*.tmp")" ]'
 
 # --- a log of what keys do
-mkdir logged && cd logged
+mkdir logged && cd logged || exit 99
 cb-sign keygen -o log --no-passphrase
 cb-audit init log.d --origin=example.com/log --key=log.key >init.out 2>&1 || note "$(cat init.out)"
 exits 0 cb-sign keygen -o a --no-passphrase --log=log.d
@@ -227,7 +227,7 @@ ok "by id and digest, without names" '! grep -q Mustermann keys.ndjson &&
 exits 66 cb-sign sign -k a.key -o none.sig Mustermann --log=none
 exits 66 cb-sign keygen -o n --no-passphrase --log=none
 ok "without its log nothing is signed, and no key made" '[ ! -e none.sig ] && [ ! -e n.key ] && [ ! -e n.pub ]'
-cd ..
+cd .. || exit 99
 
 # --- a file of any size, in little memory
 if sanitized; then
