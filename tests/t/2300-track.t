@@ -126,6 +126,12 @@ ok "a producer that died: what was followed is told, without an END" 'grep -q "n
 exits 65 cb-frame events tee.cbf
 ok "and the track has its end" '[ "$(tracks out "select(.state == \"end\").seen")" -eq 40 ]'
 
+# --- yesterday's events -----------------------------------------------------------------------------------
+need_cmd bash
+cb-store put st <three.nd >/dev/null
+exits 0 bash "$CB_SRC/examples/who.sh" st
+ok "who was there, and for how long" '[ "$(cut -f 1,2,5 out | sort | tr "\t\n" "  ")" = "c p 1 5 s c p 2 5 s c p 3 5 s " ]' || note "$(cat out)"
+
 # --- what is no event, and other events ----------------------------------------------------------
 { head -n 3 one.nd; echo '{}'; echo '{"specversion":"1.0","id":"1","source":"/d","type":"door","data":{"é":[1]}}'; tail -n +4 one.nd; } >odd.nd
 exits 65 cb-track <odd.nd
