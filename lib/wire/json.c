@@ -774,9 +774,14 @@ void cb_jw_init(struct cb_jw *w, struct cb_buf *b)
 	*w = (struct cb_jw){ .b = b };
 }
 
-static void add(struct cb_jw *w, const void *p, size_t n)
+static inline void add(struct cb_jw *w, const void *p, size_t n)
 {
-	if (cb_buf_add(w->b, p, n) < 0)
+	struct cb_buf *b = w->b;
+
+	if (b->cap - b->len > n && b->cap > b->len) {	/* nearly always: nothing is called for a comma */
+		memcpy(b->data + b->len, p, n);
+		b->len += n;
+	} else if (cb_buf_add(w->b, p, n) < 0)
 		w->failed = true;
 }
 
@@ -844,12 +849,13 @@ static void text(struct cb_jw *w, const char *s, size_t len)
 
 	add(w, "\"", 1);
 	while (p < end) {
-		unsigned n = 1, c = *p;
+		const uint8_t *plain = plain_end(p, end), *del = memchr(p, 0x7f, (size_t)(plain - p));
+		unsigned n = 1, c;
 
-		if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
-			p++;
-			continue;
-		}
+		p = del ? del : plain;
+		if (p == end)
+			break;
+		c = *p;
 		if (c >= 0x80) {
 			n = utf8_bytes(p, end);
 			c = n == 2 ? (c & 31u) << 6 | (p[1] & 63u) :
