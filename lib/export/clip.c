@@ -151,6 +151,7 @@ int cb_clip_leading(const uint8_t *init, size_t init_len, const uint8_t *fragmen
 
 static int look_at_first(struct cb_clip_part *p, struct cb_segment_reader *r, struct cb_err *err)
 {
+	struct cb_err why = CB_ERR_INIT;
 	struct cb_buf init = { 0 };
 	const uint8_t *at;
 	size_t len;
@@ -162,7 +163,9 @@ static int look_at_first(struct cb_clip_part *p, struct cb_segment_reader *r, st
 	if (cb_buf_add(&init, at, len) < 0)
 		cb_err_nomem(err);
 	else if (cb_segment_reader_get(r, p->first, &at, &len, err) == 0)
-		ret = cb_clip_leading(init.data, init.len, at, len, &p->leading, err);
+		/* what we do not understand is what was recorded all the same */
+		ret = cb_clip_leading(init.data, init.len, at, len, &p->leading, &why) < 0 && why.code != CB_E_DATA ?
+		      cb_err_nomem(err) : 0;
 	cb_buf_release(&init);
 	return ret;
 }

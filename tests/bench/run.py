@@ -3,7 +3,7 @@
 
 Each figure is the median of several runs that alternate with the peer's, so that both meet
 the same machine. Nothing here is a test: a bar that is missed is printed, not failed.
-Names: pipe, record, start, nn, models, film, fit, json, verify, sign, track. Without one, all.
+Names: pipe, record, start, nn, models, film, fit, json, verify, sign, export, track. Without one, all.
 """
 import glob
 import hashlib
@@ -331,6 +331,28 @@ def do_sign():
          "minisign -V -p k.pub -m plain -x s1 >/dev/null", None)
 
 
+def do_export():
+    missing = have(tool("cb-export"), bench("cost"))
+    if missing:
+        return skip("cb-export", missing + " is missing")
+    path, size = footage(128, 4 << 20)
+    rss = []
+
+    def cpu(script):
+        shell('"$C" a bash -c "$S"', C=bench("cost"), S=script, X=tool("cb-export"), P=path)
+        a = open(os.path.join(tmp, "a")).read().split()
+        rss.append(int(a[1]))
+        return float(a[0])
+
+    # each byte is hashed twice: against the manifest, and for the list
+    a, b = pairs(5, lambda: cpu('rm -rf case && "$X" big -q -o case'), lambda: cpu('rm -rf copy && cp "$P" copy && sha256sum copy'))
+    say("export a clip | cp and sha256sum", "%.2f GB/s" % (size / a / 1e6), "%.2f GB/s" % (size / b / 1e6),
+        "%.2f" % (b / a), "> 1", b > a)
+    rss.clear()
+    cpu('rm -rf case && exec "$X" big -q -o case')
+    say("cb-export, memory", "%.1f MB" % (rss[0] / 1024), "", "", "<= 16 MB", rss[0] <= 16 * 1024)
+
+
 def do_json():
     missing = have(bench("json"))
     if missing:
@@ -393,7 +415,7 @@ def main():
     for name, f in (("pipe", do_pipe), ("record", do_record), ("start", do_start), ("nn", do_nn), ("models", do_models),
                     ("film", do_film),
                     ("fit", do_fit), ("json", do_json), ("verify", do_verify), ("sign", do_sign),
-                    ("track", do_track)):
+                    ("export", do_export), ("track", do_track)):
         if only and name not in only:
             continue
         try:
