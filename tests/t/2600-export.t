@@ -11,7 +11,7 @@ PATH=$CB_BUILD/aid:$PATH
 howto() {
 	sed -n 's/^    //p' "$1/VERIFY.txt" >howto.sh
 	if [ -n "${2-}" ]; then sed -i "/^$2 /d" howto.sh; fi
-	(cd "$1" && timeout 60 sh -eu ../howto.sh) >howto.out 2>&1
+	(cd "$1" && TMPDIR=$T timeout 60 sh -eu ../howto.sh) >howto.out 2>&1
 }
 # the same for bundles that must be refused: what is said is in howto.out
 refused() { ! howto "$@"; }

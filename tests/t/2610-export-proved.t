@@ -9,7 +9,7 @@ need_cmd ffmpeg jq openssl minisign ssh-keygen
 # what VERIFY.txt tells people to type, all of it: howto DIR
 howto() {
 	sed -n 's/^    //p' "$1/VERIFY.txt" >howto.sh
-	(cd "$1" && timeout 60 sh -eu ../howto.sh) >howto.out 2>&1
+	(cd "$1" && TMPDIR=$T timeout 60 sh -eu ../howto.sh) >howto.out 2>&1
 }
 resum() { (cd "$1" && find . -type f ! -name 'SHA256SUMS*' | sed 's/^\.\///' | LC_ALL=C sort | xargs sha256sum >SHA256SUMS); }
 
