@@ -41,6 +41,7 @@ struct run {
 	bool signed_;			/* by enough keys that are believed */
 	bool told;			/* that nobody's log key was given */
 	int64_t from_ns, to_ns;		/* of all clips */
+	char camera[CB_NAME_MAX + 1];	/* of the first */
 };
 
 __attribute__((format(printf, 3, 4)))
@@ -609,6 +610,8 @@ static int segment(struct run *x, const struct cb_member *f, const char *base)
 		ret = about(x, CB_FOUND_FALSE, "file-missing", name, "the clip of this manifest is missing");
 	else
 		ret = one_file(x, c, m.n ? &m : NULL);
+	if (!*x->camera)
+		memcpy(x->camera, m.camera, sizeof(x->camera));
 	x->r->open += !m.ended;
 out:
 	cb_manifest_release(&m);
@@ -652,6 +655,8 @@ static int case_file(struct run *x)
 	if (cb_json_parse(x->json, text, len, &why) < 0) {
 		if (x->json->n < CB_JSON_TOKENS - 1)
 			ret = found(x, &at, "it is not JSON: %s", why.msg);
+	} else if ((given = cb_json_get(x->json, 0, "camera")) == CB_JSON_NONE || !cb_json_eq(x->json, given, x->camera)) {
+		ret = found(x, &at, "the clips are of camera %s, and it speaks of another", x->camera);
 	} else if ((given = cb_json_get(x->json, 0, "given")) != CB_JSON_NONE) {
 		static const char *const key[] = { "from_us", "to_us" };
 

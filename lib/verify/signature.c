@@ -289,8 +289,11 @@ int cb_verify_file(const struct cb_verify *v, const char *path, struct cb_verifi
 
 	if (fd < 0)
 		return cb_err_sys(err, cb_errc_open(errno), errno, "open");
-	if (load(v, path, b, err) < 0)
+	if (load(v, path, b, err) < 0) {
+		if (cb_verify_encrypted(fd))
+			cb_err_set(err, CB_E_DATA, "it is encrypted with age: decrypt it first (cb-sign decrypt)");
 		goto out;
+	}
 	for (int i = 0; i < 2; i++)
 		which |= b[i].text ? cb_verify_digests_of((char *)b[i].text, b[i].n) : 0;
 	if (which && cb_verify_digests_fd(&d, which, fd, &ret->bytes, err) < 0)

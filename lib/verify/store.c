@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/num.h"
@@ -45,6 +46,9 @@ struct run {
 	struct cb_json *json;
 	struct gone **gone;		/* 2^GONE_BITS lists, by digest */
 	uint64_t missing;
+	bool unused;			/* it has a log, and nobody said whom to believe */
+	uint64_t next;			/* entry of the log */
+	uint64_t listed_at;		/* entries of the log before the store was listed */
 };
 
 /* --- one segment --------------------------------------------------------------------------------- */
@@ -81,6 +85,7 @@ static int one_segment(struct run *x, struct cb_segment *g, struct cb_err *err)
 	char path[CB_SEGMENT_PATH], manifest[CB_SEGMENT_PATH], name[64], *text = NULL;
 	struct at at = { x, g, path };
 	int dir, fd = -1, ret = -1;
+	bool link;
 	size_t len;
 
 	cb_segment_path(path, g);
@@ -91,16 +96,7 @@ static int one_segment(struct run *x, struct cb_segment *g, struct cb_err *err)
 	if (dir < 0)
 		return -1;
 	f.kind = CB_FOUND_FALSE;
-	if (cb_file_at(dir, name, CB_MANIFEST_MAX, &text, &len, &why) < 0) {
-		if (why.code != CB_E_NOINPUT && why.code != CB_E_DATA) {
-			*err = why;
-			goto out;
-		}
-		f.code = "manifest-missing";
-		f.path = manifest;
-		ret = segment_found(&at, &f, why.msg, err);
-		goto out;
-	}
+	/* the file before its manifest: whoever seals a segment closes its manifest first */
 	fd = open_at(dir, g->name, ".mp4");
 	if (fd < 0 && errno == ENOENT) {
 		fd = open_at(dir, g->name, ".mp4.part");
@@ -113,9 +109,26 @@ static int one_segment(struct run *x, struct cb_segment *g, struct cb_err *err)
 		cb_err_sys(err, cb_errc_open(errno), errno, "%s", path);
 		goto out;
 	}
+	link = fd < 0 && errno == ELOOP;
+	if (cb_file_at(dir, name, CB_MANIFEST_MAX, &text, &len, &why) < 0) {
+		if (why.code != CB_E_NOINPUT && why.code != CB_E_DATA) {
+			*err = why;
+			goto out;
+		}
+		if (fd < 0 && !link && why.sys == ENOENT) {	/* both gone since the store was listed */
+			x->r->segments--;
+			g->state = CB_SEGMENT_DAMAGED;
+			ret = 0;
+			goto out;
+		}
+		f.code = "manifest-missing";
+		f.path = manifest;
+		ret = segment_found(&at, &f, why.msg, err);
+		goto out;
+	}
 	if (fd < 0) {
 		f.code = "segment-missing";
-		ret = segment_found(&at, &f, errno == ELOOP ? "the segment's file is a symbolic link" :
+		ret = segment_found(&at, &f, link ? "the segment's file is a symbolic link" :
 				    "the segment's file is missing, its manifest is there", err);
 		goto out;
 	}
@@ -128,7 +141,7 @@ static int one_segment(struct run *x, struct cb_segment *g, struct cb_err *err)
 	ret = cb_verify_segment(&vs, text, len, fd, err);
 	memcpy(g->digest, vs.digest, sizeof(g->digest));
 	/* what the log is asked about is what was read, not what the list of segments said */
-	g->state = vs.ended ? CB_SEGMENT_SEALED : vs.sealed ? CB_SEGMENT_DAMAGED : CB_SEGMENT_OPEN;
+	g->state = !vs.sealed ? CB_SEGMENT_OPEN : vs.ended ? CB_SEGMENT_SEALED : CB_SEGMENT_DAMAGED;
 	x->r->open += !vs.sealed;
 	x->r->fragments += vs.fragments;
 	x->r->bytes += vs.bytes + len;
@@ -252,7 +265,7 @@ static int on_entry(void *ctx, uint64_t index, const uint8_t *entry, size_t n, b
 	uint32_t data, t;
 	bool closed;
 
-	(void)index;
+	x->next = index + 1;
 	if (!memmem(entry, n, "manifest_sha256", 15) || cb_json_parse(x->json, (const char *)entry, n, NULL) < 0)
 		return 0;
 	t = cb_json_get(x->json, 0, "type");
@@ -273,6 +286,8 @@ static int on_entry(void *ctx, uint64_t index, const uint8_t *entry, size_t n, b
 		return 0;
 	}
 	a = bsearch(g.digest, x->ask, x->asks, sizeof(*a), by_digest);
+	if (!a && index >= x->listed_at)	/* recorded since the store was listed */
+		return 0;
 	if (a) {
 		a->found = true;
 		a->signed_ |= signed_;
@@ -312,6 +327,34 @@ static int tell_missing(struct run *x, struct cb_err *err)
 			       "%" PRIu64 " segments of the log are not in the store", x->missing - told);
 }
 
+/* A recorder closes a segment, then enters it in the log: where a few are not in it, and somebody
+ * appends to it, wait for a moment. */
+static int just_closed(struct run *x, const char *dir, struct cb_err *err)
+{
+	const struct timespec pause = { 0, 100 * 1000 * 1000 };
+	struct cb_tiles *t = NULL;
+	uint64_t from, to;
+	const uint8_t *entry;
+	size_t n, absent;
+	int ret = 0;
+
+	for (int i = 0; i < 10 && ret == 0; i++) {
+		absent = 0;
+		for (size_t k = 0; k < x->asks; k++)
+			absent += !x->ask[k].found;
+		if (!absent || absent > 16 || cb_tiles_open(&t, dir, NULL) < 0)
+			break;
+		cb_tiles_journal(t, &from, &to);
+		while (ret == 0 && x->next < to && cb_tiles_entry(t, x->next, &entry, &n, NULL) == 0)
+			ret = on_entry(x, x->next, entry, n, false, err);
+		cb_tiles_close(t);
+		if (!to)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	return ret;
+}
+
 static int against_log(struct run *x, const char *dir, struct cb_err *err)
 {
 	struct cb_verify_log_run log = { .v = x->v, .r = x->r, .prefix = "log:", .entry = on_entry, .ctx = x };
@@ -325,6 +368,8 @@ static int against_log(struct run *x, const char *dir, struct cb_err *err)
 		return -1;
 	if (cb_verify_log_run(&log, dir, err) < 0)
 		return cb_err_prefix(err, "%s", dir);
+	if (just_closed(x, dir, err) < 0)
+		return -1;
 	for (size_t i = 0; i < x->asks; i++) {
 		const struct asked *a = &x->ask[i];
 		const struct cb_segment *g = &x->list[a->camera].v[a->segment];
@@ -346,18 +391,36 @@ static int against_log(struct run *x, const char *dir, struct cb_err *err)
 	return tell_missing(x, err);
 }
 
-/* STORE/log, where the store's own tools keep one. Without a key it vouches for nothing. */
-static int own_log(struct run *x, const char *store, struct cb_err *err)
+/* The log to ask: the one given, or STORE/log, where the store's own tools keep one and a key for it
+ * was given. False: none. */
+static bool which_log(struct run *x, const char *store, char *dir, size_t cap)
+{
+	bool own = faccessat(x->s->fd, "log/enrolment", F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+		   faccessat(x->s->fd, "log/checkpoint", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+
+	if (x->v->log)
+		return (size_t)snprintf(dir, cap, "%s", x->v->log) < cap;
+	x->unused = own && !x->v->trust->policy;
+	return own && !x->unused && (size_t)snprintf(dir, cap, "%s/log", store) < cap;
+}
+
+/* How many entries it has now. */
+static uint64_t log_size(const char *dir)
+{
+	struct cb_tiles *t = NULL;
+	uint64_t n;
+
+	if (cb_tiles_open(&t, dir, NULL) < 0)
+		return UINT64_MAX;
+	n = cb_tiles_size(t);
+	cb_tiles_close(t);
+	return n;
+}
+
+static int say_unused(struct run *x, struct cb_err *err)
 {
 	struct cb_finding f = CB_FINDING_NONE;
-	char dir[4200];
 
-	if (faccessat(x->s->fd, "log/enrolment", F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
-	    faccessat(x->s->fd, "log/checkpoint", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		return 0;
-	if (x->v->trust->policy && (size_t)snprintf(dir, sizeof(dir), "%s/log", store) < sizeof(dir))
-		return against_log(x, dir, err);
-	f.kind = CB_FOUND_NOTE;
 	f.code = "log-unused";
 	f.path = "log";
 	return cb_verify_found(x->v, x->r, &f, err, "the store has a log, and no key was given to believe it with");
@@ -384,12 +447,17 @@ int cb_verify_store(const struct cb_verify *v, const char *path, struct cb_verif
 {
 	struct run x = { .v = v, .r = ret };
 	struct cb_store s = { -1, -1 };
+	char log[4200];
 	uint64_t seen = 0;
+	bool logged;
 	int k = -1;
 
 	if (cb_store_open(&s, path, err) < 0)
 		return -1;
 	x.s = &s;
+	logged = which_log(&x, path, log, sizeof(log));
+	if (logged)
+		x.listed_at = log_size(log);
 	if (cb_store_cameras(&s, &x.cameras, err) < 0)
 		goto out;
 	x.list = calloc(x.cameras.n ? x.cameras.n : 1, sizeof(*x.list));
@@ -409,7 +477,7 @@ int cb_verify_store(const struct cb_verify *v, const char *path, struct cb_verif
 		cb_err_set(err, CB_E_NOINPUT, "no camera %s in the store", v->camera);
 		goto out;
 	}
-	k = v->log ? against_log(&x, v->log, err) : own_log(&x, path, err);
+	k = logged ? against_log(&x, log, err) : x.unused ? say_unused(&x, err) : 0;
 out:
 	for (size_t c = 0; x.list && c < x.cameras.n; c++)
 		cb_segments_release(&x.list[c]);

@@ -32,6 +32,14 @@ static bool has(int dir, const char *name)
 	return faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+bool cb_verify_encrypted(int fd)
+{
+	char head[40] = "";
+
+	return pread(fd, head, sizeof(head) - 1, 0) > 0 &&
+	       (strncmp(head, "age-encryption.org/v1", 21) == 0 || strncmp(head, "-----BEGIN AGE ENCRYPTED FILE", 29) == 0);
+}
+
 static bool ends(const char *s, const char *suffix)
 {
 	size_t n = strlen(s), k = strlen(suffix);

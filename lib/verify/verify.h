@@ -60,7 +60,7 @@ struct cb_verify {
 	struct cb_log_older older[CB_LOG_OLDER_MAX];
 	size_t n_older;
 	bool forward_secure;
-	int64_t now_us, max_age_us;	/* as in log/check.h */
+	int64_t now_us, max_age_us;	/* as in log/check.h; now_us is when verifying began */
 	const char *log;		/* a log's directory, for a store; or NULL */
 	bool partial;			/* a store may lack segments that the log has */
 	const char *camera;		/* of a store, this camera alone; or NULL */
@@ -85,6 +85,8 @@ int cb_verify_store(const struct cb_verify *v, const char *path, struct cb_verif
 int cb_verify_bundle(const struct cb_verify *v, const char *path, struct cb_verified *ret, struct cb_err *err);
 int cb_verify_file(const struct cb_verify *v, const char *path, struct cb_verified *ret, struct cb_err *err);
 int cb_verify_proof(const struct cb_verify *v, const char *path, struct cb_verified *ret, struct cb_err *err);
+/* Is it encrypted with age? Then there is nothing to see before it was decrypted. */
+bool cb_verify_encrypted(int fd);
 /* Count it and pass it on; the text is made here. */
 int cb_verify_found(const struct cb_verify *v, struct cb_verified *r, struct cb_finding *f,
 		    struct cb_err *err, const char *fmt, ...) __attribute__((format(printf, 5, 6)));

@@ -194,6 +194,10 @@ else
 	skip "ssh-keygen is not installed" 6
 fi
 
+printf 'age-encryption.org/v1\n-> X25519 x\n' >secret.age
+exits 65 $v secret.age
+ok "encrypted: what to do about it" 'grep -q "decrypt it first" err'
+
 # a terabyte of nothing, in little memory: what is read does not stay
 if sanitized || ! command -v minisign >/dev/null; then
 	skip "a sanitizer's shadow needs more" 2

@@ -82,6 +82,21 @@ cb-verify --vkey=vkey --log=M S >verified
 exits 0 cb-audit append M <verified
 exits 0 $v --log=M S
 
+# a store that is being recorded into, and a log that it goes into, while they are verified
+cp -r M G && cp -r S R
+(i=10
+while [ ! -e enough ] && [ "$i" -lt 80 ]; do
+	i=$((i + 1))
+	mkstream -n 60 -c front -w "17501${i}000" IAPIAPIAPE | cb-record R --log G >/dev/null
+done) &
+n=0
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
+	if ! $v --log=G R >out 2>err; then n=$((n + 1)); codes; fi
+done
+touch enough
+wait
+ok "twelve times, true each time" '[ "$n" = 0 ] && [ "$(last .data.segments)" -gt 5 ]'
+
 # what the store's keeper deletes, and says so
 chmod -R u+w S
 exits 0 cb-store prune S --older 1s --camera back --force --log M
