@@ -251,7 +251,7 @@ static int one_shape(struct build *b, const struct cb_conf_node *at, bool closed
 	const struct cb_conf_node *points = at, *n;
 
 	*a = b->anchor;
-	*near = 0.01;
+	*near = -1;
 	if (name_ok(b, at, at->key) < 0)
 		return -1;
 	if (at->kind == CB_CONF_MAP) {
@@ -870,6 +870,11 @@ bool cb_names_have(const struct cb_names *l, const char *name)
 		if (strcmp(l->name[i], name) == 0)
 			return true;
 	return false;
+}
+
+double cb_near(double stated, const struct cb_rect *box)
+{
+	return stated >= 0 ? stated : box->h > 0.1 ? 0.1 * box->h : 0.01;
 }
 
 bool cb_track_rule_for(const struct cb_track_rule *r, const char *camera)

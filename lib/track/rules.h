@@ -43,13 +43,13 @@ struct cb_zone {
 	const char *name;
 	struct cb_poly poly;
 	enum cb_anchor anchor;
-	double margin;		/* out is farther away than this, in picture heights */
+	double margin;		/* out is farther away than this, in picture heights; < 0: see cb_near */
 };
 struct cb_line {
 	const char *name;
 	struct cb_poly poly;
 	enum cb_anchor anchor;
-	double band;		/* over is farther away than this */
+	double band;		/* over is farther away than this; likewise */
 };
 
 struct cb_schedule {
@@ -124,6 +124,8 @@ void cb_track_rules_free(struct cb_track_rules *r);
 bool cb_schedule_open(const struct cb_schedule *s, const struct cb_tz *tz, int64_t t_us);
 /* Is the name in the list? */
 bool cb_names_have(const struct cb_names *l, const char *name);
+/* How near is near: as the file says, else in proportion to the box, for so does a detector tremble. */
+double cb_near(double stated, const struct cb_rect *box);
 /* Does a rule concern this camera? */
 bool cb_track_rule_for(const struct cb_track_rule *r, const char *camera);
 /* Was the file written for pictures of another shape than width x height? */

@@ -225,8 +225,8 @@ static void walk_zone(const struct cb_watch *w, struct in_zone *at, const struct
 	struct cb_pt p = anchor_pt(z->anchor, box);
 	bool in = cb_poly_has(&z->poly, p);
 
-	if (!in && at->in && z->margin > 0)	/* on the edge it stays where it was */
-		in = cb_poly_distance(&z->poly, p, w->aspect) <= z->margin;
+	if (!in && at->in)	/* on the edge it stays where it was */
+		in = cb_poly_distance(&z->poly, p, w->aspect) <= cb_near(z->margin, box);
 	if (in && !at->in) {
 		at->since_us = t_us;
 		at->began = first;
@@ -246,7 +246,7 @@ static void walk_line(const struct cb_watch *w, struct at_line *at, const struct
 		net += cb_line_crossings(&l->poly, anchor_pt(l->anchor, from), p);
 	net = net > 1000 ? 1000 : net < -1000 ? -1000 : net;
 	at->net = (int16_t)net;
-	if (cb_poly_distance(&l->poly, p, w->aspect) <= l->band)
+	if (cb_poly_distance(&l->poly, p, w->aspect) <= cb_near(l->band, to))
 		return;
 	/* outside the band: what it crossed since it was there last counts, once */
 	if (at->sided && at->net) {

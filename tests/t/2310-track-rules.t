@@ -99,11 +99,11 @@ cat >want <<'END'
 10 cb.stopped parked start
 13 cb.object.removed statue
 13.6 cb.object.left bag start
-13.6 cb.sequence in-and-out
-13.6 cb.zone.exit out-again
-14.1 cb.sequence in-and-out
-14.1 cb.zone.exit out-again
-14.6 cb.crowd queue end
+13.7 cb.sequence in-and-out
+13.7 cb.zone.exit out-again
+14.2 cb.sequence in-and-out
+14.2 cb.zone.exit out-again
+14.7 cb.crowd queue end
 16.1 cb.stopped parked end
 20 cb.count visitors 2
 30 cb.count visitors 2
@@ -187,7 +187,7 @@ ok "read twice, told twice, of the same ids" '[ "$(jq -r "select(.data.rule).id"
 printf 'size: 640x480\nlines: {door: [[320, 480], [320, 0]]}\nrules: [{name: c, type: cross, line: door}]\n' >px.yml
 boxes 'scene(pictures=60, width=1280, height=960); walk((0, 0.3, 0.5), (5, 0.7, 0.5))' >in
 exits 0 cb-track -c px.yml --only <in
-ok "pixels of a smaller picture of the same shape" '[ "$(told .data.direction)" = "2.6 cb.line.cross c right" ] && [ ! -s err ]' || note "$(told .data.direction)"
+ok "pixels of a smaller picture of the same shape" '[ "$(told .data.direction)" = "2.7 cb.line.cross c right" ] && [ ! -s err ]' || note "$(told .data.direction)"
 sed 's/"height":960/"height":720/' in >wide
 exits 0 cb-track -c px.yml --only <wide
 ok "another shape is warned of" 'grep -qx "cb-track: warning: px.yml: size 640x480 is of another shape than the pictures, 1280x720" err'

@@ -67,6 +67,8 @@ ok "says same" '[ "$(cat out)" = same ]'
 exits 0 "$CB_SRC/examples/moment.sh" example front moment.jpg
 ok "a picture" '[ "$(ffprobe -v error -show_entries stream=width,height -of csv=p=0 moment.jpg)" = 320,240 ]'
 exits 0 "$CB_SRC/examples/classes.sh" example
+exits 0 "$CB_SRC/examples/zones.sh" example front "$CB_SRC/examples/zones.yml" zones
+ok "zones on a picture" 'grep -q "class=\"zone\"" zones.svg && grep -q "image/jpeg" zones.svg'
 if command -v cb-mux >/dev/null; then
 	exits 0 "$CB_SRC/examples/drawn.sh" example front drawn.mkv
 	exits 0 ffprobe -v warning -count_frames -show_entries stream=codec_name,nb_read_frames -of csv=p=0 drawn.mkv
@@ -89,7 +91,10 @@ ffmpeg -v error -i clip.mp4 -t 2 -c copy other.mp4
 exits 1 "$CB_SRC/examples/same.sh" other.mp4 store2 front
 ok "and shows the difference" 'grep -q "^[<>]" out && ! grep -q same out'
 for r in "$CB_SRC"/examples/*.yml; do
-	exits 0 cb-alert --check -c "$r"
+	case $r in
+	*/zones.yml) exits 0 cb-track --check -c "$r" ;;
+	*) exits 0 cb-alert --check -c "$r" ;;
+	esac
 done
 
 # --- a death in the middle -------------------------------------------------------------------

@@ -165,7 +165,7 @@ static const int rates[] = { 1, 5, 10, 25, 30, 60 };
 
 /* --- lines ----------------------------------------------------------------------------------------- */
 
-#define DOOR "lines: {door: [[0.5, 1], [0.5, 0]]}\n"	/* walking up: left is left */
+#define DOOR "lines: {door: {points: [[0.5, 1], [0.5, 0]], band: 0.01}}\n"	/* walking up: left is left */
 
 /* One that walks from x0 to x1 within two seconds, then leaves. */
 static void pass(int fps, double x0, double x1)
@@ -243,6 +243,16 @@ static void lines(void)
 	at(0, 0, 0.4, 0.5), picture(S);
 	OK_INT(of("l"), 1);
 
+	/* where the file says nothing, a tenth of the box is near */
+	start("lines: {door: [[0.5, 1], [0.5, 0]]}\nrules:\n  - {name: c, type: cross, line: door}\n");
+	at(0, 0, 0.40, 0.5), sized(1, 0, 0.4, 0.9, 0.2, 0.8), sized(2, 0, 0.48, 0.5, 0.01, 0.02), picture(S);
+	at(0, 0, 0.52, 0.5), sized(1, 0, 0.57, 0.9, 0.2, 0.8), sized(2, 0, 0.509, 0.5, 0.01, 0.02), picture(S);
+	OK_INT(n_told, 0);
+	at(0, 0, 0.521, 0.5), sized(1, 0, 0.579, 0.9, 0.2, 0.8), sized(2, 0, 0.511, 0.5, 0.01, 0.02), picture(S);
+	OK_INT(n_told, 2);
+	sized(1, 0, 0.581, 0.9, 0.2, 0.8), picture(S);
+	OK_INT(n_told, 3);
+
 	/* who begins on the line takes the side that it leaves to */
 	start(DOOR "rules:\n  - {name: c, type: cross, line: door}\n");
 	at(0, 0, 0.495, 0.5), picture(S);
@@ -319,7 +329,7 @@ static void tailgate(void)
 
 /* --- zones ------------------------------------------------------------------------------------------ */
 
-#define YARD "zones: {yard: [[0.4, 0.4], [0.6, 0.4], [0.6, 0.6], [0.4, 0.6]]}\n"
+#define YARD "zones: {yard: {polygon: [[0.4, 0.4], [0.6, 0.4], [0.6, 0.6], [0.4, 0.6]], margin: 0.01}}\n"
 
 static void zones(void)
 {
