@@ -725,6 +725,9 @@ static int enrolment_file(struct check *c, const struct tile *t)
 	struct cb_entry e;
 	int k = small_file(c, "enrolment", CB_LOG_ENTRY_MAX);
 
+	if (k == 0 && t->pruned)
+		return found(c, CB_FOUND_FALSE, "log-file-changed", "enrolment", "entry 0 was deleted, and the file enrolment, "
+			     "which stands for it, is not there: seals and times cannot be checked");
 	if (k <= 0)
 		return k;
 	cb_merkle_leaf(leaf, c->file.data, c->file.len);
@@ -987,7 +990,8 @@ static int at_end(struct check *c, const struct cb_note *n)
 	for (int l = 1; l < (int)CB_TILE_LEVELS; l++)
 		if (c->level_n[l] && partials(c, l, c->level_tile[l], upper_partial) < 0)
 			return -1;
-	if (c->r->pruned && found_at(c, c->pruned_to >= c->r->pruned ? CB_FOUND_NOTE : CB_FOUND_FALSE,
+	/* without an enrolment, which was found, nothing is known of what entries say */
+	if (c->r->pruned && c->r->enrolled && found_at(c, c->pruned_to >= c->r->pruned ? CB_FOUND_NOTE : CB_FOUND_FALSE,
 				     c->pruned_to >= c->r->pruned ? "pruned" : "entries-missing",
 				     &(struct place){ NULL, -1, 0, c->r->pruned, CB_NO_EPOCH, INT64_MIN },
 				     c->pruned_to >= c->r->pruned ?

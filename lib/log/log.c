@@ -336,6 +336,8 @@ int cb_log_put_own(struct cb_log *l, struct cb_jw *w, struct cb_buf *b, int64_t 
 	cb_jw_obj_end(w);
 	if (cb_jw_done(w, err) < 0)
 		return -1;
+	if (b->len > CB_LOG_ENTRY_MAX)	/* its length has two bytes */
+		return cb_err_set(err, CB_E_DATA, "an entry of %zu bytes", b->len);
 	return put(l, us, clamped, seal, b->data, b->len) < 0 ? cb_err_nomem(err) : 0;
 }
 

@@ -93,7 +93,9 @@ int cb_log_checkpoint(struct cb_log *l, const struct cb_seckey *key, struct cb_e
 int cb_log_cosign(struct cb_log *l, const char *lines, size_t n, unsigned *ret_added, struct cb_err *err);
 
 /* Delete the bundles that lie whole below index, tiles and proofs staying as they are, after an
- * entry that says so: *ret_deleted bundles. Only what a checkpoint covers is deleted (DATA). */
+ * entry that says so: *ret_deleted bundles. Only what a checkpoint covers is deleted (DATA).
+ * USAGE: the reason is longer than CB_LOG_REASON_MAX bytes. */
+#define CB_LOG_REASON_MAX 1000u
 int cb_log_prune(struct cb_log *l, uint64_t below, const char *reason, uint64_t *ret_deleted,
 		 struct cb_err *err);
 

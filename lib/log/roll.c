@@ -556,6 +556,9 @@ int cb_log_prune(struct cb_log *l, uint64_t below, const char *reason, uint64_t 
 {
 	int ret;
 
+	*ret_deleted = 0;
+	if (strlen(reason) > CB_LOG_REASON_MAX)
+		return cb_err_set(err, CB_E_USAGE, "a reason of more than %u bytes", CB_LOG_REASON_MAX);
 	if (cb_log_lock(l, err) < 0)
 		return -1;
 	ret = prune_held(l, below, reason, ret_deleted, err);

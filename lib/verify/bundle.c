@@ -41,7 +41,20 @@ struct run {
 	bool signed_;			/* by enough keys that are believed */
 	bool told;			/* that nobody's log key was given */
 	int64_t from_ns, to_ns;		/* of all clips */
-	char camera[CB_NAME_MAX + 1];	/* of the first */
+	char camera[CB_NAME_MAX + 1];	/* of the first manifest */
+	char *checkpoint;		/* the file of that name, or NULL */
+	size_t checkpoint_len;
+	size_t clip_first, clip_last;	/* fragments of the clip read last; 0: none */
+	struct piece *piece;		/* what is there of each segment */
+	size_t pieces;
+};
+
+/* Fragments of a segment that are in the bundle. */
+struct piece {
+	char path[CB_MEMBER_NAME], recording[CB_RECORDING_LEN];
+	uint32_t index;
+	size_t first, last, n;		/* n: the last that its manifest has */
+	int64_t from_ns, to_ns;
 };
 
 __attribute__((format(printf, 3, 4)))
@@ -342,6 +355,8 @@ static int clip(struct run *x, const struct cb_member *f, const struct cb_manife
 
 	if (f->size > m->frag[0].length && find_first(x, f, m, &first) < 0)
 		return -1;
+	x->clip_first = first;
+	x->clip_last = 0;
 	cb_sha256_init(&h);
 	while (byte < f->size && i < m->n) {
 		uint64_t n = m->frag[i].length;
@@ -363,6 +378,7 @@ static int clip(struct run *x, const struct cb_member *f, const struct cb_manife
 		}
 		if (i) {
 			x->r->fragments++;
+			x->clip_last = i;
 			if (x->from_ns == INT64_MIN || m->frag[i].wall_ns < x->from_ns)
 				x->from_ns = m->frag[i].wall_ns;
 			if (x->to_ns == INT64_MIN || m->frag[i].wall_to_ns > x->to_ns)
@@ -435,7 +451,8 @@ static bool speaks_of(struct run *x, const char *entry, size_t n, const struct c
 
 	cb_hex(hex, m->digest, CB_SHA256_LEN);
 	if (cb_json_parse(x->json, entry, n, NULL) < 0 || (t = cb_json_get(x->json, 0, "type")) == CB_JSON_NONE ||
-	    (!cb_json_eq(x->json, t, "cb.segment.closed") && !cb_json_eq(x->json, t, "cb.recording.recovered")) || (data = cb_json_get(x->json, 0, "data")) == CB_JSON_NONE ||
+	    (!cb_json_eq(x->json, t, "cb.segment.closed") && !cb_json_eq(x->json, t, "cb.recording.recovered")) ||
+	    (data = cb_json_get(x->json, 0, "data")) == CB_JSON_NONE ||
 	    (t = cb_json_get(x->json, data, "manifest_sha256")) == CB_JSON_NONE ||
 	    cb_json_str(x->json, t, said, sizeof(said)) < 0 || strcmp(hex, said) != 0)
 		return false;
@@ -520,6 +537,10 @@ static int proof(struct run *x, const struct cb_manifest *m, const char *manifes
 	}
 	f.entry = p->index;
 	f.entry_end = p->index + 1;
+	if (x->checkpoint && (p->checkpoint_len != x->checkpoint_len ||
+			      memcmp(p->checkpoint, x->checkpoint, x->checkpoint_len) != 0) &&
+	    found(x, &f, "its checkpoint is not the one in the file checkpoint") < 0)
+		goto out;
 	cb_merkle_leaf(leaf, entry, n);
 	if (!policy) {
 		f.kind = CB_FOUND_UNCHECKED;
@@ -563,6 +584,24 @@ out:
 	free(entry);
 	free(text);
 	return ret;
+}
+
+static int add_piece(struct run *x, const struct cb_member *f, const struct cb_manifest *m)
+{
+	struct piece *p = x->piece;
+
+	if ((x->pieces & (x->pieces - 1)) == 0) {
+		p = realloc(p, (x->pieces ? 2 * x->pieces : 1) * sizeof(*p));
+		if (!p)
+			return cb_err_nomem(x->err);
+		x->piece = p;
+	}
+	p += x->pieces++;
+	*p = (struct piece){ .index = m->index, .first = x->clip_first, .last = x->clip_last, .n = m->n - 1,
+			     .from_ns = m->frag[x->clip_first].wall_ns, .to_ns = m->frag[x->clip_last].wall_to_ns };
+	snprintf(p->path, sizeof(p->path), "%s", f->name);
+	strcpy(p->recording, m->recording);
+	return 0;
 }
 
 /* A manifest, its clip, its proof. base: "075442-0123456789ab". */
@@ -610,8 +649,10 @@ static int segment(struct run *x, const struct cb_member *f, const char *base)
 		ret = about(x, CB_FOUND_FALSE, "file-missing", name, "the clip of this manifest is missing");
 	else
 		ret = one_file(x, c, m.n ? &m : NULL);
-	if (!*x->camera)
-		memcpy(x->camera, m.camera, sizeof(x->camera));
+	if (ret == 0 && c && m.n && x->clip_last)
+		ret = add_piece(x, c, &m);
+	if (m.n && !*x->camera)
+		strcpy(x->camera, m.camera);
 	x->r->open += !m.ended;
 out:
 	cb_manifest_release(&m);
@@ -628,20 +669,93 @@ static bool base_of(char out[static CB_MEMBER_NAME], const char *name, const cha
 	return true;
 }
 
+/* --- what the bundle says of itself ---------------------------------------------------------------- */
+
+static int by_place(const void *a, const void *b)
+{
+	const struct piece *p = a, *q = b;
+	int k = strcmp(p->recording, q->recording);
+
+	return k ? k : (p->index > q->index) - (p->index < q->index);
+}
+
+static int64_t us_of(int64_t ns)
+{
+	return ns / 1000 - (ns % 1000 < 0);
+}
+
+/* Does a line of gaps.ndjson say that there is no footage from here to there? */
+static bool said_gap(struct run *x, const char *gaps, size_t len, int64_t from_ns, int64_t to_ns)
+{
+	int64_t from, to;
+
+	for (const char *p = gaps, *end = gaps + len, *lf; p < end; p = lf + 1) {
+		uint32_t a, b;
+
+		lf = memchr(p, '\n', (size_t)(end - p));
+		lf = lf ? lf : end;
+		if (cb_json_parse(x->json, p, (size_t)(lf - p), NULL) == 0 &&
+		    (a = cb_json_get(x->json, 0, "from_us")) != CB_JSON_NONE &&
+		    (b = cb_json_get(x->json, 0, "to_us")) != CB_JSON_NONE && cb_json_i64(x->json, a, &from) &&
+		    cb_json_i64(x->json, b, &to) && from <= us_of(from_ns) + 1 && to >= us_of(to_ns) - 1)
+			return true;
+	}
+	return false;
+}
+
+/* Between two clips of one recording nothing may be missing that gaps.ndjson does not own up to:
+ * segments are numbered, and their manifests say how many fragments there were. */
+static int whole(struct run *x)
+{
+	const struct cb_member *f = cb_members_find(&x->m, "gaps.ndjson");
+	char *gaps = NULL;
+	size_t len = 0;
+	int ret = 0;
+
+	if (x->pieces < 2)
+		return 0;
+	if (f && load(x, f, 64u << 20, &gaps, &len) < 0)
+		return -1;
+	qsort(x->piece, x->pieces, sizeof(*x->piece), by_place);
+	for (size_t i = 1; i < x->pieces && ret == 0; i++) {
+		const struct piece *a = &x->piece[i - 1], *b = &x->piece[i];
+		struct cb_finding at = CB_FINDING_NONE;
+		bool said;
+
+		if (strcmp(a->recording, b->recording) != 0 || !*a->recording || a->to_ns >= b->from_ns ||
+		    (b->index == a->index + 1 && a->last == a->n && b->first == 1))
+			continue;
+		said = gaps && said_gap(x, gaps, len, a->to_ns, b->from_ns);
+		at.kind = said ? CB_FOUND_NOTE : CB_FOUND_FALSE;
+		at.code = b->index > a->index + 1 ? "segment-missing" : "segment-short";
+		at.path = b->path;
+		at.camera = x->camera;
+		at.from_ns = a->to_ns;
+		at.to_ns = b->from_ns;
+		ret = found(x, &at, "footage of this time was recorded and is not in the bundle%s", said ? ", which says so" :
+			    ": between this clip and the one before it");
+	}
+	free(gaps);
+	return ret;
+}
+
 /* Does the case say of the clips what they are? It can be too large for a look, and is then held to
  * the list alone. */
 static int case_file(struct run *x)
 {
 	const struct cb_member *f = cb_members_find(&x->m, "case.json");
+	static const char *const key[] = { "from_us", "to_us" };
 	struct cb_finding at = CB_FINDING_NONE;
 	struct cb_err why = CB_ERR_INIT;
-	int64_t us[2] = { 0 };
-	char *text;
-	uint32_t given;
+	char camera[CB_NAME_MAX + 1], *text;
+	int64_t us = 0;
+	uint32_t t, given;
 	size_t len;
 	int ret = 0;
 
-	if (!f || x->from_ns == INT64_MIN)
+	if (!f)
+		return x->pieces ? about(x, CB_FOUND_FALSE, "file-missing", "case.json", "the bundle has no case.json") : 0;
+	if (x->from_ns == INT64_MIN)
 		return 0;
 	if (load(x, f, 64u << 20, &text, &len) < 0)
 		return -1;
@@ -655,19 +769,25 @@ static int case_file(struct run *x)
 	if (cb_json_parse(x->json, text, len, &why) < 0) {
 		if (x->json->n < CB_JSON_TOKENS - 1)
 			ret = found(x, &at, "it is not JSON: %s", why.msg);
-	} else if ((given = cb_json_get(x->json, 0, "camera")) == CB_JSON_NONE || !cb_json_eq(x->json, given, x->camera)) {
-		ret = found(x, &at, "the clips are of camera %s, and it speaks of another", x->camera);
-	} else if ((given = cb_json_get(x->json, 0, "given")) != CB_JSON_NONE) {
-		static const char *const key[] = { "from_us", "to_us" };
-
-		for (int i = 0; i < 2 && ret == 0; i++) {
-			uint32_t t = cb_json_get(x->json, given, key[i]);
-			int64_t ns = i ? x->to_ns : x->from_ns, is = ns / 1000 - (ns % 1000 < 0);
-
-			if (t == CB_JSON_NONE || !cb_json_i64(x->json, t, &us[i]) || us[i] < is - 1 || us[i] > is + 1)
-				ret = found(x, &at, "the clips are not of the time that it gives (%s)", key[i]);
-		}
+		goto out;
 	}
+	if (x->json->tok[0].type != CB_JSON_OBJECT) {
+		ret = found(x, &at, "it is not an object");
+		goto out;
+	}
+	t = cb_json_get(x->json, 0, "camera");
+	if ((t == CB_JSON_NONE || cb_json_str(x->json, t, camera, sizeof(camera)) < 0 || strcmp(camera, x->camera) != 0) &&
+	    found(x, &at, "the clips are of camera %s, and it does not say so", x->camera) < 0)
+		ret = -1;
+	given = cb_json_get(x->json, 0, "given");
+	for (int i = 0; i < 2 && ret == 0; i++) {
+		int64_t is = us_of(i ? x->to_ns : x->from_ns);
+
+		t = given == CB_JSON_NONE ? CB_JSON_NONE : cb_json_get(x->json, given, key[i]);
+		if (t == CB_JSON_NONE || !cb_json_i64(x->json, t, &us) || us < is - 1 || us > is + 1)
+			ret = found(x, &at, "the clips are not of the time that it gives (%s)", key[i]);
+	}
+out:
 	free(text);
 	return ret;
 }
@@ -700,14 +820,14 @@ static int all_files(struct run *x)
 		if (!x->list[i].seen && about(x, CB_FOUND_FALSE, "file-missing", x->list[i].name, "it is in " LIST
 					      " and not in the bundle") < 0)
 			return -1;
-	return case_file(x);
+	return whole(x) < 0 ? -1 : case_file(x);
 }
 
 int cb_verify_bundle(const struct cb_verify *v, const char *path, struct cb_verified *ret, struct cb_err *err)
 {
 	struct cb_err own = CB_ERR_INIT;
 	struct run x = { .v = v, .r = ret, .err = err ? err : &own, .m.fd = -1, .from_ns = INT64_MIN, .to_ns = INT64_MIN };
-	const struct cb_member *list;
+	const struct cb_member *list, *f;
 	size_t len = 0;
 	int k = -1;
 
@@ -720,6 +840,9 @@ int cb_verify_bundle(const struct cb_verify *v, const char *path, struct cb_veri
 		cb_err_nomem(err);
 		goto out;
 	}
+	f = cb_members_find(&x.m, "checkpoint");
+	if (f && load(&x, f, CB_NOTE_MAX, &x.checkpoint, &x.checkpoint_len) < 0)
+		goto out;
 	list = cb_members_find(&x.m, LIST);
 	if (!list) {
 		if (about(&x, CB_FOUND_FALSE, "file-missing", LIST, "the bundle has no " LIST) < 0)
@@ -738,6 +861,8 @@ out:
 	free(x.json);
 	free(x.list);
 	free(x.text);
+	free(x.checkpoint);
+	free(x.piece);
 	cb_trust_release(&x.own);
 	cb_members_close(&x.m);
 	return k;

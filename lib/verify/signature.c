@@ -137,6 +137,13 @@ static enum cb_errc sshsigned(const struct cb_sshsig *m, const char *nspace, con
 {
 	if (memcmp(m->pk, k->pk, sizeof(m->pk)) != 0)
 		return CB_E_DATA;
+	if (*k->namespaces) {	/* a key that is believed for other things alone is none here */
+		struct cb_ssh_key ssh = { .namespaces = "" };
+
+		memcpy(ssh.namespaces, k->namespaces, sizeof(ssh.namespaces));
+		if (!cb_ssh_key_signs(&ssh, nspace))
+			return CB_E_DATA;
+	}
 	return cb_sshsig_check(m, k->pk, nspace, d->sha512, d->sha256, NULL) == 0 ? CB_OK : CB_E_NO;
 }
 

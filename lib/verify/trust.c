@@ -8,7 +8,6 @@
 
 #include "base/io.h"
 #include "base/num.h"
-#include "crypto/base64.h"
 
 void cb_trust_init(struct cb_trust *t)
 {
@@ -25,7 +24,8 @@ void cb_trust_release(struct cb_trust *t)
 static int add(struct cb_trust *t, const struct cb_trust_key *k, struct cb_err *err)
 {
 	for (size_t i = 0; i < t->keys; i++)
-		if (memcmp(t->key[i].pk, k->pk, 32) == 0 && t->key[i].has_id == k->has_id)
+		if (memcmp(t->key[i].pk, k->pk, 32) == 0 && t->key[i].has_id == k->has_id &&
+		    strcmp(t->key[i].namespaces, k->namespaces) == 0)
 			return 0;
 	if (t->keys == CB_TRUST_KEYS)
 		return cb_err_set(err, CB_E_DATA, "more than %d keys", CB_TRUST_KEYS);
@@ -33,31 +33,14 @@ static int add(struct cb_trust *t, const struct cb_trust_key *k, struct cb_err *
 	return 0;
 }
 
-/* "... ssh-ed25519 BASE64 ..." in a line: the raw key (RFC 4253, 6.6; RFC 8709, 4). */
-static bool ssh_key(const char *line, size_t n, uint8_t pk[static 32])
-{
-	static const uint8_t head[] = "\0\0\0\x0bssh-ed25519\0\0\0\x20";
-	const char *at = memmem(line, n, "ssh-ed25519 ", 12);
-	uint8_t blob[64];
-	size_t len = 0, got;
-
-	if (!at || (at != line && at[-1] != ' ' && at[-1] != '\t'))
-		return false;
-	at += 12;
-	while (at + len < line + n && at[len] != ' ' && at[len] != '\t' && at[len] != '\r')
-		len++;
-	if (!cb_base64_decode(blob, sizeof(blob), at, len, &got) || got != sizeof(head) - 1 + 32 ||
-	    memcmp(blob, head, sizeof(head) - 1) != 0)
-		return false;
-	memcpy(pk, blob + sizeof(head) - 1, 32);
-	return true;
-}
-
 int cb_trust_add_text(struct cb_trust *t, const char *name, const char *text, size_t n, struct cb_err *err)
 {
 	struct cb_trust_key k = { .has_id = false };
+	struct cb_err why = CB_ERR_INIT;
 	struct cb_minisign_key m;
+	struct cb_ssh_key ssh;
 	unsigned found = 0;
+	int is;
 
 	snprintf(k.name, sizeof(k.name), "%s", name);
 	if (cb_minisign_key_parse(&m, text, n, NULL) == 0) {
@@ -69,10 +52,13 @@ int cb_trust_add_text(struct cb_trust *t, const char *name, const char *text, si
 	for (const char *p = text, *end = text + n, *lf; p < end; p = lf + 1) {
 		lf = memchr(p, '\n', (size_t)(end - p));
 		lf = lf ? lf : end;
-		if (lf == p || *p == '#')
+		is = cb_ssh_key_parse(&ssh, p, (size_t)(lf - p), &why);
+		if (is < 0)
+			return cb_err_set(err, CB_E_DATA, "neither a public key of minisign nor of OpenSSH: %s", why.msg);
+		if (!is)
 			continue;
-		if (!ssh_key(p, (size_t)(lf - p), k.pk))
-			return cb_err_set(err, CB_E_DATA, "neither a public key of minisign nor ssh-ed25519 keys");
+		memcpy(k.pk, ssh.pk, sizeof(k.pk));
+		snprintf(k.namespaces, sizeof(k.namespaces), "%s", ssh.namespaces);
 		if (add(t, &k, err) < 0)
 			return -1;
 		found++;

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "crypto/minisign.h"
+#include "crypto/sshsig.h"
 #include "log/proof.h"
 
 #define CB_TRUST_KEYS 64
@@ -20,6 +21,7 @@ struct cb_trust_key {
 	uint8_t pk[32];
 	bool has_id;			/* a minisign key: */
 	uint8_t id[CB_MINISIGN_ID];
+	char namespaces[CB_SSHSIG_NAMESPACE_MAX + 1];	/* of an OpenSSH key: "", or what alone it signs for */
 	char name[256];			/* what people call it: the file it came from */
 };
 struct cb_trust {
@@ -32,7 +34,8 @@ void cb_trust_init(struct cb_trust *t);
 void cb_trust_release(struct cb_trust *t);
 
 /* Add the keys of a file: a minisign public key, or lines of ssh-ed25519 keys, alone or as in
- * allowed_signers (their options are not looked at). CB_E_DATA, NOINPUT, with the path. */
+ * allowed_signers: of options there namespaces is known, and others, such as cert-authority, are
+ * refused. CB_E_DATA, NOINPUT, with the path. */
 int cb_trust_add_file(struct cb_trust *t, const char *path, struct cb_err *err);
 /* Add a log: a verifier key "NAME+HASH+KEY", or a file with such lines. */
 int cb_trust_add_log(struct cb_trust *t, const char *arg, struct cb_err *err);

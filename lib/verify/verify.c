@@ -62,7 +62,7 @@ int cb_verify_kind(const char *path, enum cb_verified_kind *ret, struct cb_err *
 	}
 	if (S_ISDIR(st.st_mode)) {
 		*ret = has(fd, "format") && has(fd, "cameras") ? CB_VERIFIED_STORE :
-		       has(fd, "SHA256SUMS") ? CB_VERIFIED_BUNDLE :
+		       has(fd, "SHA256SUMS") || has(fd, "case.json") ? CB_VERIFIED_BUNDLE :
 		       has(fd, "format") ? CB_VERIFIED_STORE : CB_VERIFIED_LOG;
 		if (*ret == CB_VERIFIED_LOG && !has(fd, "checkpoint") && !has(fd, "tile") && !has(fd, "state")) {
 			close(fd);

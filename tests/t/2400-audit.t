@@ -125,6 +125,8 @@ exits 65 cb-audit prune log2 --below 256 --reason test --now 2026-04-09T00:00:00
 exits 0 cb-audit append log2 --now 2026-04-09T00:01:00Z <many
 exits 0 cb-audit checkpoint log2 -k log.key --now 2026-04-09T00:01:00Z
 exits 65 cb-audit prune log2 --below 900 --reason test --now 2026-04-09T00:01:00Z
+exits 64 cb-audit prune log2 --below 600 --reason "$(head -c 70000 /dev/zero | tr '\0' x)" --now 2026-04-09T00:02:00Z
+ok "a reason that is no reason: nothing is deleted" '[ -e log2/tile/entries/000 ] && grep -q "more than 1000 bytes" err'
 exits 0 cb-audit prune log2 --below 600 --reason "older than a year" --now 2026-04-09T00:02:00Z
 ok "whole bundles are gone" '[ ! -e log2/tile/entries/000 ] && [ ! -e log2/tile/entries/001 ] && [ -e log2/tile/entries/002.p/89 ]'
 exits 0 tlog verify log2
