@@ -753,8 +753,10 @@ static int case_file(struct run *x)
 	size_t len;
 	int ret = 0;
 
+	if (!x->r->segments)
+		return about(x, CB_FOUND_FALSE, "file-missing", "manifests", "there is no footage in the bundle");
 	if (!f)
-		return x->pieces ? about(x, CB_FOUND_FALSE, "file-missing", "case.json", "the bundle has no case.json") : 0;
+		return about(x, CB_FOUND_FALSE, "file-missing", "case.json", "the bundle has no case.json");
 	if (x->from_ns == INT64_MIN)
 		return 0;
 	if (load(x, f, 64u << 20, &text, &len) < 0)
@@ -779,6 +781,9 @@ static int case_file(struct run *x)
 	if ((t == CB_JSON_NONE || cb_json_str(x->json, t, camera, sizeof(camera)) < 0 || strcmp(camera, x->camera) != 0) &&
 	    found(x, &at, "the clips are of camera %s, and it does not say so", x->camera) < 0)
 		ret = -1;
+	t = cb_json_get(x->json, 0, "segments");
+	if (ret == 0 && (t == CB_JSON_NONE || !cb_json_i64(x->json, t, &us) || us != (int64_t)x->r->segments))
+		ret = found(x, &at, "%" PRIu64 " segments are there, and it does not say so", x->r->segments);
 	given = cb_json_get(x->json, 0, "given");
 	for (int i = 0; i < 2 && ret == 0; i++) {
 		int64_t is = us_of(i ? x->to_ns : x->from_ns);

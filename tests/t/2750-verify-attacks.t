@@ -40,7 +40,7 @@ t() {	# COMMANDS, in a copy
 		mv ../list SHA256SUMS && cb-sign sign -q -k ../k.key SHA256SUMS) || note "$1: failed"
 }
 # segments of the recording, in order: index, name, first and last fragment
-jq -r '.segments[] | select(.index >= 0 and .state == "sealed") | [.recording, .index, (.clip | ltrimstr("clip/") | rtrimstr(".mp4")), .last] | @tsv' B/case.json >all
+jq -r 'select(.index >= 0 and .state == "sealed") | [.recording, .index, (.clip | ltrimstr("clip/") | rtrimstr(".mp4")), .last] | @tsv' B/segments.ndjson >all
 rec=$(tail -n 1 all | cut -f 1)
 mid=$(grep "^$rec" all | sed -n 2p | cut -f 3)
 t :
@@ -51,9 +51,12 @@ ok "a segment out of the middle" 'said false segment-missing ".from_us < .to_us"
 t "rm */$mid*; echo '{\"from_us\":1,\"to_us\":2}' >gaps.ndjson"
 exits 1 $v D
 ok "another gap is no excuse" 'said false segment-missing' || codes
-from=$(jq -r --arg m "$mid" '.segments[] | select(.clip | test($m)).from_us' B/case.json)
-to=$(jq -r --arg m "$mid" '.segments[] | select(.clip | test($m)).to_us' B/case.json)
+from=$(jq -r --arg m "$mid" 'select(.clip | test($m)).from_us' B/segments.ndjson)
+to=$(jq -r --arg m "$mid" 'select(.clip | test($m)).to_us' B/segments.ndjson)
 t "rm */$mid*; echo '{\"from_us\":$from,\"to_us\":$to}' >gaps.ndjson"
+exits 1 $v D
+ok "nor one that is owned up to, where the case says how many there are" 'said note segment-missing && said false case-false' || codes
+t "rm */$mid*; echo '{\"from_us\":$from,\"to_us\":$to}' >gaps.ndjson; jq -c '.segments -= 1' case.json >c && mv c case.json"
 exits 0 $v D
 ok "one that is owned up to: a note" 'said note segment-missing' || codes
 # the first clip of several fragments, without its last
@@ -64,6 +67,9 @@ ok "the last group of pictures of a clip that others follow" 'said false segment
 t 'sed -i "2s/.*/9999/" checkpoint'
 exits 1 $v D
 ok "another checkpoint than that of the proofs" 'said false proof-false ".text | test(\"file checkpoint\")"' || codes
+t 'rm clip/* manifests/* proofs/*'
+exits 1 $v D
+ok "no footage at all" 'said false file-missing' || codes
 t 'rm case.json'
 exits 1 $v D
 ok "no case" 'said false file-missing ".file == \"case.json\""' || codes
