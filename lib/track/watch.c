@@ -54,7 +54,7 @@ struct asset {				/* removed: a thing that stands there */
 	uint32_t class;
 	double score;
 	struct cb_rect box;
-	int64_t seen_us;
+	int64_t seen_us, missed_us;	/* last; first without it since, or NEVER */
 	char id[CB_EVENT_ID_LEN];
 };
 /* of a rule */
@@ -476,22 +476,25 @@ static int leave(struct cb_watch *w, uint32_t i, const struct cb_track *t, struc
 	return fire(w, i, t, s, &e, err);
 }
 
-/* state: 1 waiting, 2 told; a_us: the stay began; b_us: last seen inside */
+/* state: 1 waiting, 2 told; a_us: the stay began; b_us: it was seen outside since, or NEVER */
 static int dwell(struct cb_watch *w, uint32_t i, const struct cb_track *t, struct tstate *s, struct cb_err *err)
 {
 	const struct cb_track_rule *r = &w->r->rule[i];
 	struct in_rule *x = &s->rule[i];
 	struct cb_watch_event e = { .line = CB_NONE };
+	bool in = member(w, i, t, s);
 
-	if (x->state && w->t_us - x->b_us > r->grace_us)
+	if (x->state && x->b_us == NEVER && !in)
+		x->b_us = w->t_us;
+	if (x->state && ((x->b_us != NEVER && w->t_us - x->b_us > r->grace_us) || !w->rule[i].open))
 		x->state = 0;
-	if (!member(w, i, t, s))
+	if (!in)
 		return 0;
 	if (!x->state) {
 		x->state = 1;
 		x->a_us = inside_since(w, i, t, s);
 	}
-	x->b_us = w->t_us;
+	x->b_us = NEVER;
 	if (x->state == 2 || w->t_us - x->a_us < r->for_us)
 		return 0;
 	x->state = 2;
@@ -941,6 +944,7 @@ static void bind(const struct cb_watch *w, struct asset *a, const struct cb_trac
 	a->score = t->score;
 	a->box = s->box;
 	a->seen_us = w->t_us;
+	a->missed_us = NEVER;
 	memcpy(a->id, t->id, sizeof(a->id));
 }
 
@@ -965,10 +969,12 @@ static void removed_track(struct cb_watch *w, uint32_t i, const struct cb_track 
 	if (!in)
 		x->a_us = NEVER;
 	if (a) {
-		if (still)
+		if (still) {
 			a->seen_us = w->t_us;
-		else
+			a->missed_us = NEVER;
+		} else {
 			a->number = 0;	/* it went away itself */
+		}
 		return;
 	}
 	if (!in)
@@ -998,7 +1004,11 @@ static int removed(struct cb_watch *w, uint32_t i, struct cb_err *err)
 					    .number = a->was, .class = class_of(w, a->class), .box = a->box,
 					    .score = a->score };
 
-		if (!a->used || w->t_us - a->seen_us < w->r->rule[i].for_us)
+		if (!a->used || a->seen_us == w->t_us)
+			continue;
+		if (a->missed_us == NEVER)
+			a->missed_us = w->t_us;
+		if (w->t_us - a->missed_us < w->r->rule[i].for_us)
 			continue;
 		a->used = false;
 		if (h->open && fire(w, i, NULL, NULL, &e, err) < 0)

@@ -97,7 +97,7 @@ cat >want <<'END'
 8.4 cb.zone.dwell loitering
 10 cb.count visitors 2
 10 cb.stopped parked start
-13 cb.object.removed statue
+13.1 cb.object.removed statue
 13.6 cb.object.left bag start
 13.7 cb.sequence in-and-out
 13.7 cb.zone.exit out-again

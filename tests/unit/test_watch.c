@@ -396,6 +396,17 @@ static void zones(void)
 		at(0, 0, i == 3 || i == 4 ? 0.2 : 0.5, 0.5), picture(S);
 	OK_INT(of("d"), 1);
 	OK(first("d")->t_us == T0 + 10 * S && first("d")->since_us == T0 + 5 * S);
+	/* pictures may be farther apart than the grace, and it may be hidden for longer */
+	start(YARD "rules:\n  - {name: d, type: dwell, zone: yard, for: 20s, grace: 1s}\n");
+	for (int i = 0; i < 8; i++)
+		i == 2 ? lost(0) : (void)at(0, 0, 0.5, 0.5), picture(5 * S);
+	OK_INT(of("d"), 1);
+	OK(first("d")->t_us == T0 + 20 * S && first("d")->since_us == T0);
+	start(YARD "rules:\n  - {name: d, type: dwell, zone: yard, for: 20s, grace: 1s}\n");
+	for (int i = 0; i < 8; i++)
+		at(0, 0, i == 2 ? 0.2 : 0.5, 0.5), picture(5 * S);
+	OK_INT(of("d"), 1);
+	OK(first("d")->t_us == T0 + 35 * S && first("d")->since_us == T0 + 15 * S);
 	/* the anchor decides */
 	start("zones: {z: {polygon: [[0.4, 0.4], [0.6, 0.4], [0.6, 0.6], [0.4, 0.6]], anchor: centre, margin: 0}}\n"
 	      "rules:\n  - {name: e, type: enter, zone: z}\n");
@@ -644,7 +655,7 @@ static void removed(void)
 	ends(1);
 	for (int i = 0; i < 5; i++) {
 		picture(S);
-		OK_INT(n_told, i >= 2);
+		OK_INT(n_told, i >= 3);
 	}
 	OK(says(0, "\"type\":\"cb.object.removed\"") && told[0].e.since_us == T0 + 13 * S);
 	/* carried off; one that never settled is not missed */
@@ -658,7 +669,7 @@ static void removed(void)
 		picture(S);
 	}
 	OK_INT(n_told, 1);
-	OK(told[0].e.since_us == T0 + 5 * S && told[0].e.t_us == T0 + 8 * S);
+	OK(told[0].e.since_us == T0 + 5 * S && told[0].e.t_us == T0 + 9 * S);
 }
 
 static void sequence(void)
