@@ -400,7 +400,8 @@ def do_track():
         shell('"$C" a jq -c .type <crowd.ndjson >/dev/null', C=bench("cost"))
         return float(open(os.path.join(tmp, "a")).read().split()[0])
     b = None
-    for what, options in (("cb-track, boxes/s | jq .type", "--only"), ("  and an event a box", "--only --update=0")):
+    for what, options in (("cb-track, boxes/s | jq .type", "--only"), ("  and an event a box", "--only --update=0"),
+                          ("  and 9 rules", "--only -c " + os.path.join(src, "examples", "zones.yml"))):
         if b is None:
             a, b = pairs(3, lambda: run(options), peer)
         else:
