@@ -781,6 +781,28 @@ static int epoch_file(struct check *c)
 
 /* --- sizes at which somebody said what the root is --------------------------------------------- */
 
+/* The journal has the last entries, but a reader goes by the files: those of the checkpoint's end
+ * must be there, as they were or, since they filled up, whole. */
+static int partial_published(struct check *c, uint64_t n)
+{
+	static const int levels[] = { 0, CB_TILE_ENTRIES };
+	unsigned width = cb_tile_partial(n, 0);
+	char path[CB_TILE_PATH];
+
+	for (int i = 0; width && i < 2; i++) {
+		struct cb_err why = CB_ERR_INIT;
+
+		if ((levels[i] == CB_TILE_ENTRIES && c->tile.pruned) ||
+		    cb_tiles_file(c->t, levels[i], n / W, width, &c->file, &why) == 0 || why.code != CB_E_NOINPUT ||
+		    cb_tiles_file(c->t, levels[i], n / W, W, &c->file, NULL) == 0)
+			continue;
+		cb_tile_path(path, levels[i], n / W, width);
+		if (found(c, CB_FOUND_FALSE, "tile-missing", path, "%s is missing: the entries are in the journal alone", path) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int at_size(struct check *c)
 {
 	uint64_t n = size_now(c);
@@ -807,6 +829,8 @@ static int at_size(struct check *c)
 	    found_at(c, CB_FOUND_FALSE, "root-differs", &(struct place){ "checkpoint", -1, c->since, n, CB_NO_EPOCH,
 		     INT64_MIN }, "the checkpoint is of another tree: its root is not that of the first %" PRIu64
 		     " entries", n) < 0)
+		return -1;
+	if (c->journal && partial_published(c, n) < 0)
 		return -1;
 	/* the tiles that a reader needs at this size */
 	for (unsigned l = 1; l < CB_TILE_LEVELS; l++) {

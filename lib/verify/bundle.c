@@ -461,6 +461,27 @@ static bool speaks_of(struct run *x, const char *entry, size_t n, const struct c
 	       strcmp(camera, m->camera) == 0;
 }
 
+/* Checkpoints that the verifier has kept and that are none. */
+static int kept_usable(struct run *x)
+{
+	struct cb_note *n = malloc(sizeof(*n));
+	struct cb_finding f = CB_FINDING_NONE;
+	struct cb_err why = CB_ERR_INIT;
+	struct cb_checkpoint k;
+	int ret = 0;
+
+	if (!n)
+		return cb_err_nomem(x->err);
+	f.kind = CB_FOUND_UNCHECKED;
+	f.code = "older-unusable";
+	for (size_t i = 0; i < x->v->n_older && ret == 0; i++)
+		if (cb_note_parse(n, x->v->older[i].text, x->v->older[i].len, &why) < 0 ||
+		    cb_checkpoint_parse(&k, n->text, n->text_len, &why) < 0)
+			ret = found(x, &f, "%s: %s", x->v->older[i].name, why.msg);
+	free(n);
+	return ret;
+}
+
 /* A checkpoint that the verifier has kept: is the proof's the same where they are of one size? */
 static int kept(struct run *x, struct cb_finding *f, const struct cb_checkpoint *c)
 {
@@ -845,6 +866,8 @@ int cb_verify_bundle(const struct cb_verify *v, const char *path, struct cb_veri
 		cb_err_nomem(err);
 		goto out;
 	}
+	if (kept_usable(&x) < 0)
+		goto out;
 	f = cb_members_find(&x.m, "checkpoint");
 	if (f && load(&x, f, CB_NOTE_MAX, &x.checkpoint, &x.checkpoint_len) < 0)
 		goto out;

@@ -49,6 +49,8 @@ int cb_trust_add_text(struct cb_trust *t, const char *name, const char *text, si
 		k.has_id = true;
 		return add(t, &k, err);
 	}
+	if (n >= 18 && memcmp(text, "untrusted comment:", 18) == 0)
+		return cb_err_set(err, CB_E_DATA, "not a public key of minisign");
 	for (const char *p = text, *end = text + n, *lf; p < end; p = lf + 1) {
 		lf = memchr(p, '\n', (size_t)(end - p));
 		lf = lf ? lf : end;

@@ -279,6 +279,9 @@ exits 0 cb-audit prune P --below 600 --reason 'thirty days' --now 2026-03-01T00:
 exits 0 cb-audit checkpoint P -k log.key --now 2026-03-01T00:42:30Z
 exits 0 $v --older=old P
 ok "pruned: a note" 'said note pruned ".entry_end == 512" && [ "$(tail -n 1 out | jq .data.seals)" -ge 4 ]' || codes
+cp -r log T && rm -r T/tile/entries T/tile/0
+exits 1 $v T
+ok "entries that the journal has and no reader can get" 'said false tile-missing' || codes
 mv P/enrolment enrolment
 exits 1 $v P
 ok "without its enrolment no seal can be checked" 'said false log-file-changed ".file == \"enrolment\"" && ! said false entries-missing' || codes

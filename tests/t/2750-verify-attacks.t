@@ -85,6 +85,15 @@ ok "without a time" 'said false case-false' || codes
 rm -rf D && cp -r B D && rm D/SHA256SUMS
 exits 1 $v D
 ok "without its list it is a bundle still" 'said false file-missing ".file == \"SHA256SUMS\"" && [ "$(tail -n 1 out | jq -r .data.what)" = bundle ]' || codes
+exits 65 $v --older all B
+ok "a kept checkpoint that is none" 'said unchecked older-unusable' || codes
+exits 65 cb-verify --key k.key B
+ok "a secret key is no public one" 'grep -q "not a public key of minisign$" err'
+cp -r B pax && tar --format=pax -cf pax.tar pax
+exits 65 $v pax.tar
+ok "an archive of another kind: how to go on" 'grep -q "unpack it" err'
+tar --format=ustar -cf u.tar pax
+exits 0 $v u.tar
 
 # --- keys that are believed for something else
 cb-sign sign -q --ssh -k k.key vkey
