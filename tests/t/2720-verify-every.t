@@ -37,6 +37,17 @@ cb-export S --log L --no-entry --sign k.key --require-proofs -o B.tar
 exits 0 cb-verify --key=k.pub --vkey=vkey B B.tar
 exits 0 cb-verify --vkey=vkey --log=L S
 ok "the segment is in the log" '[ "$(sed "s/.*\"logged\"://;s/,.*//" out)" = 1 ]'
+# two of two, two of three
+cb-sign keygen --no-passphrase -o k2 >out 2>err
+cb-sign keygen --no-passphrase -o k3 >out 2>err
+cb-export S --log L --no-entry --sign k.key --sign k2.key --require-proofs -o two
+exits 0 cb-verify --key=k.pub --key=k2.pub --need=2 --vkey=vkey two
+ok "by both" 'grep -q "\"signatures\":2" out && grep -q "k.pub" out && grep -q "k2.pub" out'
+exits 0 cb-verify --key=k3.pub --key=k2.pub --key=k.pub --need=2 --vkey=vkey two
+exits 1 cb-verify --key=k3.pub --key=k2.pub --need=2 --vkey=vkey two
+ok "by one of two" 'grep -q "\"code\":\"not-signed\"" out'
+rm two/SHA256SUMS.2.*
+exits 1 cb-verify --key=k.pub --key=k2.pub --need=2 --vkey=vkey two
 # the first line of minisign's file is the one thing that nobody signs
 free=$(head -n 1 B/SHA256SUMS.minisig | wc -c)
 every 53 -k k.pub -v vkey -x "SHA256SUMS.minisig:$free" B
