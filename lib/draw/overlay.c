@@ -192,6 +192,8 @@ static int ascending(const void *a, const void *b)
 
 void cb_overlay_polygon(struct cb_overlay *o, const double *xy, unsigned n, struct cb_rgba c)
 {
+	const uint8_t plain[] = { (uint8_t)div255(c.r * c.a), (uint8_t)div255(c.g * c.a),
+				  (uint8_t)div255(c.b * c.a), c.a };
 	double at[CB_OVERLAY_CORNERS];
 
 	if (n < 3 || n > CB_OVERLAY_CORNERS)
@@ -212,9 +214,21 @@ void cb_overlay_polygon(struct cb_overlay *o, const double *xy, unsigned n, stru
 			int to = clampi(ceil(at[i + 1]), 0, (int)o->width);
 
 			for (int x = from; x < to; x++) {
-				double l = at[i] > x ? at[i] : x, r = at[i + 1] < x + 1 ? at[i + 1] : x + 1;
+				uint8_t *d = o->px + 4 * ((size_t)y * o->width + (size_t)x);
+				double l, r;
 
+				/* most of it lies inside, on nothing */
+				if (x > from && x + 1 < to && !d[3]) {
+					memcpy(d, plain, 4);
+					continue;
+				}
+				l = at[i] > x ? at[i] : x;
+				r = at[i + 1] < x + 1 ? at[i + 1] : x + 1;
 				cb_overlay_dot(o, x, y, c, r > l ? (unsigned)((r - l) * 255 + 0.5) : 0);
+			}
+			if (from < to) {
+				o->lo[y] = (uint32_t)from < o->lo[y] ? (uint32_t)from : o->lo[y];
+				o->hi[y] = (uint32_t)to > o->hi[y] ? (uint32_t)to : o->hi[y];
 			}
 		}
 	}
