@@ -25,7 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import tlog  # noqa: E402
 
-CALLS = ('pwrite64', 'fdatasync', 'fsync', 'renameat', 'mkdirat', 'unlinkat', 'ftruncate', 'flock', 'pread64',
+CALLS = ('pwrite64', 'fdatasync', 'fsync', 'syncfs', 'renameat', 'mkdirat', 'unlinkat', 'ftruncate', 'flock', 'pread64',
          'openat', 'writev')
 FAULTS = ('signal=KILL', 'error=EIO', 'error=ENOSPC', 'error=EINTR')
 DAY = '2026-05-01T'
@@ -55,6 +55,7 @@ SCENARIOS = [
     Scenario('batch', [append('00:00:10', 0, 20)], '00:00:20', ['append'], lines(20, 90)),
     Scenario('roll', [append('00:00:10', 0, 253)], '00:00:20', ['append', '--sync=each'], lines(253, 257)),
     Scenario('rolls', [append('00:00:10', 0, 300)], '00:00:20', ['append'], lines(300, 1100)),
+    Scenario('many', [append('00:00:10', 0, 300)], '00:00:20', ['append'], lines(300, 3000)),
     Scenario('epoch', [append('00:00:10', 0, 20)], '00:05:20', ['append', '--sync=each'], lines(20, 22)),
     Scenario('epochs', [append('00:00:10', 0, 20)], '00:48:00', ['append'], lines(20, 22)),
     Scenario('epoch+roll', [append('00:00:10', 0, 254)], '00:05:20', ['append', '--sync=each'], lines(254, 257)),
@@ -224,6 +225,8 @@ def main():
         points = random.sample(points, min(o.points, every))
     for i, (s, call, n, fault) in enumerate(points):
         rig.point(s, call, n, fault)
+        if (i + 1) % 500 == 0:
+            print('%d of %d points, %d failures' % (i + 1, len(points), len(rig.failures)), flush=True)
         if sys.stderr.isatty():
             print('\r%d of %d' % (i + 1, len(points)), end='', file=sys.stderr)
     for _ in range(o.pairs):

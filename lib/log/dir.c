@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "log/log-priv.h"
 
+#define MANY 16		/* files for which one sync of the file system is cheaper than one of each */
 #define TEMP ".new"	/* one at a time: the lock is held */
 
 enum cb_errc cb_log_errc(int errnum)
@@ -115,6 +117,77 @@ static int note_dir(struct cb_dirs *d, int root, const char *path, struct cb_err
 		return cb_err_sys(err, cb_log_errc(errno), errno, "%s", name);
 	strcpy(d->name[d->n], name);
 	d->fd[d->n++] = fd;
+	return 0;
+}
+
+static void staged_name(char out[static 16], unsigned i)
+{
+	snprintf(out, 16, TEMP ".%u", i);
+}
+
+void cb_dir_stage_release(struct cb_dir_stage *s)
+{
+	while (s->n)
+		close(s->fd[--s->n]);
+}
+
+/* Since Linux 5.8 syncfs(2) says what went wrong since the descriptor was opened; before, nothing. */
+static bool syncfs_tells(void)
+{
+	struct utsname u;
+	int major, minor;
+
+	return uname(&u) == 0 && sscanf(u.release, "%d.%d", &major, &minor) == 2 &&
+	       (major > 5 || (major == 5 && minor >= 8));
+}
+
+int cb_dir_commit(struct cb_dir_stage *s, struct cb_err *err)
+{
+	char temp[16];
+	int ret = 0;
+
+	if (s->n >= MANY && syncfs_tells()) {
+		while (ret == 0 && syncfs(s->fd[0]) < 0)
+			if (errno != EINTR)
+				ret = cb_err_sys(err, CB_E_IO, errno, "tile: sync");
+	} else {
+		for (unsigned i = 0; i < s->n && ret == 0; i++)
+			ret = cb_sync_fd(s->fd[i], false, s->path[i], err);
+	}
+	for (unsigned i = 0; i < s->n && ret == 0; i++) {
+		staged_name(temp, i);
+		while (ret == 0 && renameat(s->root, temp, s->root, s->path[i]) < 0)
+			if (errno != EINTR)
+				ret = cb_err_sys(err, cb_log_errc(errno), errno, "%s", s->path[i]);
+	}
+	cb_dir_stage_release(s);
+	return ret;
+}
+
+int cb_dir_stage(struct cb_dir_stage *s, const char *path, mode_t mode, const void *p, size_t n, struct cb_err *err)
+{
+	char temp[16];
+	int fd;
+
+	if (s->n == CB_DIR_STAGED && cb_dir_commit(s, err) < 0)
+		return -1;
+	/* a full list of directories is synced to make room: what goes into them must be there */
+	if (s->dirs->n == sizeof(s->dirs->fd) / sizeof(*s->dirs->fd) && cb_dir_commit(s, err) < 0)
+		return -1;
+	if (note_dir(s->dirs, s->root, path, err) < 0)
+		return -1;
+	staged_name(temp, s->n);
+	do
+		fd = openat(s->root, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+	while (fd < 0 && errno == EINTR);
+	if (fd < 0)
+		return cb_err_sys(err, cb_log_errc(errno), errno, "%s", path);
+	snprintf(s->path[s->n], CB_TILE_PATH, "%s", path);
+	s->fd[s->n++] = fd;
+	if (cb_pwrite_all(fd, p, n, 0, path, err) < 0)
+		return -1;
+	/* begin to write now; what goes wrong is seen by the sync */
+	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	return 0;
 }
 

@@ -95,6 +95,20 @@ struct cb_dirs {
 };
 int cb_dir_put(int root, const char *path, mode_t mode, const void *p, size_t n, struct cb_dirs *dirs,
 	       struct cb_err *err);
+/* Several such files at a time, whose syncs cost little more than one: stage writes, commit
+ * syncs and renames (not the directories: cb_dirs_sync). stage commits by itself when it is full. */
+#define CB_DIR_STAGED 64
+struct cb_dir_stage {
+	int root;
+	struct cb_dirs *dirs;
+	unsigned n;
+	int fd[CB_DIR_STAGED];
+	char path[CB_DIR_STAGED][CB_TILE_PATH];
+};
+int cb_dir_stage(struct cb_dir_stage *s, const char *path, mode_t mode, const void *p, size_t n, struct cb_err *err);
+int cb_dir_commit(struct cb_dir_stage *s, struct cb_err *err);
+void cb_dir_stage_release(struct cb_dir_stage *s);
+
 int cb_dirs_sync(struct cb_dirs *d, struct cb_err *err);
 void cb_dirs_release(struct cb_dirs *d);
 /* Across EINTR. */

@@ -37,8 +37,8 @@ static int gather(const struct cb_journal *j, size_t k, unsigned n, struct cb_bu
 }
 
 struct rolling {
-	struct cb_log *l;
 	struct cb_dirs dirs;
+	struct cb_dir_stage stage;
 };
 
 static int put_full(void *ctx, unsigned level, uint64_t n, const uint8_t *tile, struct cb_err *err)
@@ -47,12 +47,12 @@ static int put_full(void *ctx, unsigned level, uint64_t n, const uint8_t *tile, 
 	char path[CB_TILE_PATH];
 
 	cb_tile_path(path, (int)level, n, CB_TILE_WIDTH);
-	return cb_dir_put(r->l->dir, path, FILE_MODE, tile, CB_TILE_BYTES, &r->dirs, err);
+	return cb_dir_stage(&r->stage, path, FILE_MODE, tile, CB_TILE_BYTES, err);
 }
 
-static int put_tiles(struct rolling *r, struct cb_journal_edge *edge, size_t tiles, struct cb_err *err)
+static int put_tiles(struct rolling *r, const struct cb_journal *j, struct cb_journal_edge *edge, size_t tiles,
+		     struct cb_err *err)
 {
-	const struct cb_journal *j = &r->l->j;
 	uint8_t tile[CB_TILE_BYTES], root[CB_HASH_LEN];
 	struct cb_buf bundle = { 0 };
 	char path[CB_TILE_PATH];
@@ -67,7 +67,7 @@ static int put_tiles(struct rolling *r, struct cb_journal_edge *edge, size_t til
 			goto out;
 		}
 		cb_tile_path(path, CB_TILE_ENTRIES, n, CB_TILE_WIDTH);
-		if (cb_dir_put(r->l->dir, path, FILE_MODE, bundle.data, bundle.len, &r->dirs, err) < 0 ||
+		if (cb_dir_stage(&r->stage, path, FILE_MODE, bundle.data, bundle.len, err) < 0 ||
 		    put_full(r, 0, n, tile, err) < 0)
 			goto out;
 		for (unsigned k = 0; k < CB_TILE_WIDTH; k++)
@@ -76,7 +76,8 @@ static int put_tiles(struct rolling *r, struct cb_journal_edge *edge, size_t til
 		if (cb_journal_edge_push(edge, n, root, put_full, r, err) < 0)
 			goto out;
 	}
-	ret = cb_dirs_sync(&r->dirs, err);
+	if (cb_dir_commit(&r->stage, err) == 0)
+		ret = cb_dirs_sync(&r->dirs, err);
 out:
 	cb_buf_release(&bundle);
 	return ret;
@@ -138,15 +139,19 @@ fail:
 int cb_log_roll(struct cb_log *l, struct cb_err *err)
 {
 	struct cb_journal_edge edge = { { 0 } };
-	struct rolling r = { .l = l };
+	struct rolling r = { .dirs = { .n = 0 } };
 	size_t tiles = l->j.n / CB_TILE_WIDTH;
 	int ret = -1;
 
 	if (!tiles)
 		return 0;
-	if (cb_journal_edge_copy(&edge, &l->j.edge, err) == 0 && put_tiles(&r, &edge, tiles, err) == 0 &&
+	r.stage.root = l->dir;
+	r.stage.dirs = &r.dirs;
+	r.stage.n = 0;
+	if (cb_journal_edge_copy(&edge, &l->j.edge, err) == 0 && put_tiles(&r, &l->j, &edge, tiles, err) == 0 &&
 	    put_journal(l, &edge, tiles * CB_TILE_WIDTH, err) == 0)
 		ret = 0;
+	cb_dir_stage_release(&r.stage);
 	cb_dirs_release(&r.dirs);
 	cb_journal_edge_release(&edge);
 	return ret;

@@ -138,6 +138,13 @@ cb-audit prove log2 601 >p
 exits 0 tlog proof p e "$vkey"
 exits 0 cb-audit consistency log2 10
 
+# --- what the log itself says is as cb-event(5) has it
+cb-audit query log --raw >own && cb-audit query log2 --raw --type cb.log >>own
+grep '"source":"/cb-log"' own >own.log
+valid_events own.log
+ok "each kind of it" '[ "$(jq -r .type own.log | sort -u | tr "\n" " ")" = "cb.log.clock cb.log.enrolled cb.log.pruned cb.log.seal cb.log.silent " ]' ||
+	note "$(jq -r .type own.log | sort | uniq -c)"
+
 # --- every root and proof of every tree of up to 130 leaves, to the byte
 exits 0 "$CB_BUILD/aid/log-proofs" 130
 mv out ours
