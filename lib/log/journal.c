@@ -17,6 +17,8 @@
 #define VERSION 1u
 #define FIXED 64u		/* bytes of a header before its hashes */
 #define CLAMPED 1u
+#define CHUNK ((size_t)128 << 10)	/* that is read first; more than any header */
+#define RECORD_MAX (CB_JOURNAL_RECORD + CB_LOG_ENTRY_MAX + 63u)
 
 static size_t round64(size_t n)
 {
@@ -301,11 +303,33 @@ int cb_journal_parse(struct cb_journal *j, struct cb_err *err)
 	return k;
 }
 
+/* So many more bytes of fd into bytes, or those that there are. */
+static int read_some(struct cb_journal *j, int fd, size_t n)
+{
+	if (cb_buf_reserve(&j->bytes, n + 1) < 0) {
+		errno = ENOMEM;
+		return -1;
+	}
+	while (n) {
+		ssize_t k = pread(fd, j->bytes.data + j->bytes.len, n, (off_t)j->bytes.len);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return -1;
+		if (k == 0)
+			break;
+		j->bytes.len += (size_t)k;
+		n -= (size_t)k;
+	}
+	return 0;
+}
+
 int cb_journal_load(struct cb_journal *j, int state, const char *name, struct cb_err *err)
 {
 	int fd = openat(state, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK), ret = -1;
 	struct stat st;
-	size_t want;
+	size_t chunk = CHUNK, size;
 
 	j->bytes.len = 0;
 	if (fd < 0)
@@ -314,25 +338,23 @@ int cb_journal_load(struct cb_journal *j, int state, const char *name, struct cb
 		cb_err_set(err, CB_E_DATA, "state/%s: not a journal", name);
 		goto out;
 	}
-	want = (size_t)st.st_size;
-	if (cb_buf_reserve(&j->bytes, want + 1) < 0) {
-		cb_err_nomem(err);
-		goto out;
-	}
-	while (j->bytes.len < want) {
-		ssize_t k = pread(fd, j->bytes.data + j->bytes.len, want - j->bytes.len, (off_t)j->bytes.len);
+	size = (size_t)st.st_size;
+	/* a file is longer than what is in it: read as long as records go on */
+	for (bool head = false;; chunk *= 2) {
+		size_t left = size - j->bytes.len, before = j->bytes.len;
 
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k < 0) {
-			cb_err_sys(err, CB_E_IO, errno, "state/%s", name);
+		if (read_some(j, fd, left < chunk ? left : chunk) < 0) {
+			cb_err_sys(err, errno == ENOMEM ? CB_E_OS : CB_E_IO, errno, "state/%s", name);
 			goto out;
 		}
-		if (k == 0)
+		ret = head ? cb_journal_more(j, err) : cb_journal_parse(j, err);
+		if (ret < 0 || (!head && ret == 0))
 			break;
-		j->bytes.len += (size_t)k;
+		head = true;
+		ret = 1;
+		if (j->bytes.len == before || j->bytes.len >= size || j->bytes.len - j->tail >= RECORD_MAX)
+			break;
 	}
-	ret = cb_journal_parse(j, err);
 out:
 	close(fd);
 	return ret;
