@@ -2,6 +2,7 @@
 /* cb-audit: keep a tamper-evident log, and prove what stands in it. */
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@
 #define BATCH_LINES 8192u
 #define BATCH_BYTES ((size_t)4 << 20)
 #define TOLD_MAX 8
+#define HEARTBEAT_MS 1000
 
 #define WITNESSES_MAX 32
 
@@ -382,10 +384,14 @@ static int settle(struct append *a, struct cb_err *err)
 
 static void settle_idle(void *ctx)
 {
+	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
 	struct append *a = ctx;
 
-	if (!a->late.code)
-		settle(a, &a->late);
+	if (a->late.code || settle(a, &a->late) < 0)
+		return;
+	/* a log that somebody keeps open is sealed when its epochs end, whether lines come or not */
+	while (poll(&p, 1, HEARTBEAT_MS) == 0 && !cb_stop_wanted())
+		cb_log_tick(a->l, NULL);
 }
 
 static int append_all(struct append *a, struct cb_evin *in, struct cb_err *err)
@@ -438,6 +444,8 @@ static int append(const struct opts *o, struct cb_log *l, struct cb_out *out, st
 	in.before_block = settle_idle;
 	in.ctx = a;
 	ret = append_all(a, &in, err);
+	if (ret == 0 && cb_log_tick(l, err) < 0)
+		ret = cb_err_prefix(err, "%s", o->log);
 	if (ret == 0 && a->bad) {
 		*err = a->first;
 		if (a->bad > 1)

@@ -352,6 +352,8 @@ def do_export():
     rss.clear()
     cpu('rm -rf case && exec "$X" big -q -o case')
     say("cb-export, memory", "%.1f MB" % (rss[0] / 1024), "", "", "<= 16 MB", rss[0] <= 16 * 1024)
+
+
 def do_audit():
     missing = have(tool("cb-audit"), bench("cost"))
     if missing:

@@ -65,6 +65,19 @@ exits 66 cb-audit prove held 0
 kill $pid
 wait $pid 2>/dev/null
 
+# --- one who is kept open and has nothing to say: epochs are sealed when they end
+exits 0 cb-audit init beat --origin example.org/beat -k log.key --epochs 900 --epoch 1s
+mkfifo quiet
+cb-audit append beat <quiet &
+pid=$!
+exec 9>quiet
+ok "a heartbeat" 'wait_for "[ \$(cb-audit query beat --type cb.log.seal | wc -l) -ge 2 ]"'
+exec 9>&-
+wait $pid
+ok "and an end" '[ $? -eq 0 ]'
+exits 0 tlog verify beat
+exits 0 cb-audit append beat </dev/null
+
 # --- the journal
 exits 0 cb-audit init j --origin example.org/j -k log.key --epochs 20
 seq 1 20 | sed 's/.*/{"n":&}/' >in

@@ -130,4 +130,19 @@ for f in rfc5424 cef leef ocsf ecs json; do
 	ok "$f: a line an entry" '[ "$(wc -l <out)" -eq 4 ]'
 done
 exits 64 cb-audit export log --format xml
+
+# to the byte, with what would end a field or a line in each of them
+exits 0 cb-audit init gold --origin example.org/g -k log.key --epochs 2 --now "$(at 00:00:00)"
+cat >in <<'IN'
+{"specversion":"1.0","id":"0123456789abcdef0123456789abcdef","source":"/cb-record","type":"cb.gap","time":"2026-03-01T00:00:59.000000Z","subject":"front","data":{"t_us":1772323259000000,"reason":"lost","text":"a|b=c\\d]\"e\" \u2028 é"}}
+{"note":"lens cleaned\nby hand","n":1.5,"list":[1,null,true]}
+IN
+exits 0 cb-audit append gold --now "$(at 00:01:00)" <in
+version=$(cb-audit --version | sed 's/.* //')
+for f in rfc5424 cef leef ocsf ecs json; do
+	echo "# $f"
+	cb-audit export gold 1 --format $f
+done | sed "s/\([ =\"]\)$(hostname)\([ \"]\|	\)/\1HOST\2/g; s/\([|\"]\)$version\([|\"]\)/\1VERSION\2/g" >exported
+[ -z "${CB_GOLDEN-}" ] || cp exported "$CB_SRC/tests/golden/audit-export.txt"
+same_file exported "$CB_SRC/tests/golden/audit-export.txt" "six languages"
 done_testing
