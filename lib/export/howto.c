@@ -91,7 +91,11 @@ static void put_head(struct text *t, const struct cb_case *c)
 static void put_list(struct text *t)
 {
 	put(t, "1. NO FILE WAS CHANGED SINCE THE LIST OF FILES WAS MADE\n\n"
-	    "    sha256sum -c --strict --quiet SHA256SUMS && echo list: good\n\n");
+	    "    sha256sum -c --strict --quiet SHA256SUMS && echo list: good\n\n"
+	    "and none was put in: this prints nothing else where there is nothing but what is in the list.\n\n"
+	    "    find . ! -type d | grep -vE '^\\./SHA256SUMS(\\.([0-9]+\\.)?(minisig|sig))?$' |\n"
+	    "        cut -c 3- | LC_ALL=C sort >$t/there\n"
+	    "    cut -c 67- SHA256SUMS | diff - $t/there && echo list: complete\n\n");
 }
 
 static void put_signatures(struct text *t, const struct cb_case *c)

@@ -33,6 +33,11 @@ cp -r signed forged
 printf '{}\n' >>forged/events.ndjson
 resum forged
 ok "the list made anew: its signatures are false" '! howto forged && grep -q "list: good" howto.out && grep -q "Signature verification failed" howto.out' || note "$(cat howto.out)"
+rm -rf forged && cp -r signed forged && cp forged/clip/*.mp4 forged/clip/more.mp4
+ok "a file put in: VERIFY.txt shows it" 'howto forged; grep -q "list: good" howto.out && grep -q "^> clip/more.mp4" howto.out && ! grep -q "list: complete" howto.out' || note "$(cat howto.out)"
+rm -rf forged && cp -r signed forged && (cd forged && mv case.json ../c && ln -s ../c case.json && ln -s ../c "$(printf 'a\nb')")
+ok "and a link with two lines of a name" 'howto forged; ! grep -q "list: complete" howto.out' || note "$(cat howto.out)"
+ok "nothing put in: said" 'howto signed && grep -q "list: complete" howto.out'
 exits 66 cb-export S --sign nosuch.key -o x
 exits 65 cb-export S --sign a.pub -o x
 exits 64 cb-export S --sign a.key --sign b.key --sign a.key -o x
