@@ -28,6 +28,10 @@ cp "$CB_SRC/tests/fuzz/corpus/nn_pack/float.cbm" model.cbm
 if [ -x "$CB_BUILD/bin/cb-record" ]; then
 	cb-record store <whole.cbf >/dev/null
 fi
+if [ -x "$CB_BUILD/bin/cb-audit" ]; then
+	cb-sign keygen -o log-key --no-passphrase && cb-audit init log --key log-key.key --origin example.org/log --epochs 20
+	cb-audit append log <events.ndjson
+fi
 
 # --- one small real invocation a tool ----------------------------------------------------------
 
@@ -54,6 +58,7 @@ about() {
 	cb-draw) shows=binary ;;
 	cb-alert) args=--config=rules.yml reads=events ;;
 	cb-track) reads=events ;;
+	cb-audit) args='query log' reads=nothing takes='query nowhere' ;;
 	cb-sign) args='inspect --format=text key.pub' reads=nothing takes='encrypt -p nowhere' ;;
 	cb-verify) args='--format=text store' reads=nothing takes=nowhere ;;
 	cb-export) args='store --camera=cam1 -o -' reads=nothing takes='nowhere -o none' shows=binary ;;
@@ -304,6 +309,7 @@ for t in $TOOLS; do
 		cb-frame) set -- dump "$@" ;;
 		cb-query) set -- "$@" segments ;;
 		cb-store) set -- check "$@" ;;
+		cb-audit) set -- query "$@" ;;
 		cb-sign) set -- inspect "$@" ;;
 		cb-replay) set -- "$@" --camera=cam1 ;;
 		cb-export) set -- "$@" --camera=cam1 -o none ;;
