@@ -13,13 +13,14 @@
 struct opts {
 	struct cb_verify v;
 	struct cb_trust trust;
+	struct cb_minisign_key org;
 	char **paths;
 	int n, table;			/* table -1: as the output is */
 	bool bad_keys;
 };
 
 enum {
-	OPT_KEY = CB_OPT_BASE, OPT_VKEY, OPT_POLICY, OPT_NEED, OPT_OLDER, OPT_LOG, OPT_FORWARD, OPT_MAX_AGE, OPT_PARTIAL,
+	OPT_KEY = CB_OPT_BASE, OPT_VKEY, OPT_POLICY, OPT_NEED, OPT_OLDER, OPT_LOG, OPT_FORWARD, OPT_ORG, OPT_MAX_AGE, OPT_PARTIAL,
 	OPT_CAMERA, OPT_SIGNATURE, OPT_NAMESPACE, OPT_ENTRY, OPT_FORMAT,
 };
 
@@ -30,6 +31,7 @@ static const struct argp_option options[] = {
 	{ "policy", OPT_POLICY, "FILE", 0, "Believe what this policy of logs and witnesses says", 1 },
 	{ "older", OPT_OLDER, "FILE", 0, "The log must go on from this checkpoint; may be repeated", 2 },
 	{ "forward-secure", OPT_FORWARD, NULL, 0, "The key of its epoch must have signed the checkpoint", 2 },
+	{ "org", OPT_ORG, "FILE", 0, "This organisation's key must have signed the log's enrolment", 2 },
 	{ "max-age", OPT_MAX_AGE, "DURATION", 0, "The log's last entry must not be older", 2 },
 	{ "log", OPT_LOG, "DIR", 0, "Of a store: its segments must be in this log", 3 },
 	{ "partial", OPT_PARTIAL, NULL, 0, "The store need not have all segments of the log", 3 },
@@ -93,6 +95,10 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		return 0;
 	case OPT_FORWARD:
 		o->v.forward_secure = true;
+		return 0;
+	case OPT_ORG:
+		must(cb_minisign_key_load(&o->org, arg, &err), &err);
+		o->v.org = o->org.pk;
 		return 0;
 	case OPT_MAX_AGE:
 		o->v.max_age_us = cb_cli_duration_ns(st, "--max-age", arg) / CB_NS_PER_US;

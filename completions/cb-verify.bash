@@ -16,6 +16,7 @@ _cb_verify() {
 	--vkey) :; return ;;
 	--policy) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--older) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--org) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--max-age) :; return ;;
 	--log) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
 	--camera) :; return ;;
@@ -26,7 +27,7 @@ _cb_verify() {
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--key= --need= --vkey= --policy= --older= --forward-secure --max-age= --log= --partial --camera= --signature= --namespace= --entry= --format= --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--key= --need= --vkey= --policy= --older= --forward-secure --org= --max-age= --log= --partial --camera= --signature= --namespace= --entry= --format= --quiet --verbose --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

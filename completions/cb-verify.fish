@@ -5,6 +5,7 @@ complete -c cb-verify -l vkey -x -d 'Believe the log with this verifier key, or 
 complete -c cb-verify -l policy -r -F -d 'Believe what this policy of logs and witnesses says'
 complete -c cb-verify -l older -r -F -d 'The log must go on from this checkpoint; may be repeated'
 complete -c cb-verify -l forward-secure -d 'The key of its epoch must have signed the checkpoint'
+complete -c cb-verify -l org -r -F -d 'This organisation\'s key must have signed the log\'s enrolment'
 complete -c cb-verify -l max-age -x -d 'The log\'s last entry must not be older'
 complete -c cb-verify -l log -x -a '(__fish_complete_directories)' -d 'Of a store: its segments must be in this log'
 complete -c cb-verify -l partial -d 'The store need not have all segments of the log'

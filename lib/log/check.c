@@ -546,6 +546,11 @@ static int enrol(struct check *c, const struct cb_entry *e, const struct place *
 	if (log && memcmp(log->key, c->enrolment.log.key, sizeof(log->key)) != 0)
 		return found_at(c, CB_FOUND_FALSE, "enrolment-false", p,
 				"entry 0 enrols another key than the one that signed the checkpoint");
+	/* that its signature is true was seen when it was parsed */
+	if (c->o->org && (!c->enrolment.org || memcmp(c->enrolment.org_key, c->o->org, sizeof(c->enrolment.org_key)) != 0))
+		return found_at(c, CB_FOUND_FALSE, "enrolment-unsigned", p, c->enrolment.org ?
+				"another organisation's key than the one given signed the enrolment" :
+				"no organisation's key signed the enrolment");
 	return 0;
 }
 
@@ -1027,6 +1032,10 @@ static int at_end(struct check *c, const struct cb_note *n)
 	    found_at(c, CB_FOUND_FALSE, "seal-missing", &(struct place){ NULL, -1, c->late, c->late + 1, c->next_epoch,
 		     c->late_us }, "epoch %u is not sealed, and entry %" PRIu64 " is later than it", c->next_epoch,
 		     c->late) < 0)
+		return -1;
+	if (c->o->org && !c->r->enrolled &&
+	    found(c, CB_FOUND_FALSE, "enrolment-unsigned", NULL, "there is no enrolment that an organisation could have "
+		  "signed") < 0)
 		return -1;
 	if (policy_file(c) < 0 || epoch_file(c) < 0 || (c->o->forward_secure && forward_secure(c, n) < 0))
 		return -1;

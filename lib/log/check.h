@@ -55,6 +55,8 @@ struct cb_log_check {
 	size_t n_older;
 	/* the checkpoint must also be signed by its epoch's key */
 	bool forward_secure;
+	/* this organisation's key, of 32 bytes, must have signed the enrolment; or NULL */
+	const uint8_t *org;
 	/* the last entry must not be older than this at now_us; 0: any age will do */
 	int64_t now_us, max_age_us;
 	/* if set: sees every entry that is what the tree says, in order; signed_ is false for one

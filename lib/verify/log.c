@@ -53,7 +53,7 @@ int cb_verify_log_run(const struct cb_verify_log_run *x, const char *path, struc
 	const struct cb_verify *v = x->v;
 	struct cb_log_check c = {
 		.policy = v->trust->policy, .older = v->older, .n_older = v->n_older,
-		.forward_secure = v->forward_secure, .now_us = v->now_us, .max_age_us = v->max_age_us,
+		.forward_secure = v->forward_secure, .org = v->org, .now_us = v->now_us, .max_age_us = v->max_age_us,
 		.entry = x->entry ? pass_entry : NULL, .found = pass_on, .ctx = (void *)x,
 	};
 	struct cb_finding f = CB_FINDING_NONE;

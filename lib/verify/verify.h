@@ -60,6 +60,7 @@ struct cb_verify {
 	struct cb_log_older older[CB_LOG_OLDER_MAX];
 	size_t n_older;
 	bool forward_secure;
+	const uint8_t *org;		/* as in log/check.h */
 	int64_t now_us, max_age_us;	/* as in log/check.h; now_us is when verifying began */
 	const char *log;		/* a log's directory, for a store; or NULL */
 	bool partial;			/* a store may lack segments that the log has */

@@ -279,6 +279,18 @@ exits 0 cb-audit prune P --below 600 --reason 'thirty days' --now 2026-03-01T00:
 exits 0 cb-audit checkpoint P -k log.key --now 2026-03-01T00:42:30Z
 exits 0 $v --older=old P
 ok "pruned: a note" 'said note pruned ".entry_end == 512" && [ "$(tail -n 1 out | jq .data.seals)" -ge 4 ]' || codes
+# --- an organisation that vouches for the beginning
+org() { cb-audit init "$@" --origin example.org/one -k log.key --epochs 10 && cb-audit checkpoint "$1" -k log.key; }
+cb-sign keygen --no-passphrase -o org 2>/dev/null && cb-sign keygen --no-passphrase -o thief 2>/dev/null
+org O --org org.key && org A && org F --org thief.key
+exits 0 $v --org org.pub O
+for d in A F; do
+	exits 0 $v $d
+	exits 1 $v --org org.pub $d
+	ok "$d: begun anew with the log's key: not by them" 'said false enrolment-unsigned' || codes
+done
+exits 65 $v --org vkey O
+
 cp -r log T && rm -r T/tile/entries T/tile/0
 exits 1 $v T
 ok "entries that the journal has and no reader can get" 'said false tile-missing' || codes
