@@ -2,7 +2,6 @@
 /* cb-alert: match events with rules, emit alerts, run hooks. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,7 +11,6 @@
 #include "base/io.h"
 #include "base/stop.h"
 #include "cli/cli.h"
-#include "conf/conf.h"
 #include "log/logbook.h"
 #include "wire/event.h"
 
@@ -180,22 +178,6 @@ static int read_all(struct state *s, struct cb_alert *a, struct cb_evin *in, str
 	return 0;
 }
 
-/* The rules in force, by the digest of their file as it is now. */
-static int log_rules(const struct opts *o, struct cb_logbook *log, struct cb_err *err)
-{
-	const char *name = strrchr(o->config, '/');
-	uint8_t *text = NULL;
-	size_t len;
-
-	if (!log)
-		return 0;
-	if (cb_file_read(o->config, CB_CONF_SIZE, &text, &len, err) < 0)
-		return cb_err_prefix(err, "%s", o->config);
-	cb_logbook_config(log, "cb-alert", NULL, name ? name + 1 : o->config, text, len);
-	free(text);
-	return 0;
-}
-
 static int run(const struct opts *o, const struct cb_rules *rules, int ofd, struct cb_err *err)
 {
 	static struct cb_out out;
@@ -216,7 +198,7 @@ static int run(const struct opts *o, const struct cb_rules *rules, int ofd, stru
 	cb_evin_init(&in, STDIN_FILENO);
 	in.before_block = before_block;
 	in.ctx = &s;
-	if (cb_logbook_open(&s.log, o->log, tell, NULL, err) < 0 || log_rules(o, s.log, err) < 0 ||
+	if (cb_logbook_open(&s.log, o->log, tell, NULL, err) < 0 || cb_logbook_config(s.log, "cb-alert", o->config, err) < 0 ||
 	    cb_alert_new(&a, rules, on_alert, &s, err) < 0 ||
 	    cb_hooks_new(&s.hooks, rules->hooks_max, tell, NULL, err) < 0)
 		goto out;

@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/stop.h"
 #include "cli/cli.h"
+#include "log/logbook.h"
 #include "track/convert.h"
 #include "track/plot.h"
 #include "track/rules.h"
@@ -20,13 +21,13 @@
 #define TOLD_MAX 8	/* bad lines named one by one */
 
 struct opts {
-	const char *config, *plot, *picture;
+	const char *config, *log, *plot, *picture;
 	bool calibrate, check, only, tee;
 	int as;			/* enum cb_convert_as, or -1 */
 	struct cb_scenes_opts scenes;
 };
 
-enum { OPT_AS = CB_OPT_BASE, OPT_CHECK, OPT_CONFIRM, OPT_GAP, OPT_HIGH, OPT_LOST, OPT_LOW, OPT_ONLY, OPT_OVERLAP,
+enum { OPT_AS = CB_OPT_BASE, OPT_CHECK, OPT_CONFIRM, OPT_GAP, OPT_HIGH, OPT_LOG, OPT_LOST, OPT_LOW, OPT_ONLY, OPT_OVERLAP,
        OPT_PICTURE, OPT_PLOT, OPT_START, OPT_TEE, OPT_UPDATE };
 
 static const struct argp_option options[] = {
@@ -35,6 +36,7 @@ static const struct argp_option options[] = {
 	{ "as", OPT_AS, "onvif-mj|frigate", 0, "write tracks and rules in the words of others", 0 },
 	{ "only", OPT_ONLY, NULL, 0, "write own events only, not those that come in", 0 },
 	{ "tee", OPT_TEE, NULL, 0, "pass the frame stream on, with the events in it", 0 },
+	{ "log", OPT_LOG, "DIR", 0, "log the rules' digest and the run here", 0 },
 	{ "plot", OPT_PLOT, "FILE", 0, "draw tracks, zones and counts (.svg)", 0 },
 	{ "picture", OPT_PICTURE, "FILE", 0, "on this picture (.jpg, .png)", 0 },
 	{ "update", OPT_UPDATE, "DURATION", 0, "tell of a track so often (default 1s; 0: every picture)", 0 },
@@ -60,6 +62,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case 'c': o->config = arg; return 0;
 	case OPT_AS: o->as = cb_cli_word(st, "as", "onvif-mj|frigate", arg); return 0;
 	case OPT_CHECK: o->check = true; return 0;
+	case OPT_LOG: o->log = arg; return 0;
 	case OPT_PLOT: o->plot = arg; return 0;
 	case OPT_PICTURE: o->picture = arg; return 0;
 	case OPT_ONLY: o->only = true; return 0;
@@ -105,6 +108,7 @@ static const struct argp argp = {
 struct state {
 	const struct opts *o;
 	struct cb_sink sink;
+	struct cb_logbook_tap tap;
 	struct cb_scenes *scenes;
 	struct cb_watches watches;
 	struct cb_convert *convert;
@@ -123,6 +127,7 @@ static int emit(void *ctx, const struct cb_buf *line, struct cb_err *err)
 {
 	struct state *s = ctx;
 
+	cb_logbook_tap(&s->tap, (const char *)line->data, line->len);
 	if (s->plot && cb_plot_event(s->plot, (const char *)line->data, line->len, err) < 0)
 		return -1;
 	return s->convert ? cb_convert_event(s->convert, (const char *)line->data, line->len, err) :
@@ -231,6 +236,12 @@ static void tell_stats(const struct state *s)
 		    st.sum.pictures, st.sum.boxes, st.sum.tracks, s->told);
 }
 
+static void warn(void *ctx, const char *text)
+{
+	(void)ctx;
+	cb_cli_warn("%s", text);
+}
+
 static void before_block(void *ctx)
 {
 	struct state *s = ctx;
@@ -296,7 +307,9 @@ static int run(const struct opts *o, const struct cb_track_rules *rules, struct 
 	in.ctx = &s;
 	if (rules)
 		cb_watches_hook(&s.watches, &hook);
-	if ((o->as < 0 || cb_convert_new(&s.convert, (enum cb_convert_as)o->as, put, &s, err) == 0) &&
+	if (cb_logbook_open(&s.tap.log, o->log, warn, NULL, err) == 0 &&
+	    (!o->config || cb_logbook_config(s.tap.log, "cb-track", o->config, err) == 0) &&
+	    (o->as < 0 || cb_convert_new(&s.convert, (enum cb_convert_as)o->as, put, &s, err) == 0) &&
 	    cb_scenes_new(&s.scenes, &o->scenes, &hook, emit, &s, err) == 0) {
 		ret = read_all(&s, &in, err);
 		/* what was followed until the input broke off is told all the same */
@@ -315,6 +328,8 @@ static int run(const struct opts *o, const struct cb_track_rules *rules, struct 
 	if (ret == 0 && s.bad)
 		ret = cb_err_set(err, CB_E_DATA, "stdin: %" PRIu64 " of %" PRIu64 " lines are no events that can be followed",
 				 s.bad, s.events);
+	if (cb_logbook_close(s.tap.log, ret == 0 ? err : &late) < 0)
+		ret = -1;
 	cb_evin_release(&in);
 	cb_scenes_free(s.scenes);
 	cb_watches_release(&s.watches);

@@ -13,6 +13,7 @@ _cb_track() {
 	case $prev in
 	--config|-c) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--as) mapfile -t COMPREPLY < <(compgen -W "onvif-mj frigate" -- "$cur"); return ;;
+	--log) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
 	--plot) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--picture) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--update) :; return ;;
@@ -26,7 +27,7 @@ _cb_track() {
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--config= --check --as= --only --tee --plot= --picture= --update= --high= --low= --start= --overlap= --confirm= --lost= --gap= --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--config= --check --as= --only --tee --log= --plot= --picture= --update= --high= --low= --start= --overlap= --confirm= --lost= --gap= --quiet --verbose --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

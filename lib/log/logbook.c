@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "base/io.h"
 #include "base/num.h"
 #include "base/time.h"
 #include "crypto/hash.h"
@@ -17,6 +18,7 @@
 #define LOCK_NS (CB_NS_PER_S / 4)	/* a lock that is held for longer is tried again later */
 #define RETRY_NS CB_NS_PER_S
 #define BATCH 1024
+#define CONFIG_MAX (1u << 20)
 
 struct cb_logbook {
 	pthread_mutex_t lock;
@@ -182,26 +184,33 @@ void cb_logbook_tap(void *ctx, const char *line, size_t len)
 	cb_logbook_tick(t->log);
 }
 
-void cb_logbook_config(struct cb_logbook *l, const char *tool, const char *camera, const char *what,
-		       const void *text, size_t len)
+int cb_logbook_config(struct cb_logbook *l, const char *tool, const char *path, struct cb_err *err)
 {
-	uint8_t digest[CB_SHA256_LEN];
+	const char *name = strrchr(path, '/');
+	uint8_t digest[CB_SHA256_LEN], *text = NULL;
 	char hex[CB_SHA256_HEX];
 	struct cb_buf line = { 0 };
 	struct cb_jw w;
+	size_t len;
+	int ret;
 
 	if (!l)
-		return;
+		return 0;
+	if (cb_file_read(path, CONFIG_MAX, &text, &len, err) < 0)
+		return cb_err_prefix(err, "%s", path);
 	cb_sha256(digest, text, len);
+	free(text);
 	cb_hex(hex, digest, CB_SHA256_LEN);
-	cb_log_event(&w, &line, tool, "cb.config", camera);
+	cb_log_event(&w, &line, tool, "cb.config", NULL);
 	cb_jw_kstr(&w, "tool", tool);
 	cb_jw_kstr(&w, "version", CB_VERSION);
-	cb_jw_kstr(&w, "name", what);
+	cb_jw_kstr(&w, "name", name ? name + 1 : path);
 	cb_jw_kstr(&w, "sha256", hex);
-	if (cb_event_end(&w, NULL) == 0)
+	ret = cb_event_end(&w, err);
+	if (ret == 0)
 		cb_logbook_say(l, &line);
 	cb_buf_release(&line);
+	return ret;
 }
 
 void cb_logbook_tick(struct cb_logbook *l)

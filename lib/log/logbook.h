@@ -25,10 +25,8 @@ int cb_logbook_open(struct cb_logbook **ret, const char *dir, void (*warn)(void 
 		    void *ctx, struct cb_err *err);
 /* An event, which is in the log when this returns, or waits. */
 void cb_logbook_say(struct cb_logbook *l, const struct cb_buf *line);
-/* cb.config: the tool works by this configuration from now on. what: a name for people, without
- * secrets ("rules.yml"). */
-void cb_logbook_config(struct cb_logbook *l, const char *tool, const char *camera, const char *what,
-		       const void *text, size_t len);
+/* cb.config: the tool works by this file from now on, as it is now. At most 1 MiB is read. */
+int cb_logbook_config(struct cb_logbook *l, const char *tool, const char *path, struct cb_err *err);
 /* For cb_sink.each of a tool that analyses: logs the first cb.run that passes, which says by
  * what model and configuration the tool works, and each cb.camera event; ticks. */
 struct cb_logbook_tap {

@@ -58,6 +58,15 @@ ok "the rules' digest, then the alert" '[ "$(entries log | tail -n 2 | tr "\n" "
 cb-audit query log --raw | grep '"cb.config"' | jq -c 'del(.recordedtime)' >config
 valid_events config
 ok "sha256sum says the same" '[ "$(jq -r .data.sha256 config)" = "$(sha256sum <rules.yml | cut -d " " -f 1)" ] && [ "$(jq -r .data.name config)" = rules.yml ]'
+cat >zones.yml <<'Y'
+zones:
+  all: [[0, 0], [1, 0], [1, 1], [0, 1]]
+rules:
+  - { name: in, type: enter, zone: all }
+Y
+printf '%s\n' '{"specversion":"1.0","id":"1","source":"/cb-detect","type":"cb.detection","time":"2026-11-21T07:54:42Z","subject":"cam1","data":{"t_us":1795247682000000,"run":"0123456789abcdef","stream":0,"pts":0,"objects":[]}}' >det
+exits 0 cb-track -c zones.yml --log log <det
+ok "what tracks, by which rules" '[ "$(cb-audit query log --raw | jq -r "select(.source == \"/cb-track\").type" | tr "\n" " ")" = "cb.config cb.run " ]' || note "$(cat out)"
 exits 66 cb-detect --no-objects --log none <s.cbf
 exits 66 cb-alert -c rules.yml --log none <seen
 
