@@ -576,6 +576,7 @@ static int verify(const struct opts *o, struct cb_out *out, struct cb_err *err)
 {
 	struct telling t = { .path = o->log, .out = out, .text = out->tty };
 	struct cb_verified r = { .kind = CB_VERIFIED_LOG };
+	struct cb_finding f = CB_FINDING_NONE;
 	struct cb_err why = CB_ERR_INIT;
 	struct cb_verify *v = calloc(1, sizeof(*v));
 	struct cb_trust trust;
@@ -604,6 +605,10 @@ static int verify(const struct opts *o, struct cb_out *out, struct cb_err *err)
 		v->n_older = 1;
 	}
 	failed = cb_verify(v, o->log, CB_VERIFIED_LOG, &r, &why) < 0;
+	f.code = "log-by-own-key";
+	if (!o->policy && cb_verify_found(v, &r, &f, err, "the log's own policy was believed: whoever makes a log anew "
+					  "makes that, too") < 0)
+		goto out;
 	if ((t.text ? cb_tell_verdict(&t.line, o->log, &r, failed ? why.msg : NULL, err) :
 	     cb_report_verdict(&t.line, t.n++, o->log, &r, failed ? why.msg : NULL, err)) < 0 || tell_line(&t, err) < 0)
 		goto out;

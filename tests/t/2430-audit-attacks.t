@@ -101,4 +101,10 @@ exits 1 verify --older newest bad
 ok "but whoever kept a checkpoint sees it" 'jq -r .data.code out | grep -qx forked'
 exits 1 verify --forward-secure bad
 ok "and who asks for the epoch's signature under it" 'jq -r .data.code out | grep -qx epoch-unsigned'
+
+# --- the keeper's own look believes the log's own policy, and says so
+exits 0 cb-audit verify log
+ok "a note of it" 'jq -r "select(.data.kind == \"note\").data.code" out | grep -qx log-by-own-key'
+exits 0 cb-audit verify log --policy policy
+ok "none where a policy was brought" '! grep -q log-by-own-key out'
 done_testing
