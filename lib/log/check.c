@@ -80,6 +80,7 @@ struct check {
 
 /* --- findings ---------------------------------------------------------------------------------- */
 
+__attribute__((format(printf, 3, 0)))
 static int tell(struct check *c, struct cb_log_finding *f, const char *fmt, va_list ap)
 {
 	char text[600];
