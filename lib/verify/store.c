@@ -45,7 +45,8 @@ struct run {
 	size_t asks;
 	struct cb_json *json;
 	struct gone **gone;		/* 2^GONE_BITS lists, by digest */
-	uint64_t missing;
+	uint64_t missing, deleted;	/* deleted: by the log's own word */
+	int64_t deleted_from_us, deleted_to_us;
 	bool unused;			/* it has a log, and nobody said whom to believe */
 	uint64_t next;			/* entry of the log */
 	uint64_t listed_at;		/* entries of the log before the store was listed */
@@ -243,6 +244,10 @@ static void forget(struct run *x, const uint8_t digest[static CB_SHA256_LEN])
 
 	if (!is)
 		return;
+	if (!x->deleted++ || is->from_us < x->deleted_from_us)
+		x->deleted_from_us = is->from_us;
+	if (is->to_us > x->deleted_to_us)
+		x->deleted_to_us = is->to_us;
 	*g = is->next;
 	free(is);
 	x->missing--;
@@ -305,6 +310,16 @@ static int tell_missing(struct run *x, struct cb_err *err)
 	struct cb_finding f = CB_FINDING_NONE;
 	uint64_t told = 0;
 
+	/* whoever deletes can append that he did: it is true, and to be known */
+	if (x->deleted) {
+		f.code = "segment-deleted";
+		f.from_ns = x->deleted_from_us * 1000;
+		f.to_ns = x->deleted_to_us * 1000;
+		if (cb_verify_found(x->v, x->r, &f, err, "%" PRIu64 " segment%s of this time %s deleted, says the log", x->deleted,
+				    x->deleted == 1 ? "" : "s", x->deleted == 1 ? "was" : "were") < 0)
+			return -1;
+		f.from_ns = f.to_ns = INT64_MIN;
+	}
 	f.kind = x->v->partial ? CB_FOUND_NOTE : CB_FOUND_FALSE;
 	f.code = "segment-missing";
 	for (size_t i = 0; i < (size_t)1 << GONE_BITS && told < GONE_TOLD; i++)

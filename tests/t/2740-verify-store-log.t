@@ -103,4 +103,5 @@ exits 0 cb-store prune S --older 1s --camera back --force --log M
 ok "a segment is deleted" '[ -z "$(find S/cameras/back -name "*.mp4")" ]'
 exits 0 $v --log=M S
 ok "nothing is missing" '! said false segment-missing' || codes
+ok "and what was deleted is said" 'said note segment-deleted ".from_us > 0"' || codes
 done_testing
