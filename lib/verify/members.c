@@ -211,16 +211,17 @@ static int one_header(struct opening *o, const uint8_t h[static BLOCK], uint64_t
 	if ((uint64_t)size > o->m->end - at - BLOCK)
 		return cb_err_set(o->err, CB_E_DATA, "%s: %" PRId64 " bytes, and the archive ends before", name, size);
 	n = strlen(name);
+	/* what says something of the file after it: whoever unpacks sees that, and we would not */
+	if (h[156] == 'x' || h[156] == 'g' || h[156] == 'L' || h[156] == 'K' ||
+	    (memcmp(h + 257, "ustar", 6) != 0 && h[345]))	/* GNU's has no prefix there */
+		return cb_err_set(o->err, CB_E_DATA, "the header at byte %" PRIu64 " is not ustar's (pax or GNU): unpack it, and "
+				  "verify the directory", at);
 	if (h[156] == '5') {	/* a directory is nothing but a name */
 		if (n && name[n - 1] == '/')
 			name[n - 1] = '\0';
 		why = size ? "a directory with bytes" : name_wrong(name);
 		return why ? wrong(o, name, (int64_t)at, why) : 0;
 	}
-	/* what says something of the file after it: whoever unpacks sees that, and we would not */
-	if (h[156] == 'x' || h[156] == 'g' || h[156] == 'L' || h[156] == 'K')
-		return cb_err_set(o->err, CB_E_DATA, "the header at byte %" PRIu64 " is not ustar's (pax or GNU): unpack it, and "
-				  "verify the directory", at);
 	if (h[156] != '0' && h[156] != '\0')
 		return wrong(o, name, (int64_t)at, h[156] == '1' ? "a hard link" : h[156] == '2' ? "a symbolic link" :
 			     h[156] >= '3' && h[156] <= '6' ? "a device or pipe" : "a kind of file that ustar has not");

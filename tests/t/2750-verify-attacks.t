@@ -94,6 +94,18 @@ exits 65 $v pax.tar
 ok "an archive of another kind: how to go on" 'grep -q "unpack it" err'
 tar --format=ustar -cf u.tar pax
 exits 0 $v u.tar
+tar --format=gnu -cf g.tar pax
+exits 0 $v g.tar
+# one whose names are others to GNU tar than to POSIX: a prefix where GNU has none
+/usr/bin/python3 - g.tar <<'PY'
+import sys
+d = bytearray(open(sys.argv[1], "rb").read())
+d[345:348] = b"pax"
+d[148:156] = b" " * 8
+d[148:156] = b"%06o\0 " % sum(d[:512])
+open(sys.argv[1], "wb").write(d)
+PY
+exits 65 $v g.tar
 
 # --- keys that are believed for something else
 cb-sign sign -q --ssh -k k.key vkey
