@@ -269,7 +269,13 @@ static void make_room(struct cb_log *l, int fd, size_t end)
 {
 	static const uint8_t zero[65536];
 	off_t want = (off_t)((end + GROW - 1) / GROW * GROW);
+	struct stat st;
 
+	/* others may have made room since we looked, and written there */
+	if (fstat(fd, &st) < 0)
+		return;
+	if (st.st_size > l->room)
+		l->room = st.st_size;
 	for (off_t at = l->room; at < want;) {
 		ssize_t k = pwrite(fd, zero, (size_t)(want - at) < sizeof(zero) ? (size_t)(want - at) : sizeof(zero), at);
 

@@ -338,8 +338,53 @@ static void seals(void)
 	cb_buf_release(&text);
 }
 
+/* --- writers beside each other ------------------------------------------------------------------- */
+
+static int append(struct cb_log *l, const char *line)
+{
+	struct iovec v = { (void *)line, strlen(line) };
+
+	return cb_log_append(l, &v, 1, NULL, NULL);
+}
+
+/* Each has its own idea of how long the journal's file is; nobody may make room where another
+ * has written since. */
+static void neighbours(void)
+{
+	struct cb_log *a = NULL, *b = NULL, *c = NULL;
+	struct cb_seckey *key = NULL;
+	struct cb_log_new n = { .origin = "example.org/beside", .epochs = 3 };
+	char dir[] = "/tmp/cb-test-log.XXXXXX", path[64], remove[96];
+	uint64_t size = 0;
+
+	if (!OK(mkdtemp(dir) && cb_seckey_generate(&key, NULL) == 0))
+		return;
+	n.key = key;
+	snprintf(path, sizeof(path), "%s/log", dir);
+	if (!OK(cb_log_init(path, &n, NULL) == 0 && cb_log_open(&a, path, NULL, NULL) == 0))
+		goto out;
+	while (size < 256 && append(a, "{\"n\":1}") == 0)
+		size = cb_log_size(a);
+	OK_INT(size, 256);	/* the other journal begins here, and is as short as it can be */
+	OK(cb_log_open(&b, path, NULL, NULL) == 0);
+	OK(append(a, "{\"n\":257}") == 0);
+	OK(append(b, "{\"n\":258}") == 0);
+	OK(append(a, "{\"n\":259}") == 0);
+	OK(cb_log_open(&c, path, NULL, NULL) == 0);
+	if (c)
+		OK_INT(cb_log_size(c), 259);
+out:
+	cb_log_close(a);
+	cb_log_close(b);
+	cb_log_close(c);
+	cb_seckey_free(key);
+	snprintf(remove, sizeof(remove), "rm -rf %s", dir);
+	OK(system(remove) == 0);
+}
+
 int main(void)
 {
+	neighbours();
 	paths();
 	bundles();
 	journals();
