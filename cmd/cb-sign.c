@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cb-sign: make keys, sign, verify, encrypt, decrypt, and say what such a file is. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/io.h"
-#include "base/newfile.h"
 #include "cli/cli.h"
 #include "cli/pass.h"
-#include "crypto/age.h"
-#include "crypto/bech32.h"
 #include "log/log.h"
+#include "sign/crypt.h"
 #include "sign/files.h"
 #include "sign/keylife.h"
+#include "sign/keys.h"
 #include "sign/report.h"
 
 #define LIST_MAX 256u
@@ -188,6 +182,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		if (o->verb < 0)
 			argp_error(st, "one of keygen, sign, verify, encrypt, decrypt, inspect, retire is needed");
 		check(o, st);
+		if (!o->namespace)
+			o->namespace = CB_SSHSIG_EVIDENCE;
 		return 0;
 	case 'o': o->output = arg; break;
 	case OPT_NO_PASS: o->no_passphrase = true; break;
@@ -227,177 +223,43 @@ static const struct argp argp = {
 	.children = cb_cli_children,
 };
 
-/* --- keys ------------------------------------------------------------------------------------------ */
-
-static void warn_exposed(const char *path)
+static void exposed(const char *path)
 {
 	cb_cli_warn("%s: others can read this unprotected secret key", path);
 }
 
-/* The public half beside the secret one, which is taken back where that cannot be. */
-static int save_public(const char *secret, const char *public, const void *p, size_t n, struct cb_err *err)
+static void made(const char *path, bool encryption, const char *key)
 {
-	if (cb_newfile_write(public, 0666, false, p, n, err) == 0)
-		return 0;
-	unlink(secret);
-	return -1;
-}
-
-static int keygen(const struct opts *o, const struct cb_pass *pass, struct cb_log *log, struct cb_err *err)
-{
-	char *secret = NULL, *public = NULL, recipient[CB_AGE_RECIPIENT_SIZE + 1], id[CB_MINISIGN_ID_HEX];
-	struct cb_buf text = { 0 };
-	struct cb_minisign_key pub;
-	struct cb_seckey *k = NULL;
-	int r = -1;
-
-	if (asprintf(&secret, "%s.key", o->output) < 0 || asprintf(&public, "%s.pub", o->output) < 0) {
-		cb_err_nomem(err);
-		goto out;
-	}
-	/* nobody is to type a passphrase for nothing */
-	if (!access(public, F_OK)) {
-		cb_err_sys(err, CB_E_CANTCREAT, EEXIST, "%s", public);
-		goto out;
-	}
-	if (o->encryption) {
-		if (cb_age_ids_generate(secret, pass, recipient, err) < 0)
-			goto out;
-		cb_cli_note("%s: for %s", secret, recipient);
-		r = log ? cb_keylife_made(log, recipient, pass != NULL, err) : 0;
-		strcat(recipient, "\n");
-		if (r == 0)
-			r = save_public(secret, public, recipient, strlen(recipient), err);
-		else
-			unlink(secret);
-		goto out;
-	}
-	if (cb_seckey_generate(&k, err) < 0 || cb_seckey_save(k, secret, pass, err) < 0)
-		goto out;
-	cb_seckey_minisign(k, &pub);
-	cb_minisign_id_text(id, pub.id);
-	cb_cli_note("%s: key %s", secret, id);
-	if ((log && cb_keylife_made(log, id, pass != NULL, err) < 0) || cb_minisign_key_text(&pub, &text, err) < 0)
-		unlink(secret);
-	else
-		r = save_public(secret, public, text.data, text.len, err);
-out:
-	cb_seckey_free(k);
-	cb_buf_release(&text);
-	free(secret);
-	free(public);
-	return r;
-}
-
-/* --- signatures ------------------------------------------------------------------------------------ */
-
-static int used(void *log, const struct cb_seckey *k, const struct cb_digests *d, struct cb_err *err)
-{
-	return cb_keylife_used(log, k, d, err);
+	cb_cli_note(encryption ? "%s: for %s" : "%s: key %s", path, key);
 }
 
 static int sign(const struct opts *o, const struct cb_pass *pass, struct cb_log *log, struct cb_err *err)
 {
-	struct cb_signing s = { .ssh = o->ssh, .namespace = o->namespace ? o->namespace : CB_SSHSIG_EVIDENCE,
-				.comment = o->comment, .output = o->output, .add = o->add, .force = o->force,
-				.use = log ? used : NULL, .ctx = log };
-	struct cb_seckey *keys[LIST_MAX] = { NULL };
-	int r = -1;
-
-	for (size_t i = 0; i < o->keys.n; i++) {
-		if (cb_seckey_load(&keys[i], o->keys.item[i], pass, err) < 0)
-			goto out;
-		if (cb_seckey_exposed(keys[i]))
-			warn_exposed(o->keys.item[i]);
-	}
-	for (size_t i = 0; i < o->files.n; i++)
-		if (cb_sign_file(&s, keys, o->keys.n, o->files.item[i], err) < 0)
-			goto out;
-	r = 0;
-out:
-	for (size_t i = 0; i < o->keys.n; i++)
-		cb_seckey_free(keys[i]);
-	return r;
-}
-
-/* A key's id, or the recipients of a file of age's. */
-static int retire(const struct opts *o, struct cb_log *log, struct cb_err *err)
-{
-	char id[CB_MINISIGN_ID_HEX], recipient[CB_AGE_RECIPIENT_SIZE];
-	struct cb_age_to to = { 0 };
-	struct cb_minisign_key k;
+	struct cb_signing s = { .ssh = o->ssh, .namespace = o->namespace, .comment = o->comment, .output = o->output,
+				.add = o->add, .force = o->force, .use = log ? cb_keylife_used : NULL, .ctx = log };
+	struct cb_keys keys = { 0 };
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < o->pubs.n; i++) {
-		const char *pub = o->pubs.item[i];
-
-		to.n = 0;
-		if (cb_minisign_key_load(&k, pub, err) == 0) {
-			cb_minisign_id_text(id, k.id);
-			r = cb_keylife_retired(log, id, o->comment, err);
-		} else if (err->code != CB_E_DATA || cb_age_to_file(&to, pub, NULL) < 0) {
-			r = -1;
-		}
-		for (size_t j = 0; r == 0 && j < to.n; j++) {
-			cb_bech32(recipient, "age", to.key[j], 32, false);
-			r = cb_keylife_retired(log, recipient, o->comment, err);
-		}
-	}
-	cb_age_to_release(&to);
-	if (r == 0)
-		*err = (struct cb_err)CB_ERR_INIT;
+	for (size_t i = 0; r == 0 && i < o->keys.n; i++)
+		r = cb_keys_load(&keys, o->keys.item[i], pass, exposed, err);
+	for (size_t i = 0; r == 0 && i < o->files.n; i++)
+		r = cb_sign_file(&s, keys.key, keys.n, o->files.item[i], err);
+	cb_keys_release(&keys);
 	return r;
 }
 
 static int verify(const struct opts *o, struct cb_sign_report *report, struct cb_err *err)
 {
 	struct cb_signers signers = { 0 };
-	struct cb_verifying v = { .signers = &signers, .threshold = o->threshold, .signature = o->signatures.item,
-				  .namespace = o->namespace ? o->namespace : CB_SSHSIG_EVIDENCE,
-				  .n = o->signatures.n, .each = cb_report_signature, .ctx = report };
-	int r = -1;
-
-	for (size_t i = 0; i < o->pubs.n; i++)
-		if (cb_signers_load(&signers, o->pubs.item[i], err) < 0)
-			goto out;
-	r = 0;
-	for (size_t i = 0; i < o->files.n; i++) {
-		struct cb_err why = CB_ERR_INIT;
-		unsigned n = 0;
-		int k = cb_verify_file(&v, o->files.item[i], &n, &why);
-
-		if (cb_report_checked(report, o->files.item[i], n, o->threshold, k, &why, err) < 0) {
-			r = -1;
-			break;
-		}
-		/* what is false weighs more than what could not be checked; else the first */
-		if (k < 0 && (r == 0 || (why.code == CB_E_NO && err->code != CB_E_NO))) {
-			*err = why;
-			r = -1;
-		}
-	}
-out:
-	cb_signers_release(&signers);
-	return r;
-}
-
-static int signer_line(const struct opts *o, struct cb_out *out, struct cb_err *err)
-{
-	struct cb_signers s = { 0 };
-	struct cb_buf line = { 0 };
+	struct cb_verifying v = { .signers = &signers, .namespace = o->namespace, .threshold = o->threshold,
+				  .signature = o->signatures.item, .n = o->signatures.n };
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < o->files.n; i++)
-		r = cb_signers_load(&s, o->files.item[i], err);
-	for (size_t i = 0; r == 0 && i < s.n; i++) {
-		line.len = 0;
-		r = cb_ssh_key_text(s.signer[i].pk, o->signer, o->namespace ? o->namespace : CB_SSHSIG_EVIDENCE,
-				    &line, err);
-		if (r == 0)
-			r = cb_out_printf(out, err, "%s\n", (char *)line.data);
-	}
-	cb_buf_release(&line);
-	cb_signers_release(&s);
+	for (size_t i = 0; r == 0 && i < o->pubs.n; i++)
+		r = cb_signers_load(&signers, o->pubs.item[i], err);
+	if (r == 0)
+		r = cb_report_verify(report, &v, o->files.item, o->files.n, err);
+	cb_signers_release(&signers);
 	return r;
 }
 
@@ -407,9 +269,8 @@ static int report(const struct opts *o, struct cb_err *err)
 	static struct cb_out out;
 	struct cb_sign_report r = { .out = &out };
 	struct cb_err late = CB_ERR_INIT;
-	int ofd, ret = 0;
+	int ret = 0, ofd = cb_stdout_take(err);
 
-	ofd = cb_stdout_take(err);
 	if (ofd < 0)
 		return -1;
 	cb_out_init(&out, ofd);
@@ -417,7 +278,7 @@ static int report(const struct opts *o, struct cb_err *err)
 	if (o->verb == VERIFY)
 		ret = verify(o, &r, err);
 	else if (o->signer)
-		ret = signer_line(o, &out, err);
+		ret = cb_report_signers(&r, o->files.item, o->files.n, o->signer, o->namespace, err);
 	else
 		for (size_t i = 0; ret == 0 && i < o->files.n; i++)
 			ret = cb_report_inspect(&r, o->files.item[i], err);
@@ -429,89 +290,16 @@ static int report(const struct opts *o, struct cb_err *err)
 	return ret;
 }
 
-/* --- encrypted files ---------------------------------------------------------------------------------- */
-
-struct flow {
-	struct cb_newfile file;
-	int in, out;
-};
-
-static int flow_open(struct flow *f, const struct opts *o, mode_t mode, bool binary, struct cb_err *err)
+static int crypt_file(const struct opts *o, const struct cb_pass *pass, struct cb_err *err)
 {
-	const char *path = o->files.n ? o->files.item[0] : "-";
+	bool in = o->verb == ENCRYPT;
+	const struct list *keys = in ? &o->recipient_files : &o->identities;
+	struct cb_crypting c = { .in = o->files.n ? o->files.item[0] : NULL, .out = o->output, .force = o->force,
+				 .armor = o->armor, .recipient = o->recipients.item, .recipients = o->recipients.n,
+				 .key = keys->item, .keys = keys->n, .pass = pass,
+				 .binary = cb_cli_refuse_tty, .exposed = exposed };
 
-	*f = (struct flow){ CB_NEWFILE_INIT, STDIN_FILENO, -1 };
-	if (strcmp(path, "-")) {
-		f->in = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-		if (f->in < 0)
-			return cb_err_sys(err, cb_errc_open(errno), errno, "%s", path);
-		posix_fadvise(f->in, 0, 0, POSIX_FADV_SEQUENTIAL);
-	}
-	if (o->output && strcmp(o->output, "-")) {
-		if (cb_newfile_open(&f->file, o->output, mode, o->force, err) < 0)
-			return -1;
-		f->out = f->file.fd;
-	} else if ((binary && cb_cli_refuse_tty(STDOUT_FILENO, err) < 0) || (f->out = cb_stdout_take(err)) < 0) {
-		return -1;
-	}
-	cb_pipe_grow(f->in, 1 << 20);
-	cb_pipe_grow(f->out, 1 << 20);
-	return 0;
-}
-
-static int flow_close(struct flow *f, const struct opts *o, int r, struct cb_err *err)
-{
-	if (r < 0)
-		cb_err_prefix(err, "%s", o->files.n && strcmp(o->files.item[0], "-") ? o->files.item[0] : "stdin");
-	else if (f->file.fd >= 0)
-		r = cb_newfile_commit(&f->file, err);
-	else if (close(f->out) < 0)
-		r = cb_err_sys(err, CB_E_IO, errno, "stdout");
-	cb_newfile_release(&f->file);
-	return r;
-}
-
-static int encrypt(const struct opts *o, const struct cb_pass *pass, struct cb_err *err)
-{
-	struct cb_age_to to = { 0 };
-	struct flow f = { CB_NEWFILE_INIT, -1, -1 };
-	int r = -1;
-
-	for (size_t i = 0; i < o->recipients.n; i++)
-		if (cb_age_to_add(&to, o->recipients.item[i], err) < 0) {
-			cb_err_prefix(err, "--recipient %s", o->recipients.item[i]);
-			goto out;
-		}
-	for (size_t i = 0; i < o->recipient_files.n; i++)
-		if (cb_age_to_file(&to, o->recipient_files.item[i], err) < 0)
-			goto out;
-	if (flow_open(&f, o, 0666, !o->armor, err) == 0)
-		r = flow_close(&f, o, cb_age_encrypt_fd(&to, to.n ? NULL : pass, o->armor, f.in, f.out, err), err);
-out:
-	cb_newfile_release(&f.file);
-	cb_age_to_release(&to);
-	return r;
-}
-
-static int decrypt(const struct opts *o, const struct cb_pass *pass, struct cb_err *err)
-{
-	struct cb_age_ids *ids = NULL;
-	struct flow f = { CB_NEWFILE_INIT, -1, -1 };
-	int r = -1;
-
-	if (cb_age_ids_new(&ids, err) < 0)
-		return -1;
-	for (size_t i = 0; i < o->identities.n; i++)
-		if (cb_age_ids_file(ids, o->identities.item[i], pass, err) < 0)
-			goto out;
-	if (cb_age_ids_exposed(ids))
-		warn_exposed(o->identities.item[0]);
-	if (flow_open(&f, o, 0600, true, err) == 0)
-		r = flow_close(&f, o, cb_age_decrypt_fd(ids, pass, f.in, f.out, err), err);
-out:
-	cb_newfile_release(&f.file);
-	cb_age_ids_free(ids);
-	return r;
+	return in ? cb_encrypt_file(&c, err) : cb_decrypt_file(&c, err);
 }
 
 int main(int argc, char **argv)
@@ -520,16 +308,22 @@ int main(int argc, char **argv)
 	static struct opts o;
 	struct cb_pass pass = { cb_cli_pass_get, &o.pass };
 	struct cb_log *log = NULL;
+	int r = 0;
 
 	cb_cli_parse("cb-sign", &argp, argc, argv, &o);
 	if (o.log && cb_log_open(&log, o.log, NULL, &err) < 0)
 		return cb_cli_finish(&err);
 	switch (o.verb) {
-	case KEYGEN: keygen(&o, o.no_passphrase ? NULL : &pass, log, &err); break;
+	case KEYGEN:
+		cb_keygen(&(struct cb_keygen){ o.output, o.encryption, o.no_passphrase ? NULL : &pass, log, made }, &err);
+		break;
 	case SIGN: sign(&o, &pass, log, &err); break;
-	case RETIRE: retire(&o, log, &err); break;
-	case ENCRYPT: encrypt(&o, &pass, &err); break;
-	case DECRYPT: decrypt(&o, &pass, &err); break;
+	case RETIRE:
+		for (size_t i = 0; r == 0 && i < o.pubs.n; i++)
+			r = cb_keys_retire(log, o.pubs.item[i], o.comment, &err);
+		break;
+	case ENCRYPT:
+	case DECRYPT: crypt_file(&o, &pass, &err); break;
 	default: report(&o, &err);
 	}
 	cb_log_close(log);

@@ -38,7 +38,7 @@ int cb_keylife_retired(struct cb_log *log, const char *key, const char *reason, 
 	return say(log, &w, &line, err);
 }
 
-int cb_keylife_used(struct cb_log *log, const struct cb_seckey *k, const struct cb_digests *d, struct cb_err *err)
+int cb_keylife_used(void *log, const struct cb_seckey *k, const struct cb_digests *d, struct cb_err *err)
 {
 	char key[CB_MINISIGN_ID_HEX], hex[2 * CB_SHA512_LEN + 1];
 	uint8_t id[CB_MINISIGN_ID];

@@ -13,7 +13,7 @@
 /* key: an id of minisign's, in text, or an age recipient. */
 int cb_keylife_made(struct cb_log *log, const char *key, bool is_protected, struct cb_err *err);
 int cb_keylife_retired(struct cb_log *log, const char *key, const char *reason, struct cb_err *err);
-/* It is about to sign data with these digests. */
-int cb_keylife_used(struct cb_log *log, const struct cb_seckey *k, const struct cb_digests *d, struct cb_err *err);
+/* It is about to sign data with these digests: a struct cb_signing's use, with a struct cb_log. */
+int cb_keylife_used(void *log, const struct cb_seckey *k, const struct cb_digests *d, struct cb_err *err);
 
 #endif

@@ -35,7 +35,8 @@ static int end(struct cb_sign_report *r, struct cb_jw *w, struct cb_err *err)
 	return cb_buf_byte(&r->line, '\n') < 0 ? cb_err_nomem(err) : cb_out_write(r->out, r->line.data, r->line.len, err);
 }
 
-int cb_report_signature(void *report, const struct cb_signature *s, struct cb_err *err)
+/* A struct cb_verifying's each. */
+static int say_signature(void *report, const struct cb_signature *s, struct cb_err *err)
 {
 	static const char *const verdict[] = { "true", "false", "other-key", "unchecked" };
 	struct cb_sign_report *r = report;
@@ -67,8 +68,9 @@ int cb_report_signature(void *report, const struct cb_signature *s, struct cb_er
 	return end(r, &w, err);
 }
 
-int cb_report_checked(struct cb_sign_report *r, const char *path, unsigned signers, unsigned threshold,
-		      int result, const struct cb_err *why, struct cb_err *err)
+/* All of a file's: what cb_verify_file said. */
+static int say_checked(struct cb_sign_report *r, const char *path, unsigned signers, unsigned threshold,
+		       int result, const struct cb_err *why, struct cb_err *err)
 {
 	struct cb_jw w;
 
@@ -82,6 +84,32 @@ int cb_report_checked(struct cb_sign_report *r, const char *path, unsigned signe
 	if (result < 0)
 		cb_jw_kstr(&w, "text", why->msg);
 	return end(r, &w, err);
+}
+
+int cb_report_verify(struct cb_sign_report *r, const struct cb_verifying *v, const char *const *path, size_t n,
+		     struct cb_err *err)
+{
+	struct cb_verifying saying = *v;
+	struct cb_err worst = CB_ERR_INIT;
+
+	saying.each = say_signature;
+	saying.ctx = r;
+	for (size_t i = 0; i < n; i++) {
+		struct cb_err why = CB_ERR_INIT;
+		unsigned signers = 0;
+		int k = cb_verify_file(&saying, path[i], &signers, &why);
+
+		if (say_checked(r, path[i], signers, v->threshold, k, &why, err) < 0)
+			return -1;
+		/* what is false weighs more than what could not be checked; else the first */
+		if (k < 0 && (worst.code == CB_OK || (why.code == CB_E_NO && worst.code != CB_E_NO)))
+			worst = why;
+	}
+	if (worst.code == CB_OK)
+		return 0;
+	if (err)
+		*err = worst;
+	return -1;
 }
 
 /* Up to max bytes of a file's beginning. */
@@ -149,5 +177,23 @@ int cb_report_inspect(struct cb_sign_report *r, const char *path, struct cb_err 
 	free(p);
 	if (!in)
 		close(fd);
+	return ret;
+}
+
+int cb_report_signers(struct cb_sign_report *r, const char *const *path, size_t n, const char *principal,
+		      const char *namespace, struct cb_err *err)
+{
+	struct cb_signers s = { 0 };
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && i < n; i++)
+		ret = cb_signers_load(&s, path[i], err);
+	for (size_t i = 0; ret == 0 && i < s.n; i++) {
+		r->line.len = 0;
+		ret = cb_ssh_key_text(s.signer[i].pk, principal, namespace, &r->line, err);
+		if (ret == 0)
+			ret = cb_out_printf(r->out, err, "%s\n", (char *)r->line.data);
+	}
+	cb_signers_release(&s);
 	return ret;
 }

@@ -5,6 +5,7 @@
 #define CB_SIGN_REPORT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -19,12 +20,16 @@ struct cb_sign_report {
 };
 void cb_sign_report_release(struct cb_sign_report *r);
 
-/* One signature: a struct cb_verifying's each, with a struct cb_sign_report. */
-int cb_report_signature(void *report, const struct cb_signature *s, struct cb_err *err);
-/* All of a file's: what cb_verify_file said. */
-int cb_report_checked(struct cb_sign_report *r, const char *path, unsigned signers, unsigned threshold,
-		      int result, const struct cb_err *why, struct cb_err *err);
+/* Verify n files (cb_verify_file; v's each and ctx are not used) and say of each signature, and of
+ * each file, what came of it. All are looked at, and -1 is the first false one (CB_E_NO), or,
+ * where none is, the first that could not be checked; or that it could not be said. */
+int cb_report_verify(struct cb_sign_report *r, const struct cb_verifying *v, const char *const *path, size_t n,
+		     struct cb_err *err);
 /* Look at a file, or at stdin ("-"), and say what it is. */
 int cb_report_inspect(struct cb_sign_report *r, const char *path, struct cb_err *err);
+/* The keys of n files (cb_signers_load) as lines of ssh's allowed_signers: principal may sign with
+ * them for this namespace. */
+int cb_report_signers(struct cb_sign_report *r, const char *const *path, size_t n, const char *principal,
+		      const char *namespace, struct cb_err *err);
 
 #endif
