@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* New files by temporary name, fsync and rename. */
+/* New files without a name or by a temporary one, fsync, link and rename. */
 #include "base/newfile.h"
 
 #include <errno.h>
@@ -16,14 +16,11 @@
 
 #define NAME_CUT 200	/* bytes of the name that go into the temporary one: NAME_MAX is 255 */
 
-static int temporary(struct cb_newfile *f, mode_t mode)
+/* Give f->temp names until use takes one: 0. It sets errno as open(2) and linkat(2) do. */
+static int with_temp_name(struct cb_newfile *f, int (*use)(struct cb_newfile *f, mode_t mode), mode_t mode)
 {
-	/* without a name a killed process leaves nothing; not every file system can */
-	if (!f->replace && !access("/proc/self/fd", X_OK)) {
-		f->fd = openat(f->dir, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, mode);
-		if (f->fd >= 0)
-			return 0;
-	}
+	int e;
+
 	for (int i = 0; i < 100; i++) {
 		uint32_t r;
 
@@ -35,15 +32,47 @@ static int temporary(struct cb_newfile *f, mode_t mode)
 			errno = ENOMEM;
 			return -1;
 		}
-		f->fd = openat(f->dir, f->temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-		if (f->fd >= 0)
+		if (use(f, mode) == 0)
 			return 0;
 		if (errno != EEXIST)
 			break;
 	}
+	e = errno;
 	free(f->temp);	/* not ours to remove */
 	f->temp = NULL;
+	errno = e;
 	return -1;
+}
+
+static int create(struct cb_newfile *f, mode_t mode)
+{
+	f->fd = openat(f->dir, f->temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	return f->fd < 0 ? -1 : 0;
+}
+
+static int link_as(const struct cb_newfile *f, const char *name)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
+	return linkat(AT_FDCWD, path, f->dir, name, AT_SYMLINK_FOLLOW);
+}
+
+static int link_temp(struct cb_newfile *f, mode_t mode)
+{
+	(void)mode;
+	return link_as(f, f->temp);
+}
+
+static int temporary(struct cb_newfile *f, mode_t mode)
+{
+	/* without a name a killed process leaves nothing; not every file system can */
+	if (!access("/proc/self/fd", X_OK)) {
+		f->fd = openat(f->dir, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, mode);
+		if (f->fd >= 0)
+			return 0;
+	}
+	return with_temp_name(f, create, mode);
 }
 
 int cb_newfile_open(struct cb_newfile *f, const char *path, mode_t mode, bool replace, struct cb_err *err)
@@ -95,10 +124,11 @@ fail:
 static int give_name(struct cb_newfile *f)
 {
 	if (!f->temp) {
-		char path[32];
-
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
-		return linkat(AT_FDCWD, path, f->dir, f->name, AT_SYMLINK_FOLLOW);
+		if (link_as(f, f->name) == 0)
+			return 0;
+		/* a link never replaces: between these two calls alone a kill leaves the temporary name */
+		if (!f->replace || errno != EEXIST || with_temp_name(f, link_temp, 0) < 0)
+			return -1;
 	}
 	if (f->replace)
 		return renameat(f->dir, f->temp, f->dir, f->name);

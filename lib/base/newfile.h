@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A file that appears whole or not at all: it is written without a name (O_TMPFILE), or under
- * a temporary one beside its own where it is to replace another or the file system cannot do
- * that; synced; and given its name at the end. Until then nothing has that name, or what had it
- * is untouched. A process that is killed leaves at most ".NAME.XXXXXXXX.tmp". */
+ * a temporary one beside its own where the file system cannot do that; synced; and given its
+ * name at the end. Until then nothing has that name, or what had it is untouched. A process that
+ * is killed leaves nothing; ".NAME.XXXXXXXX.tmp" where there had to be a temporary name, which
+ * where another file is replaced is so between the last two system calls, too. */
 #ifndef CB_BASE_NEWFILE_H
 #define CB_BASE_NEWFILE_H
 

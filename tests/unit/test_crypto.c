@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lib/crypto: keys and signatures against published vectors and against every small change. */
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -281,6 +284,58 @@ static void bech32(void)
 	OK_INT(taken, strlen(secret));	/* each place as it was */
 }
 
+/* Killed while it writes over a file: that is as it was, and nothing else is there. */
+static void killed_while_replacing(void)
+{
+	struct cb_newfile f = CB_NEWFILE_INIT;
+	uint8_t *text = NULL;
+	char cmd[64];
+	size_t n = 0;
+	int st = 0, can = open(dir, O_RDWR | O_TMPFILE, 0600);
+	pid_t pid;
+
+	if (can < 0) {
+		SKIP("no file without a name there");
+		return;
+	}
+	close(can);
+	OK(cb_newfile_write(in_dir("kept"), 0644, false, "old", 3, &err) == 0);
+	pid = fork();
+	if (pid == 0) {
+		if (cb_newfile_open(&f, in_dir("kept"), 0644, true, &err) == 0 && cb_write_all(f.fd, "new", 3, &err) == 0)
+			raise(SIGKILL);
+		_exit(1);
+	}
+	OK(pid > 0 && waitpid(pid, &st, 0) == pid && WIFSIGNALED(st) && WTERMSIG(st) == SIGKILL);
+	OK(cb_file_read(in_dir("kept"), 10, &text, &n, &err) == 0 && n == 3 && !memcmp(text, "old", 3));
+	free(text);
+	snprintf(cmd, sizeof(cmd), "! ls -A %s | grep -q tmp", dir);
+	OK(system(cmd) == 0);
+}
+
+/* The name is a link, or is taken or given up while the new file is written. */
+static void replaced(void)
+{
+	struct cb_newfile f = CB_NEWFILE_INIT;
+	uint8_t *text = NULL;
+	struct stat st;
+	size_t n = 0;
+
+	OK(symlink("kept", in_dir("link")) == 0);
+	OK(cb_newfile_write(in_dir("link"), 0600, true, "mine", 4, &err) == 0);
+	OK(lstat(in_dir("link"), &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && (st.st_mode & 0777) == 0600);
+	OK(cb_newfile_open(&f, in_dir("late"), 0644, true, &err) == 0 && cb_write_all(f.fd, "late", 4, &err) == 0);
+	OK(cb_newfile_write(in_dir("late"), 0644, false, "x", 1, &err) == 0);
+	OK(cb_newfile_commit(&f, &err) == 0);
+	OK(cb_file_read(in_dir("late"), 10, &text, &n, &err) == 0 && n == 4);
+	free(text);
+	OK(cb_newfile_open(&f, in_dir("late"), 0644, true, &err) == 0 && unlink(in_dir("late")) == 0);
+	OK(cb_newfile_commit(&f, &err) == 0 && access(in_dir("late"), F_OK) == 0);
+	OK(cb_newfile_open(&f, in_dir("late"), 0644, true, &err) == 0 && unlink(in_dir("late")) == 0 &&
+	   mkdir(in_dir("late"), 0755) == 0);
+	OK_INT(code(cb_newfile_commit(&f, &err)), CB_E_CANTCREAT);
+}
+
 static void new_files(void)
 {
 	struct cb_newfile f = CB_NEWFILE_INIT;
@@ -315,6 +370,8 @@ int main(void)
 	bech32();
 	own_keys();
 	new_files();
+	killed_while_replacing();
+	replaced();
 	/* nothing temporary is left */
 	snprintf(cmd, sizeof(cmd), "! ls -A %s | grep -q tmp", dir);
 	OK(system(cmd) == 0);
