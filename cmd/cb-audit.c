@@ -1,33 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cb-audit: keep a tamper-evident log, and prove what stands in it. */
 #include <inttypes.h>
-#include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/io.h"
-#include "base/newfile.h"
 #include "base/num.h"
 #include "base/stop.h"
 #include "base/time.h"
 #include "cli/cli.h"
 #include "cli/pass.h"
-#include "crypto/base64.h"
 #include "crypto/minisign_sign.h"
+#include "log/give.h"
+#include "log/intake.h"
+#include "log/listing.h"
 #include "log/log.h"
-#include "log/proof.h"
-#include "log/query.h"
-#include "log/tile.h"
 #include "log/witness.h"
-#include "verify/report.h"
-#include "wire/event.h"
-
-#define BATCH_LINES 8192u
-#define BATCH_BYTES ((size_t)4 << 20)
-#define TOLD_MAX 8
-#define HEARTBEAT_MS 1000
+#include "verify/teller.h"
 
 #define WITNESSES_MAX 32
 
@@ -42,6 +32,7 @@ struct opts {
 	bool each, receipts, raw;
 	int format;
 	struct cb_log_query q;
+	uint64_t number;		/* what index says */
 	uint64_t below;
 	uint32_t epoch_s, epochs;
 	struct cb_log_opts o;
@@ -84,8 +75,6 @@ static const struct argp_option options[] = {
 
 static void check_opts(struct argp_state *st, struct opts *o)
 {
-	uint64_t i;
-
 	if (o->verb < 0)
 		argp_error(st, "one of " VERBS " is needed");
 	if (!o->log)
@@ -104,12 +93,12 @@ static void check_opts(struct argp_state *st, struct opts *o)
 		argp_error(st, "--quorum: there are not so many --witness");
 	if ((o->verb == PROVE || o->verb == CONSISTENCY) && !o->index)
 		argp_error(st, o->verb == PROVE ? "no INDEX" : "no SIZE");
-	if (o->index && !cb_parse_u64(o->index, 0, CB_TREE_MAX, &i))
+	if (o->index && !cb_parse_u64(o->index, 0, CB_TREE_MAX, &o->number))
 		argp_error(st, "'%s' is not a number of entries", o->index);
 	if (o->index && (o->verb == QUERY || o->verb == EXPORT)) {
-		o->q.from = i;
+		o->q.from = o->number;
 		if (o->verb == QUERY)
-			o->q.to = i + 1;
+			o->q.to = o->number + 1;
 	}
 	if (o->state && (o->verb != EXPORT || o->index))
 		argp_error(st, "--state goes with export, without an index");
@@ -309,501 +298,14 @@ static int checkpoint(const struct opts *o, struct cb_log *l, struct cb_err *err
 	return ret;
 }
 
-/* --- append ----------------------------------------------------------------------------------------- */
-
-struct append {
-	const struct opts *o;
-	struct cb_log *l;
-	struct cb_out *out;
-	struct cb_buf bytes;			/* of the lines that wait */
-	struct iovec line[BATCH_LINES];		/* iov_base is an offset until they are appended */
-	uint64_t number[BATCH_LINES];
-	size_t n;
-	uint64_t lines, bad;
-	struct cb_err first, late;
-};
-
-static void refuse(struct append *a, uint64_t number, const struct cb_err *why)
-{
-	if (!a->bad++)
-		cb_err_set(&a->first, CB_E_DATA, "stdin: line %" PRIu64 ": %.400s", number, why->msg);
-	else if (a->bad <= TOLD_MAX)
-		cb_cli_warn("stdin: line %" PRIu64 ": %s", number, why->msg);
-	else if (a->bad == TOLD_MAX + 1)
-		cb_cli_warn("further lines like these are only counted");
-}
-
-static int receipt(struct append *a, size_t i, uint64_t index, struct cb_err *err)
-{
-	if (!a->o->receipts)
-		return 0;
-	return cb_out_printf(a->out, err, "{\"line\":%" PRIu64 ",\"index\":%" PRIu64 "}\n", a->number[i], index);
-}
-
-/* One line by itself: a bad one is told and left out. */
-static int append_one(struct append *a, size_t i, struct cb_err *err)
-{
-	struct cb_err why = CB_ERR_INIT;
-	uint64_t index;
-
-	if (cb_log_append(a->l, &a->line[i], 1, &index, &why) == 0)
-		return receipt(a, i, index, err);
-	if (why.code == CB_E_DATA && strncmp(why.msg, "line 1: ", 8) == 0) {
-		memmove(why.msg, why.msg + 8, strlen(why.msg + 8) + 1);
-		refuse(a, a->number[i], &why);
-		return 0;
-	}
-	*err = why;
-	return cb_err_prefix(err, "%s", a->o->log);
-}
-
-static int settle(struct append *a, struct cb_err *err)
-{
-	struct cb_err why = CB_ERR_INIT;
-	uint64_t index;
-	int ret = 0;
-
-	if (!a->n)
-		return 0;
-	for (size_t i = 0; i < a->n; i++)
-		a->line[i].iov_base = a->bytes.data + (uintptr_t)a->line[i].iov_base;
-	if (a->n > 1 && cb_log_append(a->l, a->line, a->n, &index, &why) == 0) {
-		for (size_t i = 0; i < a->n && ret == 0; i++)
-			ret = receipt(a, i, index + i, err);
-	} else if (a->n > 1 && why.code != CB_E_DATA) {
-		*err = why;
-		ret = cb_err_prefix(err, "%s", a->o->log);
-	} else {
-		for (size_t i = 0; i < a->n && ret == 0; i++)
-			ret = append_one(a, i, err);
-	}
-	a->n = 0;
-	a->bytes.len = 0;
-	return ret < 0 ? -1 : cb_out_flush(a->out, err);
-}
-
-static void settle_idle(void *ctx)
-{
-	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
-	struct append *a = ctx;
-
-	if (a->late.code || settle(a, &a->late) < 0)
-		return;
-	/* a log that somebody keeps open is sealed when its epochs end, whether lines come or not */
-	while (poll(&p, 1, HEARTBEAT_MS) == 0 && !cb_stop_wanted())
-		cb_log_tick(a->l, NULL);
-}
-
-static int append_all(struct append *a, struct cb_evin *in, struct cb_err *err)
-{
-	struct cb_frame f;
-	const char *line;
-	size_t len;
-	int k;
-
-	for (;;) {
-		k = cb_evin_next(in, &line, &len, &f, err);
-		if (a->late.code) {
-			*err = a->late;
-			return -1;
-		}
-		if (k < 0 && err->code == CB_E_DATA && !in->frames) {
-			refuse(a, in->line, err);
-			*err = (struct cb_err)CB_ERR_INIT;
-			continue;
-		}
-		if (k <= 0)
-			break;
-		if (!line)
-			continue;
-		a->lines++;
-		a->line[a->n] = (struct iovec){ (void *)(uintptr_t)a->bytes.len, len };
-		a->number[a->n++] = in->line;
-		if (cb_buf_add(&a->bytes, line, len) < 0)
-			return cb_err_nomem(err);
-		if ((a->o->each || a->n == BATCH_LINES || a->bytes.len >= BATCH_BYTES) && settle(a, err) < 0)
-			return -1;
-	}
-	if (k < 0 || cb_evin_finish(in, err) < 0)
-		return cb_err_prefix(err, "stdin");
-	return settle(a, err);
-}
+/* --- append, prune -------------------------------------------------------------------------------- */
 
 static int append(const struct opts *o, struct cb_log *l, struct cb_out *out, struct cb_err *err)
 {
-	struct append *a = calloc(1, sizeof(*a));
-	struct cb_evin in;
-	int ret;
+	struct cb_intake_opts in = { .path = o->log, .each = o->each, .receipts = o->receipts, .warn = tell };
 
-	if (!a)
-		return cb_err_nomem(err);
-	a->o = o;
-	a->l = l;
-	a->out = out;
-	cb_evin_init(&in, STDIN_FILENO);
-	in.before_block = settle_idle;
-	in.ctx = a;
-	ret = append_all(a, &in, err);
-	if (ret == 0 && cb_log_tick(l, err) < 0)
-		ret = cb_err_prefix(err, "%s", o->log);
-	if (ret == 0 && a->bad) {
-		*err = a->first;
-		if (a->bad > 1)
-			cb_err_set(err, CB_E_DATA, "%.400s; %" PRIu64 " more lines were refused", a->first.msg, a->bad - 1);
-		ret = -1;
-	}
-	cb_evin_release(&in);
-	cb_buf_release(&a->bytes);
-	free(a);
-	return ret;
+	return cb_log_intake(l, STDIN_FILENO, out, &in, err);
 }
-
-/* --- proofs -------------------------------------------------------------------------------------------- */
-
-static int put_hashes(struct cb_out *out, const uint8_t *path, unsigned n, struct cb_err *err)
-{
-	char text[CB_BASE64_SIZE(CB_HASH_LEN)];
-
-	for (unsigned i = 0; i < n; i++) {
-		cb_base64(text, path + i * CB_HASH_LEN, CB_HASH_LEN);
-		if (cb_out_printf(out, err, "%s\n", text) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-/* The log as its checkpoint has it. */
-static int open_signed(const struct opts *o, struct cb_tiles **ret, struct cb_checkpoint *c, const char **ret_note,
-		       size_t *ret_len, struct cb_err *err)
-{
-	struct cb_note *n = malloc(sizeof(*n));
-	int k = -1;
-
-	if (!n)
-		return cb_err_nomem(err);
-	if (cb_tiles_open(ret, o->log, err) < 0)
-		goto out;
-	*ret_note = cb_tiles_checkpoint(*ret, ret_len);
-	if (!*ret_note)
-		cb_err_set(err, CB_E_NOINPUT, "no checkpoint yet (cb-audit checkpoint)");
-	else if (cb_note_parse(n, *ret_note, *ret_len, err) < 0 ||
-		 cb_checkpoint_parse(c, n->text, n->text_len, err) < 0)
-		cb_err_prefix(err, "checkpoint");
-	else
-		k = 0;
-out:
-	free(n);
-	return k;
-}
-
-static int prove(const struct opts *o, struct cb_out *out, struct cb_err *err)
-{
-	uint8_t path[CB_PROOF_MAX * CB_HASH_LEN];
-	struct cb_tiles *t = NULL;
-	struct cb_checkpoint c;
-	const char *note;
-	uint64_t index = 0;
-	size_t len;
-	unsigned n;
-	int ret = -1;
-
-	cb_parse_u64(o->index, 0, CB_TREE_MAX, &index);
-	if (open_signed(o, &t, &c, &note, &len, err) < 0)
-		goto out;
-	if (index >= c.size)
-		cb_err_set(err, CB_E_NOINPUT, "no entry %" PRIu64 " in its checkpoint, which has %" PRIu64, index, c.size);
-	else if (cb_tiles_inclusion(t, index, c.size, path, &n, err) == 0 &&
-		 cb_out_printf(out, err, "c2sp.org/tlog-proof@v1\nindex %" PRIu64 "\n", index) == 0 &&
-		 put_hashes(out, path, n, err) == 0 && cb_out_printf(out, err, "\n") == 0 &&
-		 cb_out_write(out, note, len, err) == 0)
-		ret = 0;
-out:
-	cb_tiles_close(t);
-	return ret < 0 ? cb_err_prefix(err, "%s", o->log) : 0;
-}
-
-static int consistency(const struct opts *o, struct cb_out *out, struct cb_err *err)
-{
-	uint8_t path[CB_PROOF_MAX * CB_HASH_LEN];
-	struct cb_tiles *t = NULL;
-	struct cb_checkpoint c;
-	const char *note;
-	uint64_t old = 0;
-	size_t len;
-	unsigned n;
-	int ret = -1;
-
-	cb_parse_u64(o->index, 0, CB_TREE_MAX, &old);
-	if (open_signed(o, &t, &c, &note, &len, err) < 0)
-		goto out;
-	if (old > c.size)
-		cb_err_set(err, CB_E_NOINPUT, "its checkpoint has %" PRIu64 " entries, fewer than %" PRIu64, c.size, old);
-	else if (cb_tiles_consistency(t, old, c.size, path, &n, err) == 0 &&
-		 cb_out_printf(out, err, "old %" PRIu64 "\n", old) == 0 && put_hashes(out, path, n, err) == 0 &&
-		 cb_out_printf(out, err, "\n") == 0 && cb_out_write(out, note, len, err) == 0)
-		ret = 0;
-out:
-	cb_tiles_close(t);
-	return ret < 0 ? cb_err_prefix(err, "%s", o->log) : 0;
-}
-
-/* --- verify --------------------------------------------------------------------------------------------- */
-
-struct telling {
-	const char *path;
-	struct cb_out *out;
-	struct cb_buf line;
-	bool text;
-	uint32_t n;
-};
-
-static int tell_line(struct telling *t, struct cb_err *err)
-{
-	if (!t->text && cb_buf_byte(&t->line, '\n') < 0)
-		return cb_err_nomem(err);
-	return cb_out_write(t->out, t->line.data, t->line.len, err);
-}
-
-static int on_finding(void *ctx, const struct cb_finding *f, struct cb_err *err)
-{
-	struct telling *t = ctx;
-
-	return (t->text ? cb_tell_finding(&t->line, t->path, f, err) :
-		cb_report_finding(&t->line, t->n++, t->path, f, err)) < 0 ? -1 : tell_line(t, err);
-}
-
-static int verify(const struct opts *o, struct cb_out *out, struct cb_err *err)
-{
-	struct telling t = { .path = o->log, .out = out, .text = out->tty };
-	struct cb_verified r = { .kind = CB_VERIFIED_LOG };
-	struct cb_finding f = CB_FINDING_NONE;
-	struct cb_err why = CB_ERR_INIT;
-	struct cb_verify *v = calloc(1, sizeof(*v));
-	struct cb_trust trust;
-	char own[PATH_MAX];
-	uint8_t *older = NULL;
-	bool failed;
-	int ret = -1;
-
-	if (!v)
-		return cb_err_nomem(err);
-	cb_trust_init(&trust);
-	v->trust = &trust;
-	v->now_us = cb_now_wall_ns() / CB_NS_PER_US;
-	v->found = on_finding;
-	v->ctx = &t;
-	snprintf(own, sizeof(own), "%s/policy", o->log);
-	if (cb_trust_policy(&trust, o->policy ? o->policy : own, err) < 0)
-		goto out;
-	if (o->older) {
-		if (cb_file_read(o->older, CB_NOTE_MAX, &older, &v->older[0].len, err) < 0) {
-			cb_err_prefix(err, "%s", o->older);
-			goto out;
-		}
-		v->older[0].name = o->older;
-		v->older[0].text = (const char *)older;
-		v->n_older = 1;
-	}
-	failed = cb_verify(v, o->log, CB_VERIFIED_LOG, &r, &why) < 0;
-	f.code = "log-by-own-key";
-	if (!o->policy && cb_verify_found(v, &r, &f, err, "the log's own policy was believed: whoever makes a log anew "
-					  "makes that, too") < 0)
-		goto out;
-	if ((t.text ? cb_tell_verdict(&t.line, o->log, &r, failed ? why.msg : NULL, err) :
-	     cb_report_verdict(&t.line, t.n++, o->log, &r, failed ? why.msg : NULL, err)) < 0 || tell_line(&t, err) < 0)
-		goto out;
-	if (r.findings)
-		cb_err_set(err, CB_E_NO, "%s: not what it should be", o->log);
-	else if (failed)
-		cb_err_set(err, why.code, "%s: %.400s", o->log, why.msg);
-	else if (r.unchecked)
-		cb_err_set(err, CB_E_DATA, "%s: not all of it could be checked", o->log);
-	else
-		ret = 0;
-out:
-	cb_buf_release(&t.line);
-	cb_trust_release(&trust);
-	free(older);
-	free(v);
-	return ret;
-}
-
-/* --- witness, policy ------------------------------------------------------------------------------------ */
-
-static int witness(const struct opts *o, struct cb_out *out, struct cb_err *err)
-{
-	struct cb_witness w = { .dir = o->log, .name = o->name };
-	struct cb_seckey *key = NULL;
-	struct cb_policy *logs = NULL;
-	struct cb_buf answer = { 0 };
-	uint8_t *text = NULL, *body = NULL;
-	struct cb_err late = CB_ERR_INIT;
-	size_t n, len;
-	int ret = -1;
-
-	if (cb_file_read(o->policy, CB_POLICY_MAX, &text, &n, err) < 0 ||
-	    cb_policy_parse(&logs, (const char *)text, n, err) < 0) {
-		cb_err_prefix(err, "%s", o->policy);
-		goto out;
-	}
-	if (load_key(o, o->key, &key, err) < 0)
-		goto out;
-	if (cb_file_read("/dev/stdin", CB_WITNESS_BODY_MAX, &body, &len, err) < 0) {
-		cb_err_prefix(err, "stdin");
-		goto out;
-	}
-	w.key = key;
-	w.logs = logs;
-	w.now = (uint64_t)((o->o.now_us ? o->o.now_us * CB_NS_PER_US : cb_now_wall_ns()) / CB_NS_PER_S);
-	ret = cb_witness_answer(&w, (const char *)body, len, &answer, err);
-	if (answer.len && cb_out_write(out, answer.data, answer.len, &late) < 0 && ret == 0) {
-		*err = late;
-		ret = -1;
-	}
-out:
-	cb_buf_release(&answer);
-	cb_seckey_free(key);
-	cb_policy_free(logs);
-	free(text);
-	free(body);
-	return ret;
-}
-
-/* A policy for this log: its key, the witnesses given, and how many of them it takes. */
-static int policy(const struct opts *o, struct cb_out *out, struct cb_err *err)
-{
-	uint8_t *text = NULL;
-	struct cb_vkey k;
-	char path[PATH_MAX], *end;
-	size_t n;
-	int ret = -1;
-
-	if (snprintf(path, sizeof(path), "%s/policy", o->log) >= (int)sizeof(path))
-		return cb_err_set(err, CB_E_NOINPUT, "%s: too long", o->log);
-	if (cb_file_read(path, CB_POLICY_MAX, &text, &n, err) < 0)
-		return cb_err_prefix(err, "%s", path);
-	end = strchr((const char *)text, '\n');
-	if (!end || strncmp((const char *)text, "log ", 4) != 0) {
-		cb_err_set(err, CB_E_DATA, "%s: its first line is not the log's key", path);
-		goto out;
-	}
-	if (cb_out_write(out, text, (size_t)(end + 1 - (char *)text), err) < 0)
-		goto out;
-	for (unsigned i = 0; i < o->witnesses; i++) {
-		if (cb_vkey_parse(&k, o->witness[i], strlen(o->witness[i]), err) < 0) {
-			cb_err_prefix(err, "--witness %s", o->witness[i]);
-			goto out;
-		}
-		if (cb_out_printf(out, err, "witness w%u %s\n", i + 1, o->witness[i]) < 0)
-			goto out;
-	}
-	if (o->witnesses) {
-		if (cb_out_printf(out, err, "group witnesses %u", o->quorum ? o->quorum : o->witnesses) < 0)
-			goto out;
-		for (unsigned i = 0; i < o->witnesses; i++)
-			if (cb_out_printf(out, err, " w%u", i + 1) < 0)
-				goto out;
-	}
-	ret = cb_out_printf(out, err, o->witnesses ? "\nquorum witnesses\n" : "quorum none\n");
-out:
-	free(text);
-	return ret;
-}
-
-/* --- query, export --------------------------------------------------------------------------------------- */
-
-struct listing {
-	const struct opts *o;
-	struct cb_out *out;
-	struct cb_json *json;
-	struct cb_buf line;
-	struct cb_siem_about about;
-	uint64_t found;
-};
-
-static int list_entry(void *ctx, uint64_t index, const struct cb_entry *e, const uint8_t *p, size_t n, struct cb_err *err)
-{
-	struct listing *l = ctx;
-
-	(void)e;
-	l->found++;
-	/* one entry alone is what a proof speaks of, to the byte */
-	if (l->o->raw)
-		return cb_out_write(l->out, p, n, err) < 0 || (!l->o->index && cb_out_write(l->out, "\n", 1, err) < 0) ? -1 : 0;
-	return cb_out_printf(l->out, err, "{\"index\":%" PRIu64 ",\"entry\":", index) < 0 ||
-	       cb_out_write(l->out, p, n, err) < 0 || cb_out_write(l->out, "}\n", 2, err) < 0 ? -1 : 0;
-}
-
-static int export_entry(void *ctx, uint64_t index, const struct cb_entry *e, const uint8_t *p, size_t n,
-			struct cb_err *err)
-{
-	struct listing *l = ctx;
-
-	(void)e;
-	l->line.len = 0;
-	l->about.index = (int64_t)index;
-	if (cb_log_siem(&l->line, (enum cb_siem)l->o->format, l->json, p, n, &l->about, err) < 0)
-		return cb_err_prefix(err, "entry %" PRIu64, index);
-	return cb_buf_byte(&l->line, '\n') < 0 ? cb_err_nomem(err) : cb_out_write(l->out, l->line.data, l->line.len, err);
-}
-
-static int read_state(const struct opts *o, uint64_t *ret, struct cb_err *err)
-{
-	struct cb_err why = CB_ERR_INIT;
-	uint8_t *text = NULL;
-	bool good;
-	size_t n;
-
-	if (cb_file_read(o->state, 64, &text, &n, &why) < 0) {
-		if (why.code == CB_E_NOINPUT)
-			return 0;
-		*err = why;
-		return cb_err_prefix(err, "%s", o->state);
-	}
-	if (n && text[n - 1] == '\n')
-		text[n - 1] = '\0';
-	good = cb_parse_u64((const char *)text, 0, CB_TREE_MAX, ret);
-	free(text);
-	return good ? 0 : cb_err_set(err, CB_E_DATA, "%s: not an index", o->state);
-}
-
-static int list(const struct opts *o, struct cb_out *out, struct cb_err *err)
-{
-	struct listing l = { .o = o, .out = out, .json = malloc(sizeof(*l.json)), .about = { .facility = 13 } };
-	struct cb_log_query q = o->q;
-	struct cb_tiles *t = NULL;
-	char host[256] = "", next_text[32];
-	uint64_t next = 0;
-	int ret = -1;
-
-	if (!l.json)
-		return cb_err_nomem(err);
-	if (gethostname(host, sizeof(host) - 1) == 0)
-		l.about.host = host;
-	if (o->state && read_state(o, &q.from, err) < 0)
-		goto out;
-	if (cb_tiles_open(&t, o->log, err) < 0 ||
-	    cb_log_query(t, &q, o->verb == EXPORT ? export_entry : list_entry, &l, &next, err) < 0) {
-		cb_err_prefix(err, "%s", o->log);
-		goto out;
-	}
-	if (o->verb == QUERY && o->index && !l.found) {
-		cb_err_set(err, CB_E_NOINPUT, "%s: no entry %s, or it was pruned", o->log, o->index);
-		goto out;
-	}
-	/* only what is out is behind us */
-	if (cb_out_flush(out, err) < 0)
-		goto out;
-	snprintf(next_text, sizeof(next_text), "%" PRIu64 "\n", next > q.from ? next : q.from);
-	ret = o->state ? cb_newfile_write(o->state, 0640, true, next_text, strlen(next_text), err) : 0;
-out:
-	cb_tiles_close(t);
-	cb_buf_release(&l.line);
-	free(l.json);
-	return ret;
-}
-
-/* --- the rest ---------------------------------------------------------------------------------------- */
 
 static int prune(const struct opts *o, struct cb_log *l, struct cb_err *err)
 {
@@ -830,21 +332,51 @@ static int keep(const struct opts *o, struct cb_out *out, struct cb_err *err)
 	return ret;
 }
 
+/* --- what takes no lock: proofs, witnesses, listings ----------------------------------------------- */
+
+static int witness(const struct opts *o, struct cb_out *out, struct cb_err *err)
+{
+	struct cb_witness w = { .dir = o->log, .name = o->name,
+				.now = (uint64_t)(o->o.now_us * CB_NS_PER_US / CB_NS_PER_S) };
+	struct cb_seckey *key = NULL;
+	struct cb_policy *logs = NULL;
+	int ret = -1;
+
+	if (cb_policy_load(&logs, o->policy, err) == 0 && load_key(o, o->key, &key, err) == 0) {
+		w.key = key;
+		w.logs = logs;
+		ret = cb_witness_stdin(&w, out, err);
+	}
+	cb_seckey_free(key);
+	cb_policy_free(logs);
+	return ret;
+}
+
+static int list(const struct opts *o, struct cb_out *out, struct cb_err *err)
+{
+	struct cb_listing l = { .q = o->q, .state = o->state, .one = o->verb == QUERY ? o->index : NULL };
+
+	l.form = o->verb == EXPORT ? CB_LISTING_SIEM : o->raw ? CB_LISTING_RAW : CB_LISTING_NUMBERED;
+	if (o->verb == EXPORT)
+		l.siem = (enum cb_siem)o->format;
+	return cb_log_list(o->log, &l, out, err);
+}
+
 static int run(const struct opts *o, struct cb_out *out, struct cb_err *err)
 {
 	switch (o->verb) {
 	case INIT:
 		return init(o, err);
 	case PROVE:
-		return prove(o, out, err);
+		return cb_give_proof(o->log, o->number, out, err);
 	case CONSISTENCY:
-		return consistency(o, out, err);
+		return cb_give_consistency(o->log, o->number, out, err);
 	case VERIFY:
-		return verify(o, out, err);
+		return cb_tell_log(o->log, o->policy, o->older, out, err);
 	case WITNESS:
 		return witness(o, out, err);
 	case POLICY:
-		return policy(o, out, err);
+		return cb_give_policy(o->log, o->witness, o->witnesses, o->quorum, out, err);
 	case QUERY:
 	case EXPORT:
 		return list(o, out, err);

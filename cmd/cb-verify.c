@@ -8,7 +8,7 @@
 #include "base/stop.h"
 #include "base/time.h"
 #include "cli/cli.h"
-#include "verify/report.h"
+#include "verify/teller.h"
 
 struct opts {
 	struct cb_verify v;
@@ -148,52 +148,21 @@ static const struct argp argp = {
 	.children = cb_cli_children,
 };
 
-struct state {
-	const struct opts *o;
-	struct cb_out *out;
-	struct cb_buf line;
-	const char *path;
-	uint32_t n;
-};
-
-static int write_line(struct state *s, struct cb_err *err)
-{
-	if (!s->o->table && cb_buf_byte(&s->line, '\n') < 0)
-		return cb_err_nomem(err);
-	return cb_out_write(s->out, s->line.data, s->line.len, err);
-}
-
-static int on_finding(void *ctx, const struct cb_finding *f, struct cb_err *err)
-{
-	struct state *s = ctx;
-
-	return (s->o->table ? cb_tell_finding(&s->line, s->path, f, err) :
-		cb_report_finding(&s->line, s->n++, s->path, f, err)) < 0 ? -1 : write_line(s, err);
-}
-
 /* One operand. -1: the output failed; what could not be verified is kept in worst. */
-static int one(struct state *s, struct cb_err *worst, struct cb_err *err)
+static int one(const struct opts *o, struct cb_teller *t, struct cb_err *worst, struct cb_err *err)
 {
 	struct cb_err why = CB_ERR_INIT;
 	struct cb_verified r = { .kind = CB_VERIFIED_FILE };
 	enum cb_verified_kind kind;
 	bool failed;
 
-	failed = cb_verify_kind(s->path, &kind, &why) < 0 || cb_verify(&s->o->v, s->path, kind, &r, &why) < 0;
-	if (failed && s->out->failed) {
+	failed = cb_verify_kind(t->path, &kind, &why) < 0 || cb_verify(&o->v, t->path, kind, &r, &why) < 0;
+	if (failed && t->out->failed) {
 		*err = why;
 		return -1;
 	}
-	if ((s->o->table ? cb_tell_verdict(&s->line, s->path, &r, failed ? why.msg : NULL, err) :
-	     cb_report_verdict(&s->line, s->n++, s->path, &r, failed ? why.msg : NULL, err)) < 0 ||
-	    write_line(s, err) < 0)
+	if (cb_teller_verdict(t, &r, failed, &why, err) < 0)
 		return -1;
-	if (r.findings)
-		cb_err_set(&why, CB_E_NO, "%s: not what it should be", s->path);
-	else if (failed)
-		cb_err_prefix(&why, "%s", s->path);
-	else if (r.unchecked)
-		cb_err_set(&why, CB_E_DATA, "%s: not all of it could be checked", s->path);
 	/* false outdoes what could not be checked */
 	if (why.code && (!worst->code || (why.code == CB_E_NO && worst->code != CB_E_NO)))
 		*worst = why;
@@ -205,29 +174,28 @@ int main(int argc, char **argv)
 	static struct cb_out out;
 	struct cb_err err = CB_ERR_INIT, worst = CB_ERR_INIT, late = CB_ERR_INIT;
 	static struct opts o;
-	struct state s = { .o = &o, .out = &out };
+	struct cb_teller t = { .out = &out };
 	int ofd, ret = 0;
 
 	cb_cli_parse("cb-verify", &argp, argc, argv, &o);
 	cb_stop_install(false);
-	o.v.found = on_finding;
-	o.v.ctx = &s;
+	o.v.found = cb_teller_finding;
+	o.v.ctx = &t;
 	o.v.now_us = cb_now_wall_ns() / CB_NS_PER_US;
 	ofd = cb_stdout_take(&err);
 	if (ofd < 0)
 		return cb_cli_finish(&err);
-	if (o.table < 0)
-		o.table = isatty(ofd);
+	t.text = o.table < 0 ? isatty(ofd) : o.table;
 	cb_out_init(&out, ofd);
 	for (int i = 0; i < o.n && ret == 0; i++) {
-		s.path = o.paths[i];
-		ret = one(&s, &worst, &err);
+		t.path = o.paths[i];
+		ret = one(&o, &t, &worst, &err);
 	}
 	if (cb_out_close(&out, &late) < 0 && ret == 0)
 		err = late;
 	else if (ret == 0)
 		err = worst;
-	cb_buf_release(&s.line);
+	cb_teller_release(&t);
 	for (size_t i = 0; i < o.v.n_older; i++)
 		free((char *)o.v.older[i].text);
 	cb_trust_release(&o.trust);

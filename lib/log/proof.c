@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "base/num.h"
 #include "crypto/base64.h"
 
@@ -114,6 +115,18 @@ int cb_tlog_proof_put(struct cb_buf *b, uint64_t index, const uint8_t *path, siz
 }
 
 /* --- the policy -------------------------------------------------------------------------------- */
+
+int cb_policy_load(struct cb_policy **ret, const char *path, struct cb_err *err)
+{
+	uint8_t *text = NULL;
+	size_t n;
+	int k = -1;
+
+	if (cb_file_read(path, CB_POLICY_MAX, &text, &n, err) == 0)
+		k = cb_policy_parse(ret, (const char *)text, n, err);
+	free(text);
+	return k < 0 ? cb_err_prefix(err, "%s", path) : 0;
+}
 
 int cb_policy_new(struct cb_policy **ret, struct cb_err *err)
 {

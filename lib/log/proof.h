@@ -54,6 +54,8 @@ struct cb_policy {
 };
 /* CB_E_DATA "line N: reason". Release with cb_policy_free. */
 int cb_policy_parse(struct cb_policy **ret, const char *text, size_t n, struct cb_err *err);
+/* The same from a file, whose path messages begin with. */
+int cb_policy_load(struct cb_policy **ret, const char *path, struct cb_err *err);
 /* One that knows no log and asks for no witness, to add logs to. */
 int cb_policy_new(struct cb_policy **ret, struct cb_err *err);
 /* CB_E_DATA: not the key of a log, one that is there already, or too many. */

@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/newfile.h"
 #include "base/num.h"
+#include "base/time.h"
 #include "crypto/base64.h"
 #include "crypto/hash.h"
 
@@ -240,5 +241,28 @@ out:
 	if (dir >= 0)
 		close(dir);
 	free(note);
+	return ret;
+}
+
+int cb_witness_stdin(const struct cb_witness *w, struct cb_out *out, struct cb_err *err)
+{
+	struct cb_witness at = *w;
+	struct cb_err late = CB_ERR_INIT;
+	struct cb_buf answer = { 0 };
+	uint8_t *body = NULL;
+	size_t n;
+	int ret;
+
+	if (cb_file_read("/dev/stdin", CB_WITNESS_BODY_MAX, &body, &n, err) < 0)
+		return cb_err_prefix(err, "stdin");
+	if (!at.now)
+		at.now = (uint64_t)(cb_now_wall_ns() / CB_NS_PER_S);
+	ret = cb_witness_answer(&at, (const char *)body, n, &answer, err);
+	if (answer.len && cb_out_write(out, answer.data, answer.len, &late) < 0 && ret == 0) {
+		*err = late;
+		ret = -1;
+	}
+	cb_buf_release(&answer);
+	free(body);
 	return ret;
 }

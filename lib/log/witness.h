@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "crypto/minisign_sign.h"
 #include "log/proof.h"
 
@@ -32,5 +33,9 @@ struct cb_witness {
  *   before: out has that size and LF; IO, PERM. */
 int cb_witness_answer(const struct cb_witness *w, const char *body, size_t n, struct cb_buf *out,
 		      struct cb_err *err);
+/* The same for the request that stands on stdin, the answer written to out: the cosignature's
+ * line, or the size of 409. w->now 0: the time when it was read. IO, DATA, "stdin: reason": it
+ * cannot be read, or is too long. */
+int cb_witness_stdin(const struct cb_witness *w, struct cb_out *out, struct cb_err *err);
 
 #endif

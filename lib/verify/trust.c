@@ -121,22 +121,16 @@ int cb_trust_add_log(struct cb_trust *t, const char *arg, struct cb_err *err)
 int cb_trust_policy(struct cb_trust *t, const char *path, struct cb_err *err)
 {
 	struct cb_policy *p = NULL;
-	uint8_t *text = NULL;
-	size_t n;
 
-	if (cb_file_read(path, CB_POLICY_MAX, &text, &n, err) < 0)
-		return cb_err_prefix(err, "%s", path);
-	if (cb_policy_parse(&p, (char *)text, n, err) < 0)
-		goto fail;
-	for (size_t i = 0; t->policy && i < t->policy->logs; i++)
-		if (cb_policy_add_log(p, &t->policy->log[i], err) < 0)
-			goto fail;
-	free(text);
+	if (cb_policy_load(&p, path, err) < 0)
+		return -1;
+	for (size_t i = 0; t->policy && i < t->policy->logs; i++) {
+		if (cb_policy_add_log(p, &t->policy->log[i], err) < 0) {
+			cb_policy_free(p);
+			return cb_err_prefix(err, "%s", path);
+		}
+	}
 	cb_policy_free(t->policy);
 	t->policy = p;
 	return 0;
-fail:
-	cb_policy_free(p);
-	free(text);
-	return cb_err_prefix(err, "%s", path);
 }
