@@ -281,8 +281,12 @@ int main(int argc, char **argv)
 		err = s.out;
 out:
 	late = (struct cb_err)CB_ERR_INIT;
-	if (cb_logbook_close(s.log, &late) < 0 && !err.code)
-		err = late;
+	if (cb_logbook_close(s.log, &late) < 0) {
+		if (err.code)
+			cb_cli_warn("%s", late.msg);
+		else
+			err = late;
+	}
 	cb_store_close(&store);
 	return cb_cli_finish(&err);
 }

@@ -68,6 +68,12 @@ static size_t batch(const struct cb_logbook *l, struct iovec *v, size_t *bytes)
 	return n;
 }
 
+/* Is it the line that is bad, and not the log? */
+static bool bad_line(const struct cb_err *why)
+{
+	return why->code == CB_E_DATA && strncmp(why->msg, "line ", 5) == 0;
+}
+
 /* What waits into the log. A line that no log takes is left out, and counted. */
 static void flush(struct cb_logbook *l)
 {
@@ -82,13 +88,13 @@ static void flush(struct cb_logbook *l)
 	}
 	while (l->waiting.len) {
 		n = batch(l, v, &bytes);
-		if (cb_log_append(l->log, v, n, NULL, &why) < 0 && why.code == CB_E_DATA && n > 1) {
+		if (cb_log_append(l->log, v, n, NULL, &why) < 0 && bad_line(&why) && n > 1) {
 			n = 1;		/* which of them? */
 			bytes = v[0].iov_len + 1;
 			why = (struct cb_err)CB_ERR_INIT;
 			cb_log_append(l->log, v, n, NULL, &why);
 		}
-		if (why.code == CB_E_DATA) {
+		if (bad_line(&why)) {
 			failed(l, &why);
 			l->failing = false;
 			l->lost++;

@@ -20,7 +20,7 @@
 #include "store/hold.h"
 #include "wire/event.h"
 
-#define BATCH 256			/* segments whose events share a sync */
+#define BATCH 64			/* segments whose events share a sync; each holds two descriptors */
 #define HOUR_NS (3600 * CB_NS_PER_S)
 
 /* --- choosing ------------------------------------------------------------------------------------------ */

@@ -106,4 +106,22 @@ mkstream -- -I >&9
 exec 9>&-
 wait $pid
 ok "free again: all of it, in order" '[ "$(entries held)" = "$(jq -r .type said)" ]' || note "$(entries held)" "$(cat err)"
+
+# --- a log that is damaged under a recorder: said once, at the beginning and at the end; the rest goes on
+new broken
+cb-record D --log broken <fifo >said 2>err & pid=$!
+exec 9>fifo
+mkstream IPPPIPPGIPPGIPPGIPPE >long.cbf
+head -c 2000 long.cbf >&9
+wait_for 'entries broken | grep -qx cb.recording.started'
+for j in broken/state/journal.*; do
+	head -c "$(stat -c %s "$j")" /dev/zero >zeros
+	cat zeros >"$j"
+done
+: >broken/state/lock
+tail -c +2001 long.cbf >&9
+exec 9>&-
+wait $pid
+ok "said once, and what is missing is counted" '[ "$(grep -c "it is tried again" err)" = 1 ] && grep -q "[2-9] events are not in the log: " err' || note "$(cat err)"
+ok "the recording is whole" '[ "$(cb-replay D | cb-frame dump | grep -c " PACKET ")" = 16 ] && cb-store check D >/dev/null'
 done_testing
