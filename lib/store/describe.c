@@ -109,7 +109,7 @@ int cb_describe_hole(struct cb_buf *line, const char *camera, const struct cb_ho
 	return end(&w, err);
 }
 
-static void limit(struct cb_jw *w, const char *key, const char *key_us, int64_t ns)
+void cb_describe_time(struct cb_jw *w, const char *key, const char *key_us, int64_t ns)
 {
 	char text[CB_TIME_LEN];
 
@@ -131,9 +131,9 @@ int cb_describe_hold(struct cb_buf *line, const struct cb_hold *h, struct cb_err
 	cb_jw_kstr(&w, "holder", h->holder);
 	if (*h->camera)
 		cb_jw_kstr(&w, "camera", h->camera);
-	limit(&w, "from", "from_us", h->from_ns);
-	limit(&w, "to", "to_us", h->to_ns);
-	limit(&w, "set", "set_us", h->set_ns);
+	cb_describe_time(&w, "from", "from_us", h->from_ns);
+	cb_describe_time(&w, "to", "to_us", h->to_ns);
+	cb_describe_time(&w, "set", "set_us", h->set_ns);
 	cb_jw_kstr(&w, "reason", h->reason);
 	return end(&w, err);
 }

@@ -9,6 +9,7 @@
 #include "store/check.h"
 #include "store/hold.h"
 #include "store/store.h"
+#include "wire/json.h"
 
 /* A camera of which these are the segments asked for. */
 int cb_describe_camera(struct cb_buf *line, const char *camera, const struct cb_segments *l,
@@ -17,6 +18,10 @@ int cb_describe_segment(struct cb_buf *line, const struct cb_segment *g, struct 
 int cb_describe_hole(struct cb_buf *line, const char *camera, const struct cb_hole *h,
 		     struct cb_err *err);
 int cb_describe_hold(struct cb_buf *line, const struct cb_hold *h, struct cb_err *err);
+
+/* A wall time under both names, as text and in microseconds; INT64_MIN and INT64_MAX, which
+ * stand for no limit, are left out. */
+void cb_describe_time(struct cb_jw *w, const char *key, const char *key_us, int64_t ns);
 
 /* Events of cb-store(1). The n-th finding of a check; camera may be NULL for all. */
 int cb_describe_finding(struct cb_buf *line, uint32_t n, const char *camera, const char *path,

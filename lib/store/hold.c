@@ -12,6 +12,7 @@
 
 #include "base/io.h"
 #include "base/time.h"
+#include "store/describe.h"
 #include "store/events.h"
 #include "store/segment.h"
 #include "wire/event.h"
@@ -36,17 +37,6 @@ int cb_holds_lock(const struct cb_store *s, struct cb_err *err)
 
 /* --- the event ---------------------------------------------------------------------------------- */
 
-static void put_time(struct cb_jw *w, const char *key, const char *key_us, int64_t ns)
-{
-	char text[CB_TIME_LEN];
-
-	if (ns == INT64_MIN || ns == INT64_MAX)
-		return;
-	cb_time_format_us(text, ns / CB_NS_PER_US);
-	cb_jw_kstr(w, key, text);
-	cb_jw_ki64(w, key_us, ns / CB_NS_PER_US);
-}
-
 static int describe(struct cb_buf *line, const char *type, const char *id, int64_t now,
 		    const struct cb_hold *h, struct cb_err *err)
 {
@@ -55,8 +45,8 @@ static int describe(struct cb_buf *line, const char *type, const char *id, int64
 	cb_event_begin(&w, line, "cb-store", type, h->camera, now, id);
 	cb_jw_kstr(&w, "hold", h->id);
 	cb_jw_kstr(&w, "holder", h->holder);
-	put_time(&w, "from", "from_us", h->from_ns);
-	put_time(&w, "to", "to_us", h->to_ns);
+	cb_describe_time(&w, "from", "from_us", h->from_ns);
+	cb_describe_time(&w, "to", "to_us", h->to_ns);
 	if (*h->reason)
 		cb_jw_kstr(&w, "reason", h->reason);
 	return cb_event_end(&w, err);

@@ -16,6 +16,7 @@
 #include "base/num.h"
 #include "base/stop.h"
 #include "base/time.h"
+#include "store/describe.h"
 #include "store/events.h"
 #include "store/hold.h"
 #include "wire/event.h"
@@ -166,15 +167,6 @@ static int say(struct prune *p, struct cb_err *err)
 	return p->o->event ? p->o->event(p->o->ctx, &p->line, err) : 0;
 }
 
-static void put_time(struct cb_jw *w, const char *key, const char *key_us, int64_t ns)
-{
-	char text[CB_TIME_LEN];
-
-	cb_time_format_us(text, ns / CB_NS_PER_US);
-	cb_jw_kstr(w, key, text);
-	cb_jw_ki64(w, key_us, ns / CB_NS_PER_US);
-}
-
 static int say_deleted(struct prune *p, const char *camera, const char *path, int64_t from_ns,
 		       int64_t to_ns, uint64_t bytes, const char *rule, const uint8_t *digest,
 		       struct cb_err *err)
@@ -185,8 +177,8 @@ static int say_deleted(struct prune *p, const char *camera, const char *path, in
 	begin(p, &w, "cb.retention.deleted", camera);
 	cb_jw_kstr(&w, "path", path);
 	cb_jw_kstr(&w, "rule", rule);
-	put_time(&w, "from", "from_us", from_ns);
-	put_time(&w, "to", "to_us", to_ns);
+	cb_describe_time(&w, "from", "from_us", from_ns);
+	cb_describe_time(&w, "to", "to_us", to_ns);
 	cb_jw_ku64(&w, "bytes", bytes);
 	if (digest) {
 		cb_hex(hex, digest, CB_SHA256_LEN);
@@ -203,7 +195,7 @@ static int say_end(struct prune *p, struct cb_err *err)
 	if (t->missing) {
 		begin(p, &w, "cb.retention.short", p->o->camera);
 		cb_jw_ku64(&w, "missing_bytes", t->missing);
-		put_time(&w, "kept_from", "kept_from_us", p->o->now_ns - p->o->keep_ns);
+		cb_describe_time(&w, "kept_from", "kept_from_us", p->o->now_ns - p->o->keep_ns);
 		if (cb_event_end(&w, err) < 0 || say(p, err) < 0)
 			return -1;
 	}
