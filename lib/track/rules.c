@@ -113,34 +113,6 @@ static int duration(struct build *b, const struct cb_conf_node *at, int64_t *ret
 	return 0;
 }
 
-/* "22:00", "06:30:15"; 24:00 is the end of the day */
-static bool clock_text(const char *s, int32_t *ret)
-{
-	int v[3] = { 0 }, n = 0;
-
-	for (; n < 3; n++) {
-		if (s[0] < '0' || s[0] > '9' || s[1] < '0' || s[1] > '9')
-			return false;
-		v[n] = 10 * (s[0] - '0') + s[1] - '0';
-		s += 2;
-		if (*s != ':')
-			break;
-		s++;
-	}
-	*ret = 3600 * v[0] + 60 * v[1] + v[2];
-	return n >= 1 && n <= 2 && !*s && v[0] <= 24 && v[1] <= 59 && v[2] <= 59 && *ret <= 86400;
-}
-
-static int clock_time(struct build *b, const struct cb_conf_node *at, int32_t *ret)
-{
-	const char *s;
-
-	if (cb_conf_str(b->c, at, 64, &s, b->err) < 0)
-		return -1;
-	return clock_text(s, ret) ? 0 :
-		cb_conf_fail(b->c, at, b->err, "'%.40s' is no time of the day (HH:MM)", s);
-}
-
 /* "50km/h", "14m/s", "30mph", or picture heights a second "0.2/s" */
 static int speed(struct build *b, const struct cb_conf_node *at, struct cb_track_rule *r)
 {
@@ -359,125 +331,6 @@ static int size(struct build *b, const struct cb_conf_node *at)
 	return 0;
 }
 
-/* --- schedules --------------------------------------------------------------------------------- */
-
-static int day_of(const char *s, size_t n)
-{
-	static const char *const day[] = { "mon", "tue", "wed", "thu", "fri", "sat", "sun" };
-
-	for (int i = 0; i < 7; i++)
-		if (n == 3 && memcmp(s, day[i], 3) == 0)
-			return i;
-	return -1;
-}
-
-static int one_days(struct build *b, const struct cb_conf_node *at, uint8_t *ret)
-{
-	const char *s, *dash;
-	int from, to;
-
-	if (cb_conf_str(b->c, at, 32, &s, b->err) < 0)
-		return -1;
-	dash = strchr(s, '-');
-	from = day_of(s, dash ? (size_t)(dash - s) : strlen(s));
-	to = dash ? day_of(dash + 1, strlen(dash + 1)) : from;
-	if (from < 0 || to < 0)
-		return cb_conf_fail(b->c, at, b->err, "'%s' is none of mon, tue, wed, thu, fri, sat, sun, nor two of "
-				    "them with '-' between", s);
-	for (int d = from;; d = (d + 1) % 7) {
-		*ret |= (uint8_t)(1 << d);
-		if (d == to)
-			break;
-	}
-	return 0;
-}
-
-static int days(struct build *b, const struct cb_conf_node *at, uint8_t *ret)
-{
-	*ret = 0;
-	if (at->kind != CB_CONF_SEQ)
-		return one_days(b, at, ret);
-	for (const struct cb_conf_node *e = at->child; e; e = e->next)
-		if (one_days(b, e, ret) < 0)
-			return -1;
-	return *ret ? 0 : cb_conf_fail(b->c, at, b->err, "days is an empty list");
-}
-
-static int span(struct build *b, const struct cb_conf_node *at, struct cb_schedule *s)
-{
-	static const char *const span_keys[] = { "days", "from", "to", NULL };
-	const struct cb_conf_node *n;
-	struct cb_span *p = &s->span[s->n];
-
-	if (cb_conf_only(b->c, at, "a schedule", span_keys, b->err) < 0)
-		return -1;
-	s->n++;
-	*p = (struct cb_span){ .days = 0x7f, .to_s = 86400 };
-	if ((n = cb_conf_get(at, "days")) && days(b, n, &p->days) < 0)
-		return -1;
-	if ((n = cb_conf_get(at, "from")) && clock_time(b, n, &p->from_s) < 0)
-		return -1;
-	if ((n = cb_conf_get(at, "to")) && clock_time(b, n, &p->to_s) < 0)
-		return -1;
-	if (p->from_s == p->to_s)
-		return cb_conf_fail(b->c, at, b->err, "from and to are the same time");
-	return 0;
-}
-
-static int schedules(struct build *b, const struct cb_conf_node *at)
-{
-	if (at->kind != CB_CONF_MAP || at->size > 64)
-		return cb_conf_fail(b->c, at, b->err, "schedules is a map of at most 64 names");
-	b->r->schedule = calloc(at->size + 1, sizeof(*b->r->schedule));
-	if (!b->r->schedule)
-		return cb_err_nomem(b->err);
-	for (const struct cb_conf_node *n = at->child; n; n = n->next) {
-		struct cb_schedule *s = &b->r->schedule[b->r->schedules++];
-
-		s->name = n->key;
-		if (name_ok(b, n, n->key) < 0)
-			return -1;
-		if (n->kind != CB_CONF_SEQ) {
-			if (span(b, n, s) < 0)
-				return -1;
-			continue;
-		}
-		for (const struct cb_conf_node *e = n->child; e; e = e->next) {
-			if (s->n == CB_SCHEDULE_SPANS)
-				return cb_conf_fail(b->c, e, b->err, "more than %d parts of a schedule", CB_SCHEDULE_SPANS);
-			if (span(b, e, s) < 0)
-				return -1;
-		}
-		if (!s->n)
-			return cb_conf_fail(b->c, n, b->err, "a schedule that is never open");
-	}
-	return 0;
-}
-
-bool cb_schedule_open(const struct cb_schedule *s, const struct cb_tz *tz, int64_t t_us)
-{
-	int64_t utc, local, day;
-	int32_t second;
-	int weekday;
-
-	if (!s)
-		return true;
-	utc = t_us / 1000000 - (t_us % 1000000 < 0);
-	local = utc + (tz ? cb_tz_offset(tz, utc) : 0);
-	day = local / 86400 - (local % 86400 < 0);
-	second = (int32_t)(local - day * 86400);
-	weekday = (int)(((day + 3) % 7 + 7) % 7);	/* 1970-01-01 was a Thursday */
-	for (uint32_t i = 0; i < s->n; i++) {
-		const struct cb_span *p = &s->span[i];
-		bool today = p->days >> weekday & 1, before = p->days >> (weekday + 6) % 7 & 1;
-
-		if (p->from_s < p->to_s ? today && second >= p->from_s && second < p->to_s :
-		    (today && second >= p->from_s) || (before && second < p->to_s))
-			return true;
-	}
-	return false;
-}
-
 /* --- rules --------------------------------------------------------------------------------------- */
 
 static int zone_ref(struct build *b, const struct cb_conf_node *at, uint32_t *ret)
@@ -547,7 +400,7 @@ static int resets(struct build *b, const struct cb_conf_node *at, struct cb_trac
 	if (names(b, at, &l) < 0)
 		return -1;
 	for (uint32_t i = 0; i < l.n; i++)
-		if (!clock_text(l.name[i], &r->reset_s[i]) || r->reset_s[i] == 86400)
+		if (!cb_clock_parse(l.name[i], &r->reset_s[i]) || r->reset_s[i] == 86400)
 			return cb_conf_fail(b->c, at, b->err, "'%.40s' is no time of the day (HH:MM)", l.name[i]);
 	r->resets = l.n;
 	return 0;
@@ -795,7 +648,7 @@ static int compile(struct build *b)
 		return -1;
 	if ((n = cb_conf_get(root, "lines")) && lines(b, n) < 0)
 		return -1;
-	if ((n = cb_conf_get(root, "schedules")) && schedules(b, n) < 0)
+	if ((n = cb_conf_get(root, "schedules")) && cb_schedules_parse(b->c, n, &b->r->schedule, &b->r->schedules, b->err) < 0)
 		return -1;
 	n = cb_conf_get(root, "rules");
 	if (!n)

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/tz.h"
 #include "conf/conf.h"
+#include "conf/schedule.h"
 #include "track/geom.h"
 #include "track/ground.h"
 #include "track/track.h"
@@ -23,7 +24,6 @@
 #define CB_TRACK_RULES_MAX 256
 #define CB_TRACK_NAME_MAX 64
 #define CB_TRACK_LIST_MAX 32		/* classes, cameras, steps, lines, reset times of a rule */
-#define CB_SCHEDULE_SPANS 16
 #define CB_POINTS_MAX 1024		/* of all zones and lines: they fit in one event */
 
 enum cb_track_kind {
@@ -50,15 +50,6 @@ struct cb_line {
 	struct cb_poly poly;
 	enum cb_anchor anchor;
 	double band;		/* over is farther away than this; likewise */
-};
-
-struct cb_schedule {
-	const char *name;
-	uint32_t n;
-	struct cb_span {
-		uint8_t days;		/* bit 0 is Monday: the day on which the span begins */
-		int32_t from_s, to_s;	/* seconds after local midnight; to <= from: on the next day */
-	} span[CB_SCHEDULE_SPANS];
 };
 
 enum cb_turn { CB_TURN_LEFT = -1, CB_TURN_ANY = 0, CB_TURN_RIGHT = 1 };
@@ -120,8 +111,6 @@ int cb_track_rules_parse(struct cb_track_rules **ret, const char *name, const vo
 			 struct cb_err *err);
 void cb_track_rules_free(struct cb_track_rules *r);
 
-/* Is the schedule open at this moment? NULL is always open. */
-bool cb_schedule_open(const struct cb_schedule *s, const struct cb_tz *tz, int64_t t_us);
 /* Is the name in the list? */
 bool cb_names_have(const struct cb_names *l, const char *name);
 /* How near is near: as the file says, else in proportion to the box, for so does a detector tremble. */
