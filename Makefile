@@ -24,15 +24,15 @@ LIBS  := $(notdir $(patsubst %/,%,$(wildcard lib/*/)))
 
 # the layers that each tool links, lowest last, and nothing else
 cb-frame_LIBS  := cli wire crypto base
-cb-ingest_LIBS := cli media wire base
-cb-mux_LIBS    := cli media wire base
+cb-ingest_LIBS := cli media codec wire base
+cb-mux_LIBS    := cli media codec wire base
 cb-record_LIBS := cli store log wire crypto base
 cb-replay_LIBS := cli store wire crypto base
 cb-query_LIBS  := cli store wire crypto base
 cb-store_LIBS  := cli store log wire crypto base
-cb-detect_LIBS := cli detect nn media log wire crypto base
-cb-draw_LIBS   := cli draw media wire crypto base
-cb-model_LIBS  := cli detect nn media wire crypto base
+cb-detect_LIBS := cli detect nn media codec log wire crypto base
+cb-draw_LIBS   := cli draw media codec wire crypto base
+cb-model_LIBS  := cli detect nn media codec wire crypto base
 cb-alert_LIBS  := cli alert conf log wire crypto base
 cb-sign_LIBS   := cli sign log wire crypto base
 cb-track_LIBS  := cli track conf log wire crypto base

@@ -16,7 +16,7 @@
 #include "base/num.h"
 #include "base/stop.h"
 #include "base/time.h"
-#include "media/annexb.h"
+#include "codec/annexb.h"
 #include "media/avin.h"
 #include "media/avlog.h"
 #include "media/lane.h"

@@ -11,7 +11,7 @@
 #include <libavutil/mathematics.h>
 
 #include "base/num.h"
-#include "media/annexb.h"
+#include "codec/annexb.h"
 
 /* --- parameters --------------------------------------------------------------------------- */
 

@@ -11,7 +11,7 @@
 #include <libavformat/avformat.h>
 
 #include "base/buf.h"
-#include "media/paramsets.h"
+#include "codec/paramsets.h"
 #include "wire/frame.h"
 
 enum cb_framing {

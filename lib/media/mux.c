@@ -18,9 +18,9 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "base/time.h"
-#include "media/annexb.h"
+#include "codec/annexb.h"
+#include "codec/paramsets.h"
 #include "media/avlog.h"
-#include "media/paramsets.h"
 
 #define IO_BUFFER (64 << 10)
 #define REORDER_MAX 16

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "media/annexb.h"
+#include "codec/annexb.h"
 
 enum { UNKNOWN_TOP = 7 };	/* H.265: no picture is in a sub-layer so high */
 

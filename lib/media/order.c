@@ -7,8 +7,8 @@
 
 #include <libavcodec/avcodec.h>
 
-#include "media/annexb.h"
-#include "media/paramsets.h"
+#include "codec/annexb.h"
+#include "codec/paramsets.h"
 
 #define HOLD_PACKETS 1024
 #define HOLD_BYTES (16u << 20)

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "media/annexb.h"
-#include "media/paramsets.h"
+#include "codec/annexb.h"
+#include "codec/paramsets.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 

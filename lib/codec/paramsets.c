@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Parameter sets: a table, two box formats and two bit-stream parsers. */
-#include "media/paramsets.h"
+#include "codec/paramsets.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/num.h"
-#include "media/annexb.h"
+#include "codec/annexb.h"
 
 enum { VPS, SPS, PPS, EXT };
 

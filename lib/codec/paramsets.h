@@ -4,8 +4,8 @@
  *
  * Everything comes from outside and is bounded: a set that cannot be read does not replace
  * one that could. */
-#ifndef CB_MEDIA_PARAMSETS_H
-#define CB_MEDIA_PARAMSETS_H
+#ifndef CB_CODEC_PARAMSETS_H
+#define CB_CODEC_PARAMSETS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,8 +5,8 @@
  * A unit begins after a start code (00 00 01) and ends where zero bytes lead to the next one
  * or to the end; those zero bytes belong to the byte stream, not to the unit. Nothing is
  * copied by the walkers, and any bytes may be given to them. */
-#ifndef CB_MEDIA_ANNEXB_H
-#define CB_MEDIA_ANNEXB_H
+#ifndef CB_CODEC_ANNEXB_H
+#define CB_CODEC_ANNEXB_H
 
 #include <stdbool.h>
 #include <stddef.h>

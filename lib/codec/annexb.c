@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Start codes and lengths of NAL units. */
-#include "media/annexb.h"
+#include "codec/annexb.h"
 
 #include <string.h>
 
