@@ -46,6 +46,7 @@ cb-darknet_LIBS := nn crypto base
 
 # what a layer needs from elsewhere (sbom/deps.tsv says the same to check-needed)
 crypto_PKGS := nettle libsodium
+tls_PKGS    := gnutls
 conf_PKGS   := yaml-0.1
 store_PKGS  := lmdb
 media_PKGS  := libavformat libavcodec libswscale libavutil
