@@ -24,7 +24,7 @@ LIBS  := $(notdir $(patsubst %/,%,$(wildcard lib/*/)))
 
 # the layers that each tool links, lowest last, and nothing else
 cb-frame_LIBS  := cli wire crypto base
-cb-ingest_LIBS := cli media codec wire base
+cb-ingest_LIBS := cli live wire base
 cb-mux_LIBS    := cli media codec wire base
 cb-record_LIBS := cli store log wire crypto base
 cb-replay_LIBS := cli store wire crypto base
@@ -41,7 +41,8 @@ cb-audit_LIBS  := cli verify log store wire crypto base
 cb-verify_LIBS := cli verify log store wire crypto base
 
 # programs that tools start, in libexec/: each in a process of its own for what it brings along
-HELPERS := $(if $(WITH_DARKNET),cb-darknet)
+HELPERS := cb-libav $(if $(WITH_DARKNET),cb-darknet)
+cb-libav_LIBS := cli live media codec wire base
 cb-darknet_LIBS := nn crypto base
 
 # what a layer needs from elsewhere (sbom/deps.tsv says the same to check-needed)

@@ -305,3 +305,14 @@ int cb_path_beside(char **ret, const char *rel, struct cb_err *err)
 	*ret = path;
 	return 0;
 }
+
+int cb_libexec_path(char **ret, const char *name, struct cb_err *err)
+{
+	const char *dir = secure_getenv("CB_LIBEXEC");
+	char rel[200];
+
+	if (dir && *dir)
+		return asprintf(ret, "%s/%s", dir, name) < 0 ? cb_err_nomem(err) : 0;
+	snprintf(rel, sizeof rel, CB_LIBEXEC_REL "/%s", name);
+	return cb_path_beside(ret, rel, err);
+}

@@ -57,5 +57,8 @@ int cb_file_read(const char *path, size_t max, uint8_t **ret, size_t *ret_len, s
  * each ../ in front takes a name off. What is installed with a program is found so, wherever
  * both are. Errors: CB_E_OS. */
 int cb_path_beside(char **ret, const char *rel, struct cb_err *err);
+/* A program of libexec, malloc'ed: in the directory $CB_LIBEXEC, else where it is installed.
+ * Errors: CB_E_OS. */
+int cb_libexec_path(char **ret, const char *name, struct cb_err *err);
 
 #endif

@@ -10,7 +10,7 @@
 #include <libavformat/avformat.h>
 
 #include "media/avlog.h"
-#include "media/source.h"
+#include "wire/source.h"
 
 struct cb_avin {
 	enum cb_source_kind kind;

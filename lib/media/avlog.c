@@ -9,7 +9,7 @@
 #include <libavutil/log.h>
 
 #include "base/io.h"
-#include "media/source.h"
+#include "wire/source.h"
 
 static _Thread_local struct cb_avlog *current;
 

@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "media/source.h"
+#include "wire/source.h"
 #include "wire/frame.h"
 
 struct cb_demux_opts {

@@ -291,24 +291,6 @@ out:
 
 /* --- the helper ------------------------------------------------------------------------------ */
 
-static int helper_path(char *ret, size_t cap, struct cb_err *err)
-{
-	const char *dir = secure_getenv("CB_LIBEXEC");
-	char *path;
-	int n;
-
-	if (dir && *dir) {
-		if ((size_t)snprintf(ret, cap, "%s/" NAME, dir) >= cap)
-			return cb_err_set(err, CB_E_USAGE, "CB_LIBEXEC is too long");
-		return 0;
-	}
-	if (cb_path_beside(&path, CB_LIBEXEC_REL "/" NAME, err) < 0)
-		return -1;
-	n = snprintf(ret, cap, "%s", path);
-	free(path);
-	return (size_t)n < cap ? 0 : cb_err_set(err, CB_E_OS, "/proc/self/exe: too long a path");
-}
-
 /* Start it with fd[] at its fixed places and its prints to out. */
 static int spawn(pid_t *pid, const char *path, const int fd[static 4], int out)
 {
@@ -367,12 +349,12 @@ static int move_up(int *fd)
 static int start(struct cb_darknet *d, int cfg, int weights, int shared, struct cb_err *err)
 {
 	int pair[2] = { -1, -1 }, out[2] = { -1, -1 }, fd[4] = { -1, -1, -1, -1 }, r = -1, k;
-	char path[4400];
+	const char *helper = d->o->helper;
+	char *path = NULL;
 
-	if (d->o->helper)
-		snprintf(path, sizeof path, "%s", d->o->helper);
-	else if (helper_path(path, sizeof path, err) < 0)
+	if (!helper && cb_libexec_path(&path, NAME, err) < 0)
 		return -1;
+	helper = helper ? helper : path;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ||
 	    (d->o->prints && pipe2(out, O_CLOEXEC) < 0) || move_up(&pair[1]) < 0 ||
 	    (out[1] >= 0 && move_up(&out[1]) < 0)) {
@@ -387,11 +369,11 @@ static int start(struct cb_darknet *d, int cfg, int weights, int shared, struct 
 		cb_err_sys(err, CB_E_OS, errno, "descriptors");
 		goto out;
 	}
-	k = spawn(&d->pid, path, fd, out[1]);
+	k = spawn(&d->pid, helper, fd, out[1]);
 	if (k) {
 		d->pid = 0;
 		cb_err_sys(err, k == ENOMEM || k == EAGAIN ? CB_E_OS : CB_E_UNAVAIL, k,
-			   "%s%s", path, k == ENOENT ? ", which is built where Debian's package darknet is" : "");
+			   "%s%s", helper, k == ENOENT ? ", which is built where Debian's package darknet is" : "");
 		goto out;
 	}
 	d->sock = pair[0];
@@ -405,6 +387,7 @@ out:
 	}
 	for (int i = 1; i < 4; i++)
 		close_fd(&fd[i]);
+	free(path);
 	return r;
 }
 

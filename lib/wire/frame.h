@@ -230,6 +230,7 @@ struct cb_writer {
 	_Atomic bool broken;
 	size_t ring_bytes;	/* 0: the default, 32 MiB */
 	int64_t ring_ns;	/* 0: the default, 10 s */
+	bool unqueued;		/* set before writing: no ring when live either: whoever reads has one */
 	uint64_t seq;
 	uint64_t packets, bytes;
 	uint64_t dropped;	/* packets, by the ring */

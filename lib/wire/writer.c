@@ -99,7 +99,7 @@ static int emit(struct cb_writer *w, uint8_t type, uint16_t flags, uint16_t stre
 
 static int go_live(struct cb_writer *w, struct cb_err *err)
 {
-	if (w->ring)
+	if (w->ring || w->unqueued)
 		return 0;
 	return cb_ring_start(&w->ring, w, from_ring, w->ring_bytes ? w->ring_bytes : RING_BYTES,
 			     w->ring_ns ? w->ring_ns : RING_NS, err);

@@ -135,7 +135,7 @@ def do_start():
     missing = have(bench("cost"))
     if missing:
         return skip("start", missing + " is not built")
-    ffmpeg = ("cb-ingest", "cb-mux", "cb-detect", "cb-draw")
+    ffmpeg = ("cb-mux", "cb-detect", "cb-draw")
     for name in sorted(os.listdir(os.path.join(build, "bin"))):
         bar = 40 if name in ffmpeg else 3
         a, b = pairs(3, lambda: float(shell('"$C" -40 "$T" --version', C=bench("cost"), T=tool(name))),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names of sources, and credentials kept out of sight. */
-#include "media/source.h"
+#include "wire/source.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where footage comes from, by the look of its name, and what of the name may be shown. */
-#ifndef CB_MEDIA_SOURCE_H
-#define CB_MEDIA_SOURCE_H
+#ifndef CB_WIRE_SOURCE_H
+#define CB_WIRE_SOURCE_H
 
 #include <stdbool.h>
 #include <stddef.h>
