@@ -61,7 +61,29 @@
 	X(JPEG_HEADER, "jpeg-header", "JPEG payloads whose header makes no sense") \
 	X(AUDIO_HEADER, "audio-header", "audio payloads whose header makes no sense") \
 	X(AUDIO_INTERLEAVED, "audio-interleaved", "audio units out of their order") \
-	X(METADATA, "metadata", "metadata documents that are cut or are no XML")
+	X(METADATA, "metadata", "metadata documents that are cut or are no XML") \
+	/* RTSP */ \
+	X(RTSP_JUNK, "rtsp-junk", "bytes between messages that belong to none") \
+	X(RTSP_BLANK_LINES, "rtsp-blank-lines", "line ends between messages and frames") \
+	X(RTSP_SYNTAX, "rtsp-syntax", "message lines that are none, or end in LF alone") \
+	X(RTSP_CSEQ, "rtsp-cseq", "answers without the number of a request, or with another one") \
+	X(RTSP_CHANNEL, "rtsp-channel", "interleaved frames on a channel that was not assigned") \
+	X(RTSP_EARLY_DATA, "rtsp-early-data", "media before the answer to PLAY") \
+	X(RTSP_REQUEST, "rtsp-request", "requests from the camera") \
+	X(RTSP_OPTIONS, "rtsp-options", "an OPTIONS request that is refused") \
+	X(RTSP_CONTENT_TYPE, "rtsp-content-type", "a description that is not called one") \
+	X(RTSP_CONTENT_BASE, "rtsp-content-base", "a base address that is none") \
+	X(RTSP_SESSION, "rtsp-session", "a session whose name is missing, or changes") \
+	X(RTSP_TRANSPORT, "rtsp-transport", "a Transport header that is missing or makes no sense") \
+	X(RTSP_INFO, "rtsp-info", "an RTP-Info header that makes no sense") \
+	X(RTSP_SETUP, "rtsp-setup", "a stream that was announced and then refused") \
+	X(RTSP_RANGE, "rtsp-range", "a PLAY request that is refused with a range") \
+	X(RTSP_KEEPALIVE, "rtsp-keepalive", "keep-alive requests that are refused or not answered") \
+	X(RTSP_REDIRECT, "rtsp-redirect", "redirections, on the same host") \
+	X(RTSP_BASIC, "rtsp-basic", "the password was wanted unencrypted") \
+	X(UDP_REFUSED, "udp-refused", "UDP was asked for and refused: TCP instead") \
+	X(UDP_SILENT, "udp-silent", "UDP was asked for and nothing came: TCP instead") \
+	X(UDP_FOREIGN, "udp-foreign", "datagrams from somebody else")
 
 enum cb_oddity {
 #define CB_ODDITY_ENUM(id, name, text) CB_ODD_##id,
