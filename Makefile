@@ -39,11 +39,13 @@ cb-track_LIBS  := cli track conf log wire crypto base
 cb-export_LIBS := cli export log store wire crypto base
 cb-audit_LIBS  := cli verify log store wire crypto base
 cb-verify_LIBS := cli verify log store wire crypto base
-
 # programs that tools start, in libexec/: each in a process of its own for what it brings along
 HELPERS := cb-libav $(if $(WITH_DARKNET),cb-darknet)
 cb-libav_LIBS := cli live media codec wire base
-cb-darknet_LIBS := nn crypto base
+cb-darknet_LIBS := nn crypto sandbox base
+
+# with the options comes what locks the program in
+$(foreach t,$(TOOLS) $(HELPERS),$(eval $(t)_LIBS := $(patsubst cli,cli sandbox,$($(t)_LIBS))))
 
 # what a layer needs from elsewhere (sbom/deps.tsv says the same to check-needed)
 crypto_PKGS := nettle libsodium

@@ -35,10 +35,11 @@ _cb_audit() {
 	--state) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--below) :; return ;;
 	--reason) :; return ;;
+	--sandbox) :; return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--key= --passphrase-file= --passphrase-fd= --origin= --org= --after= --epoch= --epochs= --sync= --receipts --leap= --cosignatures= --name= --policy= --older= --witness= --quorum= --from= --to= --type= --camera= --raw --format= --state= --below= --reason= --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--key= --passphrase-file= --passphrase-fd= --origin= --org= --after= --epoch= --epochs= --sync= --receipts --leap= --cosignatures= --name= --policy= --older= --witness= --quorum= --from= --to= --type= --camera= --raw --format= --state= --below= --reason= --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

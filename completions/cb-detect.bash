@@ -30,10 +30,11 @@ _cb_detect() {
 	--stream) :; return ;;
 	--frozen) :; return ;;
 	--log) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+	--sandbox) :; return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--model= --no-objects --weights= --names= --threshold= --nms= --classes= --resize= --threads= --isa= --backend= --require-signed --models= --key= --gate= --every= --fps= --keyframes --region= --stream= --no-health --frozen= --log= --tee --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--model= --no-objects --weights= --names= --threshold= --nms= --classes= --resize= --threads= --isa= --backend= --require-signed --models= --key= --gate= --every= --fps= --keyframes --region= --stream= --no-health --frozen= --log= --tee --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

@@ -25,6 +25,7 @@ complete -c cb-detect -l log -x -a '(__fish_complete_directories)' -d 'Log the r
 complete -c cb-detect -l tee -d 'Write the frame stream with the events in it'
 complete -c cb-detect -l quiet -s q -d 'Only report errors'
 complete -c cb-detect -l verbose -s v -d 'Say more on stderr'
+complete -c cb-detect -l sandbox -x -d 'Lock in: auto, require or off (auto)'
 complete -c cb-detect -l help -s '?' -d 'Show the options and leave'
 complete -c cb-detect -l usage -d 'Show a short form of the options and leave'
 complete -c cb-detect -l version -s V -d 'Show the version and leave'

@@ -19,10 +19,11 @@ _cb_draw() {
 	--stream) :; return ;;
 	--codec) :; return ;;
 	--quality) :; return ;;
+	--sandbox) :; return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--picture= --at= --events= --caption --threshold= --hold= --stream= --loose --no-labels --no-motion --no-tracks --codec= --quality= --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--picture= --at= --events= --caption --threshold= --hold= --stream= --loose --no-labels --no-motion --no-tracks --codec= --quality= --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

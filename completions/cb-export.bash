@@ -22,10 +22,11 @@ _cb_export() {
 	--recipient) :; return ;;
 	--passphrase-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--passphrase-fd) :; return ;;
+	--sandbox) :; return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--camera= --from= --to= --output= --purpose= --by= --sign= --log= --recipient= --no-entry --require-proofs --passphrase-file= --passphrase-fd= --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--camera= --from= --to= --output= --purpose= --by= --sign= --log= --recipient= --no-entry --require-proofs --passphrase-file= --passphrase-fd= --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

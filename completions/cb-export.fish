@@ -15,6 +15,7 @@ complete -c cb-export -l passphrase-file -r -F -d 'read the passphrase from this
 complete -c cb-export -l passphrase-fd -x -d 'read the passphrase from this descriptor'
 complete -c cb-export -l quiet -s q -d 'Only report errors'
 complete -c cb-export -l verbose -s v -d 'Say more on stderr'
+complete -c cb-export -l sandbox -x -d 'Lock in: auto, require or off (auto)'
 complete -c cb-export -l help -s '?' -d 'Show the options and leave'
 complete -c cb-export -l usage -d 'Show a short form of the options and leave'
 complete -c cb-export -l version -s V -d 'Show the version and leave'

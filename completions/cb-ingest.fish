@@ -10,6 +10,7 @@ complete -c cb-ingest -l ca-file -r -F -d 'Certificates (PEM) to trust instead o
 complete -c cb-ingest -l timeout -x -d 'Give up when nothing comes for so long (10 s)'
 complete -c cb-ingest -l quiet -s q -d 'Only report errors'
 complete -c cb-ingest -l verbose -s v -d 'Say more on stderr'
+complete -c cb-ingest -l sandbox -x -d 'Lock in: auto, require or off (auto)'
 complete -c cb-ingest -l help -s '?' -d 'Show the options and leave'
 complete -c cb-ingest -l usage -d 'Show a short form of the options and leave'
 complete -c cb-ingest -l version -s V -d 'Show the version and leave'

@@ -26,10 +26,11 @@ _cb_model() {
 	--loss) :; return ;;
 	--models) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--key) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--sandbox) :; return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--weights= --names= --output= --force --format= --threads= --pictures= --isa= --calibrate= --every= --resize= --method= --keep-float= --loss= --require-signed --models= --key= --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--weights= --names= --output= --force --format= --threads= --pictures= --isa= --calibrate= --every= --resize= --method= --keep-float= --loss= --require-signed --models= --key= --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

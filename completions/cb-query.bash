@@ -16,10 +16,11 @@ _cb_query() {
 	--to) :; return ;;
 	--type) :; return ;;
 	--format) :; return ;;
+	--sandbox) :; return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--camera= --from= --to= --type= --format= --no-index --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--camera= --from= --to= --type= --format= --no-index --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

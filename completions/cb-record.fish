@@ -7,6 +7,7 @@ complete -c cb-record -l sync-interval -x -d 'Have everything on the disk at lea
 complete -c cb-record -l log -x -a '(__fish_complete_directories)' -d 'Log what is recorded here, see cb-audit(1)'
 complete -c cb-record -l quiet -s q -d 'Only report errors'
 complete -c cb-record -l verbose -s v -d 'Say more on stderr'
+complete -c cb-record -l sandbox -x -d 'Lock in: auto, require or off (auto)'
 complete -c cb-record -l help -s '?' -d 'Show the options and leave'
 complete -c cb-record -l usage -d 'Show a short form of the options and leave'
 complete -c cb-record -l version -s V -d 'Show the version and leave'

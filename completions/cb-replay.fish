@@ -6,6 +6,7 @@ complete -c cb-replay -l to -x -d 'End after the group of pictures that this fal
 complete -c cb-replay -l events -d 'Stored events too, before the segment they are from'
 complete -c cb-replay -l quiet -s q -d 'Only report errors'
 complete -c cb-replay -l verbose -s v -d 'Say more on stderr'
+complete -c cb-replay -l sandbox -x -d 'Lock in: auto, require or off (auto)'
 complete -c cb-replay -l help -s '?' -d 'Show the options and leave'
 complete -c cb-replay -l usage -d 'Show a short form of the options and leave'
 complete -c cb-replay -l version -s V -d 'Show the version and leave'

@@ -26,10 +26,11 @@ _cb_sign() {
 	--format) :; return ;;
 	--signer) :; return ;;
 	--log) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+	--sandbox) :; return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--output= --no-passphrase --encryption --key= --ssh --namespace= --comment= --add --force --pub= --signature= --threshold= --recipient= --recipients-file= --passphrase --armor --identity= --passphrase-file= --passphrase-fd= --format= --signer= --log= --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--output= --no-passphrase --encryption --key= --ssh --namespace= --comment= --add --force --pub= --signature= --threshold= --recipient= --recipients-file= --passphrase --armor --identity= --passphrase-file= --passphrase-fd= --format= --signer= --log= --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

@@ -26,10 +26,11 @@ _cb_store() {
 	--bytes) :; return ;;
 	--free) :; return ;;
 	--keep) :; return ;;
+	--sandbox) :; return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--tee --camera= --log= --holder= --from= --to= --reason= --id= --older= --keep-around= --pre= --post= --events-older= --bytes= --free= --keep= --dry-run --force --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--tee --camera= --log= --holder= --from= --to= --reason= --id= --older= --keep-around= --pre= --post= --events-older= --bytes= --free= --keep= --dry-run --force --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

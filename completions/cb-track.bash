@@ -24,10 +24,11 @@ _cb_track() {
 	--confirm) :; return ;;
 	--lost) :; return ;;
 	--gap) :; return ;;
+	--sandbox) :; return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--config= --check --as= --only --tee --log= --plot= --picture= --update= --high= --low= --start= --overlap= --confirm= --lost= --gap= --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--config= --check --as= --only --tee --log= --plot= --picture= --update= --high= --low= --start= --overlap= --confirm= --lost= --gap= --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

@@ -17,6 +17,7 @@ complete -c cb-track -l lost -x -d 'end a track not seen for so long (default 2s
 complete -c cb-track -l gap -x -d 'end all after so long without a picture (default 10s)'
 complete -c cb-track -l quiet -s q -d 'Only report errors'
 complete -c cb-track -l verbose -s v -d 'Say more on stderr'
+complete -c cb-track -l sandbox -x -d 'Lock in: auto, require or off (auto)'
 complete -c cb-track -l help -s '?' -d 'Show the options and leave'
 complete -c cb-track -l usage -d 'Show a short form of the options and leave'
 complete -c cb-track -l version -s V -d 'Show the version and leave'

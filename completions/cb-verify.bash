@@ -24,10 +24,11 @@ _cb_verify() {
 	--namespace) :; return ;;
 	--entry) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--format) :; return ;;
+	--sandbox) :; return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--key= --need= --vkey= --policy= --older= --forward-secure --org= --max-age= --log= --partial --camera= --signature= --namespace= --entry= --format= --quiet --verbose --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--key= --need= --vkey= --policy= --older= --forward-secure --org= --max-age= --log= --partial --camera= --signature= --namespace= --entry= --format= --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

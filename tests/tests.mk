@@ -10,7 +10,7 @@ T ?= $(wildcard tests/t/*.t)
 JOBS ?= 2
 
 # unit tests and fuzz targets link every layer, lowest last (or what unit_order names)
-all_layers := live verify alert sign draw export detect track nn log store rtsp media codec conf tls wire crypto cli base
+all_layers := live verify alert sign draw export detect track nn log store rtsp media codec conf tls wire crypto cli sandbox base
 unit_order ?= $(foreach l,$(filter-out cli,$(all_layers)),$(filter $(l),$(LIBS)))
 UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -30,8 +30,8 @@ $(O)/fuzz/%: $(O)/obj/tests/fuzz/fuzz_%.o $(O)/obj/tests/fuzz/replay.o $(unit_or
 $(O)/aid/mkstream: $(O)/obj/tests/mkstream.o $(O)/lib/libwire.a $(O)/lib/libcrypto.a $(O)/lib/libbase.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(link) $(call extern,crypto) $(LDLIBS)
-$(O)/aid/cb-skel: $(O)/obj/examples/skel/cb-skel.o $(O)/lib/libcli.a $(O)/lib/libwire.a \
-		$(O)/lib/libcrypto.a $(O)/lib/libbase.a
+$(O)/aid/cb-skel: $(O)/obj/examples/skel/cb-skel.o $(O)/lib/libcli.a $(O)/lib/libsandbox.a \
+		$(O)/lib/libwire.a $(O)/lib/libcrypto.a $(O)/lib/libbase.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(link) $(call extern,crypto) $(LDLIBS)
 # a preloaded object cannot bring a sanitizer's runtime of its own

@@ -16,18 +16,22 @@
 #include "base/num.h"
 #include "base/time.h"
 
-enum { O_DUMP = 0x7001 };
+enum { O_DUMP = 0x7001, O_SANDBOX, O_SELF_TEST };
 
 bool cb_cli_quiet, cb_cli_verbose;
+enum cb_sandbox_mode cb_cli_sandbox_mode;
 
 static const struct argp *root;
 static const char *prog_name;
+static int test_fd = -1;	/* where the self-test prints: stdout before it is taken */
 static size_t progress_len;	/* columns of the progress line on the screen */
 
 static const struct argp_option common[] = {
 	{ NULL, 'h', NULL, OPTION_HIDDEN, NULL, 0 },
 	{ "quiet", 'q', NULL, 0, "Only report errors", -1 },
 	{ "verbose", 'v', NULL, 0, "Say more on stderr", -1 },
+	{ "sandbox", O_SANDBOX, "TYPE", 0, "Lock in: auto, require or off (auto)", -1 },
+	{ "sandbox-self-test", O_SELF_TEST, NULL, OPTION_HIDDEN, "Try what the sandbox forbids", 0 },
 	{ "dump-options", O_DUMP, NULL, OPTION_HIDDEN, "Print the option table as TSV", 0 },
 	{ 0 },
 };
@@ -46,7 +50,6 @@ static void dump(const struct argp *a)
 
 static error_t parse_common(int key, char *arg, struct argp_state *st)
 {
-	(void)arg;
 	switch (key) {
 	case 'h':
 		argp_state_help(st, stdout, ARGP_HELP_STD_HELP);
@@ -56,6 +59,13 @@ static error_t parse_common(int key, char *arg, struct argp_state *st)
 		return 0;
 	case 'v':
 		cb_cli_verbose = true;
+		return 0;
+	case O_SANDBOX:
+		cb_cli_sandbox_mode = (enum cb_sandbox_mode)cb_cli_word(st, "sandbox", "auto|require|off", arg);
+		return 0;
+	case O_SELF_TEST:
+		if (test_fd < 0)
+			test_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 		return 0;
 	case O_DUMP:
 		dump(root);
@@ -299,6 +309,50 @@ void cb_cli_progress(const char *fmt, ...)
 		     progress_len > n ? (int)(progress_len - n) : 0, "", text);
 	progress_len = n;
 	cb_write_all(STDERR_FILENO, line, (size_t)k, NULL);
+}
+
+/* Names and outcomes are our own words: nothing in them is to be escaped. */
+static void tell_probe(void *ctx, const struct cb_probe *p)
+{
+	static const char *const verdict[] = { "refused", "done", "allowed", "skipped" };
+	struct cb_err *err = ctx;
+	char line[512];
+	int n;
+
+	n = snprintf(line, sizeof(line), "{\"tool\":\"%s\",\"probe\":\"%s\",\"verdict\":\"%s\"", prog_name, p->name,
+		     verdict[p->verdict]);
+	if (*p->inside)
+		n += snprintf(line + n, sizeof(line) - (size_t)n, ",\"inside\":\"%s\",\"outside\":\"%s\"", p->inside,
+			      p->outside);
+	if (p->why)
+		n += snprintf(line + n, sizeof(line) - (size_t)n, ",\"why\":\"%s\"", p->why);
+	n += snprintf(line + n, sizeof(line) - (size_t)n, "}\n");
+	if (!err->code)
+		cb_write_all(test_fd, line, (size_t)n, err);
+}
+
+static _Noreturn void self_test(const struct cb_sandbox *s)
+{
+	struct cb_err err = CB_ERR_INIT, out = CB_ERR_INIT;
+	int done = cb_sandbox_test(s, cb_cli_sandbox_mode, tell_probe, &out, &err);
+
+	if (done > 0)
+		cb_err_set(&err, CB_E_NO, "sandbox: %d forbidden things were possible", done);
+	exit(cb_cli_finish(out.code ? &out : &err));
+}
+
+int cb_cli_sandbox(const struct cb_sandbox *s, struct cb_err *err)
+{
+	struct cb_sandbox_level level;
+	char text[CB_SANDBOX_TEXT];
+
+	if (test_fd >= 0)
+		self_test(s);
+	if (cb_sandbox_enter(s, cb_cli_sandbox_mode, &level, err) < 0)
+		return -1;
+	cb_sandbox_text(text, &level);
+	cb_cli_note("sandbox: %s", text);
+	return 0;
 }
 
 int cb_cli_refuse_tty(int fd, struct cb_err *err)

@@ -6,8 +6,8 @@
  *  4. make check                 judged by tests/t/0100-conformance.t, check-man,
  *                                check-completions, check-needed, check-layers, check-sbom
  *
- * main() keeps this order: options; open everything; take stdout; run; close, checked;
- * return cb_cli_finish(&err).
+ * main() keeps this order: options; open everything; take stdout; enter the sandbox; run; close,
+ * checked; return cb_cli_finish(&err).
  */
 #ifndef CB_CLI_CLI_H
 #define CB_CLI_CLI_H
@@ -17,19 +17,27 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "sandbox/sandbox.h"
 
 /* Keys of long-only options start here; the common ones lie above 0x7000. */
 #define CB_OPT_BASE 0x100
 
-/* -q, -v, hidden -h and --dump-options: .children of every tool's argp. */
+/* -q, -v, --sandbox, hidden -h, --dump-options and --sandbox-self-test: .children of every tool's argp. */
 extern const struct argp_child cb_cli_children[];
 extern bool cb_cli_quiet, cb_cli_verbose;
+extern enum cb_sandbox_mode cb_cli_sandbox_mode;
 
 /* Parse; exits 64 on misuse, 0 after --help, --version, --dump-options, 74 where their text
  * cannot be written. From here on everything printed to stderr is made safe for a terminal,
  * and descriptors 0 to 2 are open (on /dev/null the wrong way round where the caller had closed
  * them, so that reading such a stdin or writing such a stdout is CB_E_IO). */
 void cb_cli_parse(const char *prog, const struct argp *argp, int argc, char **argv, void *opts);
+
+/* Lock the tool in, as --sandbox says, before the first byte that somebody else wrote is read. With
+ * -v the level is said. CB_E_PERM: --sandbox=require, and it could not be had whole. With
+ * --sandbox-self-test it tries what is forbidden, prints a line of JSON each, and exits: 0 where
+ * everything was refused, 1 where something was not. */
+int cb_cli_sandbox(const struct cb_sandbox *s, struct cb_err *err);
 
 /* Inside a parser: fail with usage (64) unless the text is a number in range. */
 uint64_t cb_cli_u64(struct argp_state *st, const char *opt, const char *arg, uint64_t min, uint64_t max);

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Entering: one thing after the other, and what was reached. */
+#include "sandbox/sandbox.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "sandbox/priv.h"
+
+#define FILES 256
+
+static bool any(const char *const *path)
+{
+	for (size_t i = 0; i < CB_SANDBOX_PATHS; i++)
+		if (path[i])
+			return true;
+	return false;
+}
+
+bool cb_sandbox_writes(const struct cb_sandbox *s)
+{
+	/* asking is writing to a terminal, video is asked of a device that is open for writing */
+	return any(s->write) || any(s->beside) || s->may & (CB_MAY_ASK | CB_MAY_VIDEO | CB_MAY_RUN);
+}
+
+bool cb_sandbox_opens(const struct cb_sandbox *s)
+{
+	return cb_sandbox_writes(s) || any(s->read) || s->n_operands || s->may & CB_MAY_RESOLVE;
+}
+
+char *cb_sandbox_dirname(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return !slash ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
+/* What would be loaded late. */
+static void load_now(const struct cb_sandbox *s)
+{
+	struct addrinfo hint = { .ai_socktype = SOCK_STREAM }, *found = NULL;
+
+	tzset();
+	if (s->may & CB_MAY_CONNECT && getaddrinfo("localhost", "1", &hint, &found) == 0)
+		freeaddrinfo(found);
+}
+
+static int lower(int what, rlim_t to)
+{
+	struct rlimit now;
+
+	if (getrlimit(what, &now) < 0)
+		return -1;
+	if (now.rlim_max > to)
+		now.rlim_max = to;
+	if (now.rlim_cur > now.rlim_max)
+		now.rlim_cur = now.rlim_max;
+	return setrlimit(what, &now);
+}
+
+static int limits(const struct cb_sandbox *s)
+{
+	int bad = lower(RLIMIT_CORE, 0) | lower(RLIMIT_NOFILE, s->files ? s->files : FILES);
+
+	/* of processes: threads count as well */
+	if (!(s->may & (CB_MAY_THREAD | CB_MAY_FORK | CB_MAY_RUN)) && !CB_SANITIZED)
+		bad |= lower(RLIMIT_NPROC, 0);
+	/* a sanitizer's shadow of all memory counts */
+	if (s->memory && !CB_SANITIZED)
+		bad |= lower(RLIMIT_DATA, s->memory);
+	return bad;
+}
+
+/* The threads of this process; 1 where nobody can say. */
+static unsigned threads(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/task", &st) == 0 && st.st_nlink > 2 ? (unsigned)st.st_nlink - 2 : 1;
+}
+
+static __attribute__((format(printf, 2, 3))) void lacks(struct cb_sandbox_level *l, const char *fmt, ...)
+{
+	size_t n = strlen(l->missing);
+	va_list ap;
+
+	if (n && n < sizeof(l->missing) - 2) {
+		strcpy(l->missing + n, ", ");
+		n += 2;
+	}
+	va_start(ap, fmt);
+	vsnprintf(l->missing + n, sizeof(l->missing) - n, fmt, ap);
+	va_end(ap);
+}
+
+static void enter(const struct cb_sandbox *s, struct cb_sandbox_level *l)
+{
+	bool opens = cb_sandbox_opens(s), writes = cb_sandbox_writes(s);
+	int abi;
+
+	load_now(s);
+	abi = cb_landlock_abi();
+	if (abi == 0)
+		lacks(l, "Landlock: %s", strerror(errno));
+	l->no_new_privs = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+	if (!l->no_new_privs)
+		lacks(l, "no-new-privs: %s", strerror(errno));
+	l->limits = limits(s) == 0;
+	if (!l->limits)
+		lacks(l, "limits: %s", strerror(errno));
+	if (threads() > 1)
+		lacks(l, "%u threads that were there before", threads() - 1);
+	if (abi && cb_landlock_enter(s, abi) < 0) {
+		lacks(l, "Landlock: %s", strerror(errno));
+		abi = 0;
+	}
+	l->landlock = abi;
+	if (CB_SANITIZED) {
+		lacks(l, "seccomp: not in a sanitizer's build");
+		return;
+	}
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		lacks(l, "not dumpable: %s", strerror(errno));
+	l->seccomp = l->no_new_privs && cb_filter_install(s->may, opens, writes) == 0;
+	if (!l->seccomp)
+		lacks(l, "seccomp: %s", strerror(errno));
+}
+
+static bool filtered, opening, writing;	/* for cb_sandbox_narrow */
+
+int cb_sandbox_enter(const struct cb_sandbox *s, enum cb_sandbox_mode mode, struct cb_sandbox_level *ret,
+		     struct cb_err *err)
+{
+	struct cb_sandbox_level l = { 0 };
+
+	if (mode != CB_SANDBOX_OFF) {
+		enter(s, &l);
+		filtered = l.seccomp;
+		opening = cb_sandbox_opens(s);
+		writing = cb_sandbox_writes(s);
+	} else {
+		lacks(&l, "everything: --sandbox=off");
+	}
+	l.whole = !*l.missing;
+	if (ret)
+		*ret = l;
+	if (mode == CB_SANDBOX_REQUIRE && !l.whole)
+		return cb_err_set(err, CB_E_PERM, "sandbox: %s", l.missing);
+	return 0;
+}
+
+int cb_sandbox_narrow(unsigned may, struct cb_err *err)
+{
+	if (filtered && cb_filter_install(may, opening, writing) < 0)
+		return cb_err_sys(err, CB_E_OS, errno, "sandbox: seccomp");
+	return 0;
+}
+
+void cb_sandbox_text(char text[static CB_SANDBOX_TEXT], const struct cb_sandbox_level *l)
+{
+	snprintf(text, CB_SANDBOX_TEXT, "landlock=%d seccomp=%d no-new-privs=%d limits=%d%s%s", l->landlock,
+		 l->seccomp, l->no_new_privs, l->limits, *l->missing ? "; " : "", l->missing);
+}
