@@ -40,9 +40,10 @@ cb-export_LIBS := cli export log store wire crypto base
 cb-audit_LIBS  := cli verify log store wire crypto base
 cb-verify_LIBS := cli verify log store wire crypto base
 # programs that tools start, in libexec/: each in a process of its own for what it brings along
-HELPERS := cb-libav $(if $(WITH_DARKNET),cb-darknet)
+HELPERS := cb-libav cb-deliver $(if $(WITH_DARKNET),cb-darknet)
 cb-libav_LIBS := cli live media codec wire base
 cb-darknet_LIBS := nn crypto sandbox base
+cb-deliver_LIBS := deliver conf wire crypto base
 
 # with the options comes what locks the program in
 $(foreach t,$(TOOLS) $(HELPERS),$(eval $(t)_LIBS := $(patsubst cli,cli sandbox,$($(t)_LIBS))))
@@ -57,6 +58,7 @@ nn_LDLIBS   := -ldnnl -lm
 detect_LDLIBS := -lm
 track_LDLIBS := -lm
 draw_LDLIBS := -lm
+deliver_PKGS := lmdb
 
 # --- how ---------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ T ?= $(wildcard tests/t/*.t)
 JOBS ?= 2
 
 # unit tests and fuzz targets link every layer, lowest last (or what unit_order names)
-all_layers := live verify alert sign draw export detect track nn log store rtsp media codec conf tls wire crypto cli sandbox base
+all_layers := live verify deliver alert sign draw export detect track nn log store rtsp media codec conf tls wire crypto cli sandbox base
 unit_order ?= $(foreach l,$(filter-out cli,$(all_layers)),$(filter $(l),$(LIBS)))
 UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -71,6 +71,12 @@ $(O)/aid/log-proofs: $(O)/obj/tests/log/proofs.o $(O)/lib/liblog.a $(O)/lib/libw
 		$(O)/lib/libbase.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(link) $(call extern,crypto) $(LDLIBS)
+
+# alerts into a spool and to sinks (28*.t)
+AIDS += $(O)/aid/deliver-put
+$(O)/aid/deliver-put: $(O)/obj/tests/deliver/put.o $(foreach l,$(cb-deliver_LIBS),$(O)/lib/lib$(l).a)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(link) $(call extern,$(cb-deliver_LIBS)) $(LDLIBS)
 
 $(O)/bench/json: LDLIBS += -ljson-c
 $(O)/bench/%: $(O)/obj/tests/bench/%.o $(unit_order:%=$(O)/lib/lib%.a)
