@@ -74,6 +74,11 @@ enum cb_errc cb_errc_open(int errnum)
 	case ENFILE:
 	case ENOMEM:
 		return CB_E_OS;
+	case EIO:
+	case EINTR:
+	case ENOSPC:
+	case EDQUOT:
+		return CB_E_IO;
 	default:
 		return CB_E_NOINPUT;
 	}

@@ -50,7 +50,8 @@ int cb_err_prefix(struct cb_err *err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Out of memory, as CB_E_OS. Returns -1. */
 int cb_err_nomem(struct cb_err *err);
-/* The code for a failed open(2): NOINPUT or, for permission, PERM. */
+/* The code for a failed open(2): NOINPUT or, for permission, PERM; OS and IO for what is not the
+ * name's fault. */
 enum cb_errc cb_errc_open(int errnum);
 
 #endif

@@ -265,6 +265,18 @@ out:
 	return ret;
 }
 
+/* The name of a new store, on the disk. Where the directory above may not be read, its owner sees to it. */
+static int sync_name(int fd, struct cb_err *err)
+{
+	int up = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+
+	if (up < 0)
+		return errno == EACCES ? 0 : cb_err_sys(err, CB_E_IO, errno, "..");
+	r = fsync(up) < 0 ? cb_err_sys(err, CB_E_IO, errno, "fsync: ..") : 0;
+	close(up);
+	return r;
+}
+
 int cb_store_create(struct cb_store *ret, const char *path, struct cb_err *err)
 {
 	struct cb_names names = { 0 };
@@ -285,7 +297,7 @@ int cb_store_create(struct cb_store *ret, const char *path, struct cb_err *err)
 			cb_err_set(err, CB_E_DATA, "not a store, and not empty");
 			goto out;
 		}
-		if (write_format(fd, err) < 0)
+		if (sync_name(fd, err) < 0 || write_format(fd, err) < 0)
 			goto out;
 	}
 	if (check_format(fd, err) < 0)

@@ -264,6 +264,7 @@ static void text(const struct cb_json *j, uint32_t of, const char *key, char *ou
 static int on_entry(void *ctx, uint64_t index, const uint8_t *entry, size_t n, bool signed_, struct cb_err *err)
 {
 	struct run *x = ctx;
+	static const uint8_t nothing[CB_SHA256_LEN];	/* recovery kept not one fragment: there is no segment */
 	struct gone g = { .next = NULL };
 	char hex[CB_SHA256_HEX];
 	struct asked *a;
@@ -284,7 +285,7 @@ static int on_entry(void *ctx, uint64_t index, const uint8_t *entry, size_t n, b
 	text(x->json, data, "manifest_sha256", hex, sizeof(hex));
 	text(x->json, 0, "subject", g.camera, sizeof(g.camera));
 	if (strlen(hex) != 64 || !cb_unhex(g.digest, sizeof(g.digest), hex) ||
-	    (x->v->camera && strcmp(g.camera, x->v->camera) != 0))
+	    memcmp(g.digest, nothing, sizeof(nothing)) == 0 || (x->v->camera && strcmp(g.camera, x->v->camera) != 0))
 		return 0;
 	if (!closed) {
 		forget(x, g.digest);
