@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ struct opts {
 	const char *store, *camera, *log;
 	bool tee;
 	int64_t segment_ns, sync_ns;
+	struct cb_age_to to;
 };
 
 enum { OPT_TEE = CB_OPT_BASE, OPT_SEGMENT, OPT_CAMERA, OPT_SYNC, OPT_LOG };
@@ -29,6 +31,8 @@ static const struct argp_option options[] = {
 	{ "camera", OPT_CAMERA, "NAME", 0, "Store under this name, not the stream's", 0 },
 	{ "sync-interval", OPT_SYNC, "DURATION", 0,
 	  "Have everything on the disk at least so often (1s; 0: each fragment)", 0 },
+	{ "recipient", 'r', "TEXT", 0, "Encrypt the footage for this age1... key; may be repeated", 0 },
+	{ "recipients-file", 'R', "FILE", 0, "Encrypt it for those in this file", 0 },
 	{ "log", OPT_LOG, "DIR", 0, "Log what is recorded here, see cb-audit(1)", 0 },
 	{ 0 },
 };
@@ -36,6 +40,7 @@ static const struct argp_option options[] = {
 static error_t parse_opt(int key, char *arg, struct argp_state *st)
 {
 	struct opts *o = st->input;
+	struct cb_err err = CB_ERR_INIT;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
@@ -60,6 +65,14 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		if (!cb_camera_name_ok(arg))
 			argp_error(st, "--camera: '%s' is not a camera name", arg);
 		o->camera = arg;
+		return 0;
+	case 'r':
+		if (cb_age_to_add(&o->to, arg, &err) < 0)
+			argp_error(st, "--recipient: %s", err.msg);
+		return 0;
+	case 'R':
+		if (cb_age_to_file(&o->to, arg, &err) < 0)
+			exit(cb_cli_finish(&err));
 		return 0;
 	case OPT_LOG:
 		o->log = arg;
@@ -88,6 +101,7 @@ static const struct argp argp = {
 struct state {
 	struct cb_sink *sink;
 	struct cb_recorder *rec;
+	struct cb_sealer *seal;
 	struct cb_logbook *log;
 	int in;
 	bool begun;			/* HELLO was passed on */
@@ -187,7 +201,7 @@ static int record(const struct opts *o, struct state *s, struct cb_reader *r, co
 		  uint16_t *ret_end, struct cb_err *err)
 {
 	struct cb_recorder_opts ro = { .recorder = "cb-record " CB_VERSION, .camera = o->camera,
-				       .segment_ns = o->segment_ns, .sync_ns = o->sync_ns,
+				       .segment_ns = o->segment_ns, .sync_ns = o->sync_ns, .seal = s->seal,
 				       .event = on_event, .warn = on_warn, .ctx = s };
 	struct cb_recorder_totals t;
 	const char *reason = "error";
@@ -238,11 +252,17 @@ out:
 	return cb_reader_finish(r, err) < 0 ? cb_err_prefix(err, "stdin") : 0;
 }
 
+/* For whom it is encrypted, if for anybody. */
+static int keys(struct state *s, const struct cb_store *store, const struct opts *o, struct cb_err *err)
+{
+	return cb_sealer_new(&s->seal, store, &o->to, err) < 0 ? cb_err_prefix(err, "%s", o->store) : 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct cb_out out;
 	struct cb_err err = CB_ERR_INIT, late = CB_ERR_INIT;
-	struct cb_store store = { -1, -1 };
+	struct cb_store store = { .fd = -1, .cameras = -1 };
 	struct cb_writer w;
 	struct cb_sink sink = { 0 };
 	struct state s = { .sink = &sink, .in = STDIN_FILENO };
@@ -256,7 +276,7 @@ int main(int argc, char **argv)
 	cb_stop_install(true);
 	if ((o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0) ||
 	    cb_logbook_open(&s.log, o.log, on_warn, NULL, &err) < 0 ||
-	    cb_store_create(&store, o.store, &err) < 0 || (ofd = cb_stdout_take(&err)) < 0)
+	    cb_store_create(&store, o.store, &err) < 0 || keys(&s, &store, &o, &err) < 0 || (ofd = cb_stdout_take(&err)) < 0)
 		goto out;
 	if (o.tee) {
 		cb_writer_init(&w, ofd);
@@ -287,6 +307,8 @@ out:
 		else
 			err = late;
 	}
+	cb_sealer_free(s.seal);
+	cb_age_to_release(&o.to);
 	cb_store_close(&store);
 	return cb_cli_finish(&err);
 }

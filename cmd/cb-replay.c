@@ -7,11 +7,16 @@
 #include "base/io.h"
 #include "base/stop.h"
 #include "cli/cli.h"
+#include "cli/pass.h"
+#include "store/daykey.h"
 #include "store/replay.h"
 
 struct opts {
 	const char *store;
 	struct cb_replay_opts r;
+	const char *identity[CB_KEYRING_FILES];
+	size_t identities;
+	struct cb_cli_pass pass;
 };
 
 enum { OPT_CAMERA = CB_OPT_BASE, OPT_FROM, OPT_TO, OPT_EVENTS };
@@ -21,6 +26,8 @@ static const struct argp_option options[] = {
 	{ "from", OPT_FROM, "TIME", 0, "Begin at the keyframe before this", 0 },
 	{ "to", OPT_TO, "TIME", 0, "End after the group of pictures that this falls into", 0 },
 	{ "events", OPT_EVENTS, NULL, 0, "Stored events too, before the segment they are from", 0 },
+	{ "identity", 'i', "KEYFILE", 0, "Read encrypted footage with this secret key of age", 0 },
+	CB_CLI_PASS_OPTIONS,
 	{ 0 },
 };
 
@@ -28,8 +35,11 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 {
 	struct opts *o = st->input;
 
+	if (key != ARGP_KEY_INIT && cb_cli_pass_opt(&o->pass, key, arg, st) == 0)
+		return 0;
 	switch (key) {
 	case ARGP_KEY_INIT:
+		o->pass = (struct cb_cli_pass)CB_CLI_PASS_INIT;
 		o->r.from_ns = INT64_MIN;
 		o->r.to_ns = INT64_MAX;
 		st->child_inputs[0] = NULL;
@@ -47,6 +57,11 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		return 0;
 	case OPT_EVENTS:
 		o->r.events = true;
+		return 0;
+	case 'i':
+		if (o->identities == CB_KEYRING_FILES)
+			argp_error(st, "--identity: more than %d files", CB_KEYRING_FILES);
+		o->identity[o->identities++] = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (o->store)
@@ -94,12 +109,20 @@ static int run(const struct opts *o, struct cb_writer *w, struct cb_err *err)
 {
 	struct cb_replay_totals t = { 0 };
 	struct cb_names names = { 0 };
+	struct cb_keyring *keys = NULL;
 	struct cb_replay_opts r = o->r;
-	struct cb_store s = { -1, -1 };
+	struct cb_store s = { .fd = -1, .cameras = -1 };
+	struct cb_cli_pass given = o->pass;
+	struct cb_pass pass = { cb_cli_pass_get, &given };
 	int ret = -1;
 
-	if (cb_store_open(&s, o->store, err) < 0)
+	if (cb_keyring_new(&keys, o->identity, o->identities, &pass, err) < 0)
 		return -1;
+	if (cb_keyring_exposed(keys))
+		cb_cli_warn("others may read the identity's file");
+	if (cb_store_open(&s, o->store, err) < 0)
+		goto out;
+	s.keys = keys;
 	if (!r.camera && only_camera(&s, &names, &r.camera, err) < 0)
 		goto out;
 	ret = cb_replay(&s, &r, w, &t, err);
@@ -113,6 +136,11 @@ static int run(const struct opts *o, struct cb_writer *w, struct cb_err *err)
 	}
 	cb_cli_note("%" PRIu64 " packets of %" PRIu64 " fragments in %" PRIu64 " segments, %" PRIu64 " gaps",
 		    t.packets, t.fragments, t.segments, t.holes);
+	if (t.destroyed)
+		cb_cli_warn("%" PRIu64 " segments cannot be read any more: their keys were destroyed", t.destroyed);
+	if (ret == 0 && t.destroyed && !t.packets)
+		ret = cb_err_set(err, CB_E_NO, "camera %s: the keys of all that was recorded there were destroyed",
+				 r.camera);
 	if (ret == 0 && t.damaged) {
 		*err = t.first;
 		err->code = CB_E_DATA;
@@ -121,10 +149,11 @@ static int run(const struct opts *o, struct cb_writer *w, struct cb_err *err)
 		ret = -1;
 	}
 out:
-	if (ret < 0)
+	if (ret < 0 && s.fd >= 0)
 		cb_err_prefix(err, "%s", o->store);
 	cb_names_release(&names);
 	cb_store_close(&s);
+	cb_keyring_free(keys);
 	return ret;
 }
 

@@ -277,4 +277,5 @@ def main():
     write('list', ''.join(listing).encode())
 
 
-main()
+if __name__ == '__main__':
+    main()

@@ -224,6 +224,13 @@ int cb_age_to_file(struct cb_age_to *to, const char *path, struct cb_err *err)
 	return r < 0 ? cb_err_prefix(err, "%s", path) : 0;
 }
 
+int cb_age_to_text(struct cb_age_to *to, const char *text, size_t n, struct cb_err *err)
+{
+	if (sodium_init() < 0)
+		return cb_err_set(err, CB_E_OS, "libsodium does not start");
+	return lines(text, n, add_recipient, to, err);
+}
+
 void cb_age_to_release(struct cb_age_to *to)
 {
 	free(to->key);
@@ -773,6 +780,94 @@ int cb_age_decrypt_fd(const struct cb_age_ids *ids, const struct cb_pass *pass, 
 
 	return cb_age_src_fd(&src, in, err) < 0 ? -1 :
 		decrypt(ids, "the encrypted file", pass, &src, cb_age_dst_put, &dst, err);
+}
+
+/* --- small things ----------------------------------------------------------------------------------- */
+
+/* The nonce of a payload's only chunk: number 0, and the last one. */
+static const uint8_t only_chunk[12] = { [11] = 1 };
+
+int cb_age_wrap(const struct cb_age_to *to, const void *p, size_t n, struct cb_buf *b, struct cb_err *err)
+{
+	struct scratch *s = secret_new(sizeof(*s), err);
+	size_t before = b->len;
+	int r = -1;
+
+	if (!s || n > CB_AGE_SMALL || make_header(b, s, to, NULL, NULL, err) < 0)
+		goto out;
+	if (cb_buf_reserve(b, n + CB_AGE_TAG) < 0) {
+		cb_err_nomem(err);
+		goto out;
+	}
+	crypto_aead_chacha20poly1305_ietf_encrypt(b->data + b->len, NULL, p, n, NULL, 0, NULL, only_chunk, s->payload);
+	b->len += n + CB_AGE_TAG;
+	r = 0;
+out:
+	if (r < 0)
+		b->len = before;
+	if (s)
+		sodium_free(s);
+	return r;
+}
+
+static int unwrap_small(const struct cb_age_ids *ids, struct scratch *s, struct header *h, struct cb_age_src *src,
+			uint8_t *text, uint8_t *out, size_t cap, size_t *ret_n, struct cb_err *err)
+{
+	struct cb_buf b = { 0 };
+	uint8_t mac[MAC];
+	size_t n = 0;
+	ssize_t k;
+	int r = -1;
+
+	if (read_header(src, &b, err) < 0 || parse_header(h, (char *)b.data, b.len, err) < 0)
+		goto out;
+	while ((k = cb_age_src_read(src, text + n, NONCE + CB_AGE_SMALL + CB_AGE_TAG + 1 - n, err)) > 0)
+		n += (size_t)k;
+	if (k < 0)
+		goto out;
+	if (n < NONCE + CB_AGE_TAG) {
+		bad(err, "cut off");
+		goto out;
+	}
+	if (n - NONCE - CB_AGE_TAG > cap) {
+		cb_err_set(err, CB_E_DATA, "too large");
+		goto out;
+	}
+	if (open_header(h, s, ids, NULL, NULL, err) < 0)
+		goto out;
+	header_mac(mac, s, b.data, h->covered);
+	if (sodium_memcmp(mac, h->mac, MAC)) {
+		bad(err, "changed after it was made");
+		goto out;
+	}
+	hkdf(s->payload, s->file_key, FILE_KEY, text, NONCE, "payload");
+	if (crypto_aead_chacha20poly1305_ietf_decrypt(out, NULL, NULL, text + NONCE, n - NONCE, NULL, 0, only_chunk,
+						      s->payload)) {
+		cb_err_set(err, CB_E_DATA, "damaged");
+		goto out;
+	}
+	*ret_n = n - NONCE - CB_AGE_TAG;
+	r = 0;
+out:
+	cb_buf_release(&b);
+	return r;
+}
+
+int cb_age_unwrap(const struct cb_age_ids *ids, const void *p, size_t n, uint8_t *out, size_t cap,
+		  size_t *ret_n, struct cb_err *err)
+{
+	struct scratch *s = secret_new(sizeof(*s), err);
+	uint8_t text[NONCE + CB_AGE_SMALL + CB_AGE_TAG + 1];
+	struct header h = { 0 };
+	struct cb_age_src src;
+	int r = -1;
+
+	if (s && cb_age_src_mem(&src, p, n, err) == 0)
+		r = unwrap_small(ids, s, &h, &src, text, out, cap < CB_AGE_SMALL ? cap : CB_AGE_SMALL, ret_n, err);
+	header_release(&h);
+	if (s)
+		sodium_free(s);
+	return r;
 }
 
 /* --- files of identities -------------------------------------------------------------------------------- */

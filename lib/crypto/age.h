@@ -38,6 +38,8 @@ struct cb_age_to {
 int cb_age_to_add(struct cb_age_to *to, const char *text, struct cb_err *err);
 /* A file of them, one a line, with comments (#) and empty lines. CB_E_DATA, with the line. */
 int cb_age_to_file(struct cb_age_to *to, const char *path, struct cb_err *err);
+/* The text of such a file. */
+int cb_age_to_text(struct cb_age_to *to, const char *text, size_t n, struct cb_err *err);
 void cb_age_to_release(struct cb_age_to *to);
 
 /* --- what opens it ---------------------------------------------------------------------------- */
@@ -77,6 +79,17 @@ int cb_age_encrypt_fd(const struct cb_age_to *to, const struct cb_pass *pass, bo
  * CB_E_PERM: none of the identities, nor the passphrase, opens it. */
 int cb_age_decrypt_fd(const struct cb_age_ids *ids, const struct cb_pass *pass, int in, int out,
 		      struct cb_err *err);
+
+/* --- small things ------------------------------------------------------------------------------- */
+
+#define CB_AGE_SMALL 4096	/* bytes, at most */
+/* The same without descriptors, threads and their memory, for keys and the like. What is encrypted
+ * is appended to b. */
+int cb_age_wrap(const struct cb_age_to *to, const void *p, size_t n, struct cb_buf *b, struct cb_err *err);
+/* Into out, which is to be memory for secrets and has room for cap bytes. Errors as of
+ * cb_age_decrypt_fd; also DATA where it is larger. */
+int cb_age_unwrap(const struct cb_age_ids *ids, const void *p, size_t n, uint8_t *out, size_t cap,
+		  size_t *ret_n, struct cb_err *err);
 
 /* --- looking at one ----------------------------------------------------------------------------- */
 

@@ -16,9 +16,9 @@
 #include "base/num.h"
 #include "crypto/hash.h"
 
-#define VERSION "cb-index 1"
+#define VERSION "cb-index 2"
 #define MAP_MAX (UINT64_C(4) << 30)
-#define VALUE_LEN 168
+#define VALUE_LEN 216
 
 struct index {
 	struct cb_index public;
@@ -56,6 +56,7 @@ static void put(uint8_t out[static VALUE_LEN], const struct cb_segment *g, const
 	cb_put_le64(out + 112, g->end.lost);
 	memcpy(out + 120, g->end.reason, 16);
 	memcpy(out + 136, g->digest, 32);
+	memcpy(out + 168, g->key, sizeof(g->key));
 	/* gaps share the upper half of a word that never fills it */
 	cb_put_le64(out + 80, g->end.packets | (uint64_t)(g->end.gaps > 65535 ? 65535 : g->end.gaps) << 48);
 }
@@ -77,6 +78,7 @@ static void get(struct cb_segment *g, const uint8_t *p)
 	memcpy(g->end.reason, p + 120, 15);
 	g->end.reason[15] = '\0';
 	memcpy(g->digest, p + 136, 32);
+	memcpy(g->key, p + 168, sizeof(g->key) - 1);
 }
 
 static int key_of(char out[static 128], const struct cb_segment *g)

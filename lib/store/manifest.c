@@ -9,8 +9,10 @@
 
 #include "base/num.h"
 #include "store/box.h"
+#include "store/daykey.h"
 
-#define MAGIC "cb-manifest 1"
+#define MAGIC "cb-manifest "	/* and the version: 1, 2 where encrypted */
+#define HEADS 7
 
 /* --- writing ----------------------------------------------------------------------------------- */
 
@@ -41,13 +43,13 @@ static int put_word(struct cb_buf *b, const char *s)
 int cb_manifest_put_head(struct cb_buf *b, const struct cb_manifest *m, const char *producer,
 			 const char *recorder)
 {
-	if (cb_buf_printf(b, MAGIC "\ncamera %s\nsegment %s\nrecording %s %" PRIu32 " %" PRId64
-			  "\nstart %" PRId64 "\nproducer ", m->camera, m->id, m->recording, m->index,
-			  m->recording_ns, m->start_ns) < 0 ||
+	if (cb_buf_printf(b, MAGIC "%d\ncamera %s\nsegment %s\nrecording %s %" PRIu32 " %" PRId64
+			  "\nstart %" PRId64 "\nproducer ", m->sealed ? 2 : 1, m->camera, m->id, m->recording,
+			  m->index, m->recording_ns, m->start_ns) < 0 ||
 	    put_word(b, producer) < 0 || cb_buf_str(b, "\nrecorder ") < 0 ||
 	    put_word(b, recorder) < 0 || cb_buf_byte(b, '\n') < 0)
 		return -1;
-	return 0;
+	return m->sealed ? cb_buf_printf(b, "key %s\n", m->key) : 0;
 }
 
 int cb_manifest_put_stream(struct cb_buf *b, uint16_t stream, const struct cb_stream *s, bool playable)
@@ -83,10 +85,11 @@ int cb_manifest_put_fragment(struct cb_buf *b, const struct cb_fragment *f)
 	if (cb_buf_printf(b, "%" PRIu32 " %" PRIu64 " %" PRIu64 " %s", f->number, f->offset,
 			  f->length, hex) < 0 ||
 	    put_num(b, f->pts) < 0 ||
-	    cb_buf_printf(b, " %" PRId64 " %" PRId64 " %s %" PRIu32 " %" PRId64 "\n", f->duration,
+	    cb_buf_printf(b, " %" PRId64 " %" PRId64 " %s %" PRIu32 " %" PRId64, f->duration,
 			  f->wall_ns, flags, f->packets, f->wall_to_ns) < 0)
 		return -1;
-	return 0;
+	cb_hex(hex, f->commit, CB_SHA256_LEN);
+	return f->sealed ? cb_buf_printf(b, " %s\n", hex) : cb_buf_str(b, "\n");
 }
 
 int cb_manifest_put_gap(struct cb_buf *b, const struct cb_manifest_gap *g)
@@ -201,10 +204,12 @@ static const char *parse_fragment(struct cb_manifest *m, const struct words *w)
 {
 	struct cb_fragment f = { 0 };
 	const struct cb_fragment *last = m->n ? &m->frag[m->n - 1] : NULL;
+	uint64_t extra = m->sealed ? CB_SEALED_EXTRA : 0;
 
-	if (w->n != 10 || !u32(w->w[0], UINT32_MAX, &f.number) ||
+	f.sealed = m->sealed;
+	if (w->n != (f.sealed ? 11 : 10) || (f.sealed && !digest(f.commit, w->w[10])) || !u32(w->w[0], UINT32_MAX, &f.number) ||
 	    !cb_parse_u64(w->w[1], 0, INT64_MAX, &f.offset) ||
-	    !cb_parse_u64(w->w[2], 1, CB_FRAGMENT_MAX, &f.length) ||
+	    !cb_parse_u64(w->w[2], 1 + extra, CB_FRAGMENT_MAX + extra, &f.length) ||
 	    !digest(f.sha256, w->w[3]) || !num_or_none(w->w[4], &f.pts) ||
 	    !num(w->w[5], &f.duration) || f.duration < 0 || !num(w->w[6], &f.wall_ns) ||
 	    !u32(w->w[8], UINT32_MAX, &f.packets) || !num(w->w[9], &f.wall_to_ns))
@@ -220,7 +225,7 @@ static const char *parse_fragment(struct cb_manifest *m, const struct words *w)
 		return "fragment out of turn";
 	if (f.offset != (last ? last->offset + last->length : 0))
 		return "fragment does not follow the one before";
-	if (m->n == 0 && f.length > CB_INIT_MAX)
+	if (m->n == 0 && f.length > CB_INIT_MAX + extra)
 		return "the init segment is too large";
 	if ((m->n & (m->n - 1)) == 0) {	/* grow at powers of two */
 		void *p = realloc(m->frag, (m->n ? 2 * m->n : 1) * sizeof(*m->frag));
@@ -280,7 +285,7 @@ static bool parse_end(struct cb_manifest_end *ret, const struct words *w)
 static const char *parse_head(struct cb_manifest *m, const struct words *w, unsigned line)
 {
 	static const char *const keys[] = { "cb-manifest", "camera", "segment", "recording", "start",
-					    "producer", "recorder" };
+					    "producer", "recorder", "key" };
 	char text[CB_NAME_MAX * 3 + 1];
 
 	if (strcmp(w->w[0], keys[line]) != 0)
@@ -289,7 +294,8 @@ static const char *parse_head(struct cb_manifest *m, const struct words *w, unsi
 		return "not what a header line has";
 	switch (line) {
 	case 0:
-		return strcmp(w->w[1], "1") == 0 ? NULL : "a manifest of another version";
+		m->sealed = strcmp(w->w[1], "2") == 0;
+		return m->sealed || strcmp(w->w[1], "1") == 0 ? NULL : "a manifest of another version";
 	case 1:
 		if (!cb_camera_name_ok(w->w[1]))
 			return "not a camera name";
@@ -303,6 +309,11 @@ static const char *parse_head(struct cb_manifest *m, const struct words *w, unsi
 		       NULL : "not a recording";
 	case 4:
 		return num(w->w[1], &m->start_ns) ? NULL : "not a time";
+	case HEADS:
+		if (!cb_day_key_name_ok(w->w[1]))
+			return "not the name of a key";
+		strcpy(m->key, w->w[1]);
+		return NULL;
 	default:
 		return word(text, sizeof(text), w->w[1]) ? NULL : "not a word";
 	}
@@ -363,7 +374,7 @@ int cb_manifest_parse(struct cb_manifest *ret, const char *text, size_t len, str
 	while (next_line(text, len, &pos, buf, &why)) {
 		if (!split(&w, buf))
 			why = "not words between single blanks";
-		else if (line < 7)
+		else if (line < HEADS + (unsigned)m.sealed)
 			why = parse_head(&m, &w, line);
 		else if (m.ended)
 			why = "a line after the digest";
@@ -411,7 +422,7 @@ int cb_manifest_parse(struct cb_manifest *ret, const char *text, size_t len, str
 	if (!m.ended)
 		sum_up(&m);
 	*ret = m;
-	if (!why && line < 7)
+	if (!why && line < HEADS + (unsigned)m.sealed)
 		why = "ends in its header";
 	if (why)
 		return cb_err_set(err, CB_E_DATA, "line %u: %s", line + 1, why);
@@ -427,7 +438,7 @@ bool cb_manifest_peek(struct cb_manifest *ret, const char *head, size_t head_len
 	size_t pos = 0;
 	struct words w;
 
-	for (unsigned line = 0; line < 7; line++)
+	for (unsigned line = 0; line < HEADS + (unsigned)m.sealed; line++)
 		if (!next_line(head, head_len, &pos, buf, &why) || !split(&w, buf) ||
 		    parse_head(&m, &w, line))
 			return false;
@@ -446,6 +457,11 @@ bool cb_manifest_peek(struct cb_manifest *ret, const char *head, size_t head_len
 	m.ended = true;
 	*ret = m;
 	return true;
+}
+
+uint64_t cb_fragment_plain(const struct cb_fragment *f)
+{
+	return f->sealed ? f->length - CB_SEALED_EXTRA : f->length;
 }
 
 void cb_manifest_release(struct cb_manifest *m)

@@ -18,6 +18,8 @@
 #define CB_MANIFEST_LINE_MAX 2048
 #define CB_ID_LEN 13		/* of a segment, with NUL */
 #define CB_RECORDING_LEN 17	/* of a recording, with NUL */
+#define CB_DAY_KEY_NAME 44	/* of a day key, with NUL */
+#define CB_SEALED_EXTRA 96	/* bytes that an encrypted piece has more than the plaintext */
 
 /* Line 0 is the init segment; its times are 0 and its flags empty. */
 struct cb_fragment {
@@ -27,6 +29,8 @@ struct cb_fragment {
 	int64_t pts, duration;		/* of the leading stream, its time base; CB_NOPTS: none */
 	int64_t wall_ns, wall_to_ns;	/* first packet; end of the last */
 	uint8_t flags;			/* CB_FRAG_* */
+	bool sealed;			/* encrypted: length and sha256 are of what is stored, and */
+	uint8_t commit[CB_SHA256_LEN];	/* this is SHA-256(salt || plaintext) */
 };
 
 /* A GAP frame that came after fragment `after`. */
@@ -50,6 +54,8 @@ struct cb_manifest {
 	char id[CB_ID_LEN], recording[CB_RECORDING_LEN];
 	uint32_t index;			/* of the segment in its recording */
 	int64_t start_ns, recording_ns;	/* wall time: of the segment, of its recording */
+	bool sealed;			/* encrypted, with the day key of this name: */
+	char key[CB_DAY_KEY_NAME];
 	struct cb_fragment *frag;
 	struct cb_manifest_gap *gap;
 	size_t n, n_gaps;
@@ -78,7 +84,9 @@ int cb_manifest_put_end(struct cb_buf *b, const struct cb_manifest_end *e, struc
  * what a crash leaves, and is not counted in `good`). -1 with CB_E_DATA "line N: reason":
  * *ret has the lines before. Release in both cases. */
 int cb_manifest_parse(struct cb_manifest *ret, const char *text, size_t len, struct cb_err *err);
-/* The same from a file's beginning and end only: head and end, no fragments. False where
+/* Bytes of a line's plaintext: what its init segment or fragment has. */
+uint64_t cb_fragment_plain(const struct cb_fragment *f);
+/* What cb_manifest_parse gives, from a file's beginning and end only: head and end, no fragments. False where
  * there is no end line there; then it takes cb_manifest_parse. */
 bool cb_manifest_peek(struct cb_manifest *ret, const char *head, size_t head_len,
 		      const char *tail, size_t tail_len);

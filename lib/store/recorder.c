@@ -353,6 +353,9 @@ static int put_head(struct cb_recorder *r, struct cb_buf *b, const char *id, int
 	memcpy(m.camera, r->camera, sizeof(m.camera));
 	memcpy(m.id, id, sizeof(m.id));
 	memcpy(m.recording, r->recording, sizeof(m.recording));
+	m.sealed = r->w.key;
+	if (m.sealed)
+		memcpy(m.key, r->w.key->name, sizeof(m.key));
 	b->len = 0;
 	if (cb_manifest_put_head(b, &m, r->hello.producer, r->o.recorder) < 0)
 		return -1;
@@ -398,6 +401,8 @@ static int open_segment(struct cb_recorder *r, int64_t wall, struct cb_err *err)
 		cb_err_set(err, CB_E_DATA, "the streams' parameters are larger than %u bytes", CB_INIT_MAX);
 		goto out;
 	}
+	if (r->o.seal && cb_sealer_day(r->o.seal, r->camera, g->day, &r->w.key, err) < 0)
+		goto out;
 	/* a second recording of the same footage has another id, and so another name */
 	for (uint32_t salt = 0;; salt++) {
 		struct cb_err why = CB_ERR_INIT;
@@ -436,6 +441,7 @@ static int open_segment(struct cb_recorder *r, int64_t wall, struct cb_err *err)
 	r->n_waiting = 0;
 	ret = 0;
 out:
+	cb_sealer_settle(r->o.seal);
 	cb_buf_release(&init);
 	cb_buf_release(&head);
 	return ret;

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "store/daykey.h"
 #include "store/store.h"
 #include "wire/frame.h"
 
@@ -21,6 +22,7 @@ struct cb_recorder_opts {
 	int64_t segment_ns;		/* cut at the first keyframe after this */
 	int64_t sync_ns;
 	size_t fragment_bytes;		/* 0: 4 MiB */
+	struct cb_sealer *seal;		/* encrypts the footage (store/daykey.h); NULL: nobody does */
 	/* An event of this recording; it is in the store already. -1 ends the recording. */
 	int (*event)(void *ctx, const struct cb_buf *line, struct cb_err *err);
 	/* Something odd that is not lost: for people, at most a few times. */

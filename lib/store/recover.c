@@ -76,7 +76,7 @@ static size_t first_bad(struct cb_segment_reader *r)
 	size_t len, i;
 
 	for (i = 0; i < r->m.n; i++)
-		if (cb_segment_reader_get(r, i, &p, &len, NULL) < 0)
+		if (cb_segment_reader_stored(r, i, &p, &len, NULL) < 0)
 			break;
 	return i;
 }
@@ -93,7 +93,7 @@ static size_t text_until(const char *text, size_t len, size_t good, size_t last)
 		size_t next = lf ? (size_t)(lf - text) + 1 : good;
 		unsigned long n;
 
-		if (line++ < 7 || strncmp(text + pos, "stream ", 7) == 0) {
+		if (line++ < 7 || strncmp(text + pos, "stream ", 7) == 0 || strncmp(text + pos, "key ", 4) == 0) {
 			pos = keep = next;
 			continue;
 		}

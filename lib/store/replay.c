@@ -196,6 +196,7 @@ static int one_segment(struct replay *r, const struct cb_segment *prev, const st
 	struct cb_segment_reader sr = { .mp4 = -1 };
 	struct cb_err why = CB_ERR_INIT;
 	struct cb_hole h;
+	bool opened;
 	int ret;
 
 	if (prev ? cb_segment_hole(prev, g, &h) :
@@ -206,13 +207,25 @@ static int one_segment(struct replay *r, const struct cb_segment *prev, const st
 			return -1;
 	}
 	ret = cb_segment_reader_open_live(&sr, r->s, g, &why);
-	if (ret == 0)
+	opened = ret == 0;
+	if (opened)
 		ret = put_segment(r, g, &sr, follows, &fatal, &why, err);
-	if (ret < 0 && !fatal) {	/* the whole of it is lost */
+	if (ret < 0 && !fatal && opened && why.code == CB_E_PERM) {	/* encrypted, and not for us */
+		char path[CB_SEGMENT_PATH];
+
+		cb_segment_path(path, g);
+		*err = why;
+		cb_err_prefix(err, "%s", path);
+	} else if (ret < 0 && !fatal) {	/* the whole of it is lost */
+		bool destroyed = why.code == CB_E_NO;
+
 		r->last = NULL;
-		damaged(r, g, &why);
+		if (destroyed)
+			r->t->destroyed++;
+		else
+			damaged(r, g, &why);
 		ret = put_hello(r, NULL, err) < 0 || put_events(r, g->end.to_ns, err) < 0 ||
-		      put_gap(r, CB_GAP_DAMAGE, g->end.from_ns, g->end.to_ns, g->end.packets,
+		      put_gap(r, destroyed ? CB_GAP_STORE : CB_GAP_DAMAGE, g->end.from_ns, g->end.to_ns, g->end.packets,
 			      g->end.bytes, why.msg, err) < 0 ? -1 : 0;
 	} else if (ret == 0 && !sr.whole) {	/* its manifest says less than it did, or lies */
 		damaged(r, g, &sr.why);

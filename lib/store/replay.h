@@ -18,12 +18,14 @@ struct cb_replay_opts {
 };
 struct cb_replay_totals {
 	uint64_t segments, fragments, packets, holes, events;
+	uint64_t destroyed;		/* segments whose key was: left out, and said in a GAP */
 	uint64_t damaged;		/* fragments or segments that were left out */
 	struct cb_err first;		/* the first of them */
 };
 /* HELLO, STREAM, PACKET, GAP and EVENT frames to w; END is the caller's. It begins with the
  * last keyframe at or before from_ns and ends with the last fragment that begins before to_ns.
- * Damage is a GAP and counted. Errors: those of reading the store and of writing; CB_E_NO
+ * Damage is a GAP and counted. Encrypted footage that nobody has given an identity for is CB_E_PERM:
+ * what was replayed until then was. Errors: those of reading the store and of writing; CB_E_NO
  * where the range holds nothing (HELLO was written then). Ends early, with 0, on a request
  * to stop. */
 int cb_replay(const struct cb_store *s, const struct cb_replay_opts *o, struct cb_writer *w,

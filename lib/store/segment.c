@@ -12,6 +12,7 @@
 
 #include "base/io.h"
 #include "base/time.h"
+#include "store/seal.h"
 
 static int write_error(struct cb_err *err, const struct cb_segment *g, const char *suffix)
 {
@@ -107,10 +108,20 @@ int cb_segment_writer_fragment(struct cb_segment_writer *w, struct iovec *iov, i
 			       struct cb_fragment *f, struct cb_err *err)
 {
 	struct cb_manifest_end *e = &w->seg.end;
+	struct cb_sealed_at at = { w->seg.camera, w->seg.name + 7, w->next };
 	struct cb_buf line = { 0 };
 	struct cb_sha256 h;
+	struct iovec box;
 	int ret = -1;
 
+	f->sealed = w->key;
+	if (w->key) {
+		if (cb_sealed_put(&w->sealed, w->key, &at, iov, n, f->commit, err) < 0)
+			return -1;
+		box = (struct iovec){ w->sealed.data, w->sealed.len };
+		iov = &box;
+		n = 1;
+	}
 	f->number = w->next;
 	f->offset = w->offset;
 	f->length = 0;
@@ -249,6 +260,7 @@ void cb_segment_writer_abandon(struct cb_segment_writer *w)
 	if (w->dir >= 0)
 		close(w->dir);
 	w->mp4 = w->manifest = w->dir = -1;
+	cb_buf_release(&w->sealed);
 }
 
 /* --- reading ------------------------------------------------------------------------------------ */
@@ -262,7 +274,7 @@ int cb_segment_reader_open(struct cb_segment_reader *r, const struct cb_store *s
 	struct stat st;
 	size_t len;
 
-	*r = (struct cb_segment_reader){ .mp4 = -1 };
+	*r = (struct cb_segment_reader){ .mp4 = -1, .s = s };
 	if (dir < 0)
 		return -1;
 	/* a recorder may seal it between our looking and our opening */
@@ -359,6 +371,23 @@ int cb_segment_reader_open_live(struct cb_segment_reader *r, const struct cb_sto
 
 int cb_segment_reader_get(struct cb_segment_reader *r, size_t i, const uint8_t **ret,
 			  size_t *ret_len, struct cb_err *err)
+{
+	struct cb_sealed_at at = { r->m.camera, r->m.id, (uint32_t)i };
+	const struct cb_day_key *key;
+
+	r->salt = NULL;
+	if (!r->m.sealed)
+		return cb_segment_reader_stored(r, i, ret, ret_len, err);
+	if (cb_keyring_get(r->s->keys, r->s, r->m.camera, r->m.key, &key, err) < 0 ||
+	    cb_segment_reader_stored(r, i, ret, ret_len, err) < 0 ||
+	    cb_sealed_open(r->buf.data, *ret_len, key, &at, r->m.frag[i].commit, ret, ret_len, err) < 0)
+		return -1;
+	r->salt = *ret - CB_SALT_LEN;
+	return 0;
+}
+
+int cb_segment_reader_stored(struct cb_segment_reader *r, size_t i, const uint8_t **ret,
+			     size_t *ret_len, struct cb_err *err)
 {
 	const struct cb_fragment *f = &r->m.frag[i];
 	uint8_t sum[CB_SHA256_LEN];

@@ -15,14 +15,16 @@
 
 struct cb_segment_writer {
 	struct cb_segment seg;		/* where it lies; seg.end sums up what was written */
+	const struct cb_day_key *key;	/* what it is encrypted with, named in the head; NULL: it is not */
 	int dir, mp4, manifest;
 	uint64_t offset;		/* good bytes of the segment file */
 	uint64_t text;			/* good bytes of the manifest */
 	uint32_t next;			/* number of the next fragment */
 	struct cb_sha256 sofar;		/* over the manifest */
 	bool dirty;			/* something was written since the last sync */
+	struct cb_buf sealed;		/* the piece being written */
 };
-/* All of w->seg but end is filled in. Creates both files, writes the init segment and the
+/* All of w->seg but end is filled in, and key. Creates both files, writes the init segment and the
  * head lines, syncs. CB_E_CANTCREAT with EEXIST in err->sys: the name is taken. */
 int cb_segment_writer_open(struct cb_segment_writer *w, const struct cb_store *s,
 			   const struct cb_buf *init, const struct cb_buf *head, struct cb_err *err);
@@ -55,6 +57,8 @@ struct cb_segment_reader {
 	bool whole;		/* the manifest was understood to its end */
 	struct cb_err why;	/* why not */
 	struct cb_buf buf;
+	const struct cb_store *s;
+	const uint8_t *salt;	/* of what was given last; NULL: not encrypted */
 };
 /* Open a segment and its manifest; an open one is read as far as its manifest goes. Errors:
  * DATA or NOINPUT where one of the two is missing or no manifest at all. */
@@ -64,10 +68,14 @@ int cb_segment_reader_open(struct cb_segment_reader *r, const struct cb_store *s
  * just now has no lines, a recorder may be making the segment; give it half a second. */
 int cb_segment_reader_open_live(struct cb_segment_reader *r, const struct cb_store *s,
 				const struct cb_segment *g, struct cb_err *err);
-/* Bytes of line i (0: the init segment), after their digest was found right. They last until
- * the next call. CB_E_DATA: they are not what the manifest says. */
+/* Line i (0: the init segment): its bytes after their digest was found right, decrypted where they
+ * are encrypted, after their commitment was found right. They last until the next call. CB_E_DATA:
+ * they are not what the manifest says. Where they are encrypted, also what cb_keyring_get says. */
 int cb_segment_reader_get(struct cb_segment_reader *r, size_t i, const uint8_t **ret,
 			  size_t *ret_len, struct cb_err *err);
+/* The bytes that are stored, encrypted or not. */
+int cb_segment_reader_stored(struct cb_segment_reader *r, size_t i, const uint8_t **ret,
+			     size_t *ret_len, struct cb_err *err);
 void cb_segment_reader_close(struct cb_segment_reader *r);
 /* The text of a segment's manifest, as long as it is now; free it. Errors: NOINPUT, DATA, IO. */
 int cb_segment_manifest(const struct cb_store *s, const struct cb_segment *g, char **ret,

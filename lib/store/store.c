@@ -219,7 +219,7 @@ static int take(struct cb_store *ret, int fd, bool make, struct cb_err *err)
 			*err = why;
 		return -1;
 	}
-	*ret = (struct cb_store){ fd, cameras };
+	*ret = (struct cb_store){ .fd = fd, .cameras = cameras };
 	return 0;
 }
 
@@ -240,7 +240,8 @@ int cb_store_open(struct cb_store *ret, const char *path, struct cb_err *err)
 static bool any(const char *name, const void *ctx)
 {
 	(void)ctx;
-	return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcmp(name, "lost+found") != 0;
+	return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcmp(name, "lost+found") != 0 &&
+	       strcmp(name, "keys") != 0;	/* whose recipients may be there before all else */
 }
 
 static int write_format(int fd, struct cb_err *err)
@@ -412,6 +413,7 @@ static void from_manifest(struct cb_segment *g, const struct cb_manifest *m)
 	g->recording_ns = m->recording_ns;
 	g->end = m->end;
 	memcpy(g->digest, m->digest, sizeof(g->digest));
+	memcpy(g->key, m->key, sizeof(g->key));
 }
 
 /* Read head and tail; a manifest without an end line there is read whole. */

@@ -21,6 +21,7 @@
 struct cb_store {
 	int fd;			/* the directory */
 	int cameras;		/* its cameras/, -1 where there is none yet */
+	struct cb_keyring *keys;	/* what opens encrypted footage (store/daykey.h); NULL, or the caller's */
 };
 
 /* Open an existing store. Errors: NOINPUT (there is none), DATA (not a store, or one of a
@@ -59,6 +60,7 @@ struct cb_segment {
 	int64_t start_ns, recording_ns;
 	struct cb_manifest_end end;
 	uint8_t digest[CB_SHA256_LEN];	/* of a sealed one */
+	char key[CB_DAY_KEY_NAME];	/* name of the day key; "": not encrypted */
 };
 struct cb_segments {
 	struct cb_segment *v;

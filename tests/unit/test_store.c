@@ -167,7 +167,7 @@ static void manifest_refusals(void)
 	cb_manifest_release(&m);
 	refused("", "line 1: ends in its header");
 	refused("cb-manifest 1\ncamera front\nsegm", "line 3: ends in its header");
-	refused("cb-manifest 2\n", "line 1: a manifest of another version");
+	refused("cb-manifest 3\n", "line 1: a manifest of another version");
 	refused("hello\n", "line 1: not a manifest");
 	refused("cb-manifest 1\ncamera ../x\n", "line 2: not a camera name");
 	refused("cb-manifest 1\ncamera front\nsegment 0123456789AB\n", "line 3: not a segment's id");
