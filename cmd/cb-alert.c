@@ -89,21 +89,21 @@ static void tell(void *ctx, const char *text)
 	cb_cli_warn("%s", text);
 }
 
-static int on_alert(void *ctx, const struct cb_rule *rule, const struct cb_buf *line,
-		    char *const argv[], struct cb_err *err)
+static int on_alert(void *ctx, const struct cb_alert_out *a, struct cb_err *err)
 {
 	struct state *s = ctx;
 
-	s->alerts++;
-	cb_logbook_say(s->log, line);
-	if (cb_sink_event(&s->sink, line, err) < 0)
+	s->alerts += !a->resolved;
+	cb_logbook_say(s->log, a->line);
+	if (cb_sink_event(&s->sink, a->line, err) < 0)
 		return -1;
-	if (!argv)
+	if (!a->argv)
 		return 0;
 	/* it may wait: what it speaks of must be out before */
 	if (s->sink.ndjson && cb_out_flush(s->sink.ndjson, err) < 0)
 		return -1;
-	return cb_hooks_run(s->hooks, rule->name, argv, line->data, line->len, rule->timeout_ns, err);
+	return cb_hooks_run(s->hooks, a->rule->name, a->argv, a->line->data, a->line->len, a->rule->timeout_ns,
+			    err);
 }
 
 static void before_block(void *ctx)
@@ -143,6 +143,8 @@ static int event(struct state *s, struct cb_alert *a, struct cb_evin *in, const 
 		bad_line(s, in->frames ? "frame" : "line", in->line, &why);
 		return 0;
 	}
+	if (cb_alert_until(a, cb_alert_now(a, NULL) - 1, err) < 0)
+		return -1;
 	if (s->o->pass && cb_sink_event(&s->sink, &in_line, err) < 0)
 		return -1;
 	return cb_alert_apply(a, err);

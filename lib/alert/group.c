@@ -8,35 +8,30 @@
 #include "base/num.h"
 
 #define NONE UINT32_MAX
-/* A match older than this before the newest is no straggler: the clock was set back. */
-#define SET_BACK_US INT64_C(3600000000)
 
 struct entry {
-	uint8_t digest[16];
-	int64_t alert_us;
-	bool alerted;
-	uint32_t n;			/* times kept */
+	struct cb_group group;		/* the first member */
 	uint32_t chain;			/* next in the bucket */
 	uint32_t newer, older;		/* by last use */
 };
 
 struct cb_groups {
-	uint32_t max, count, used, cap;
+	uint32_t max, values, used, cap;
 	uint32_t newest, oldest;
 	struct entry *entry;
-	int64_t *time;			/* count an entry, ascending */
+	int64_t *value;			/* values an entry */
 	uint32_t *bucket;		/* cap of them, a power of two */
-	uint64_t forgotten;
+	uint64_t forgotten, ages;
 };
 
-int cb_groups_new(struct cb_groups **ret, uint32_t max, uint32_t count, struct cb_err *err)
+int cb_groups_new(struct cb_groups **ret, uint32_t max, uint32_t values, struct cb_err *err)
 {
 	struct cb_groups *g = calloc(1, sizeof(*g));
 
 	if (!g)
 		return cb_err_nomem(err);
 	g->max = max;
-	g->count = count;
+	g->values = values;
 	g->newest = g->oldest = NONE;
 	*ret = g;
 	return 0;
@@ -46,8 +41,10 @@ void cb_groups_free(struct cb_groups *g)
 {
 	if (!g)
 		return;
+	for (uint32_t i = 0; i < g->used; i++)
+		free(g->entry[i].group.text);
 	free(g->entry);
-	free(g->time);
+	free(g->value);
 	free(g->bucket);
 	free(g);
 }
@@ -67,14 +64,14 @@ static int grow(struct cb_groups *g)
 	uint32_t cap = g->cap ? g->cap * 2 : 1;
 	uint32_t *bucket = malloc(cap * sizeof(*bucket));
 	struct entry *entry = reallocarray(g->entry, cap, sizeof(*entry));
-	int64_t *time;
+	int64_t *value;
 
 	if (entry)
 		g->entry = entry;
-	time = reallocarray(g->time, (size_t)cap * g->count, sizeof(*time));
-	if (time)
-		g->time = time;
-	if (!bucket || !entry || !time) {
+	value = reallocarray(g->value, (size_t)cap * g->values + 1, sizeof(*value));
+	if (value)
+		g->value = value;
+	if (!bucket || !entry || !value) {
 		free(bucket);
 		return -1;
 	}
@@ -84,7 +81,7 @@ static int grow(struct cb_groups *g)
 	for (uint32_t i = 0; i < cap; i++)
 		bucket[i] = NONE;
 	for (uint32_t i = 0; i < g->used; i++) {
-		uint32_t *b = bucket_of(g, g->entry[i].digest);
+		uint32_t *b = bucket_of(g, g->entry[i].group.digest);
 
 		g->entry[i].chain = *b;
 		*b = i;
@@ -126,7 +123,7 @@ static uint32_t entry_of(struct cb_groups *g, const uint8_t *digest)
 
 	if (g->cap) {
 		for (i = *bucket_of(g, digest); i != NONE; i = g->entry[i].chain)
-			if (memcmp(g->entry[i].digest, digest, 16) == 0) {
+			if (memcmp(g->entry[i].group.digest, digest, 16) == 0) {
 				if (g->newest != i) {
 					unlink_use(g, i);
 					link_use(g, i);
@@ -137,17 +134,20 @@ static uint32_t entry_of(struct cb_groups *g, const uint8_t *digest)
 	if (g->used == g->max) {
 		i = g->oldest;
 		unlink_use(g, i);
-		for (b = bucket_of(g, g->entry[i].digest); *b != i; b = &g->entry[*b].chain)
+		for (b = bucket_of(g, g->entry[i].group.digest); *b != i; b = &g->entry[*b].chain)
 			;
 		*b = g->entry[i].chain;
+		free(g->entry[i].group.text);
 		g->forgotten++;
 	} else {
 		if (g->used == g->cap && grow(g) < 0)
 			return NONE;
 		i = g->used++;
 	}
-	g->entry[i] = (struct entry){ 0 };
-	memcpy(g->entry[i].digest, digest, 16);
+	g->entry[i] = (struct entry){ .group = { .age = ++g->ages, .timer_us = INT64_MAX } };
+	memcpy(g->entry[i].group.digest, digest, 16);
+	if (g->values)
+		memset(&g->value[(size_t)i * g->values], 0, g->values * sizeof(*g->value));
 	b = bucket_of(g, digest);
 	g->entry[i].chain = *b;
 	*b = i;
@@ -155,42 +155,33 @@ static uint32_t entry_of(struct cb_groups *g, const uint8_t *digest)
 	return i;
 }
 
-int cb_groups_match(struct cb_groups *g, const uint8_t digest[static 16], int64_t t_us,
-		    int64_t window_us, int64_t cooldown_us, bool *ret_fire, struct cb_err *err)
+struct cb_group *cb_groups_get(struct cb_groups *g, const uint8_t digest[static 16], bool *ret_new)
 {
-	uint32_t i = entry_of(g, digest), k;
-	struct entry *e;
-	int64_t *t;
+	uint64_t ages = g->ages;
+	uint32_t i = entry_of(g, digest);
 
-	if (i == NONE)
-		return cb_err_nomem(err);
-	e = &g->entry[i];
-	t = &g->time[(size_t)i * g->count];
-	*ret_fire = false;
-	/* matches of the cooldown count for nothing; a time far before the alert is another
-	 * recording or a clock set back, and no reason to keep silent */
-	if (e->alerted && t_us < e->alert_us + cooldown_us && t_us > e->alert_us - cooldown_us)
-		return 0;
-	if (e->n && t_us < t[e->n - 1] - window_us) {
-		if (t_us > t[e->n - 1] - window_us - SET_BACK_US)
-			return 0;
-		e->n = 0;
-	}
-	for (k = e->n; k > 0 && t[k - 1] > t_us; k--)
-		;
-	if (e->n < g->count) {
-		memmove(t + k + 1, t + k, (e->n - k) * sizeof(*t));
-		t[k] = t_us;
-		e->n++;
-	} else if (k > 0) {
-		memmove(t, t + 1, (k - 1) * sizeof(*t));
-		t[k - 1] = t_us;
-	}
-	if (e->n == g->count && t[e->n - 1] - t[0] <= window_us) {
-		e->n = 0;
-		e->alerted = true;
-		e->alert_us = t_us;
-		*ret_fire = true;
-	}
-	return 0;
+	*ret_new = g->ages != ages;
+	return i == NONE ? NULL : &g->entry[i].group;
+}
+
+uint32_t cb_groups_number(const struct cb_groups *g, const struct cb_group *e)
+{
+	return (uint32_t)((const struct entry *)e - g->entry);
+}
+
+int64_t *cb_groups_values(struct cb_groups *g, const struct cb_group *e)
+{
+	return &g->value[(size_t)cb_groups_number(g, e) * g->values];
+}
+
+struct cb_group *cb_groups_at(struct cb_groups *g, uint32_t i, uint64_t age)
+{
+	return i < g->used && g->entry[i].group.age == age ? &g->entry[i].group : NULL;
+}
+
+struct cb_group *cb_groups_next(struct cb_groups *g, const struct cb_group *after)
+{
+	uint32_t i = after ? ((const struct entry *)after)->newer : g->oldest;
+
+	return i == NONE ? NULL : &g->entry[i].group;
 }

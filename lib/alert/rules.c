@@ -2,395 +2,18 @@
 /* Compiling rules. */
 #include "alert/rules.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/num.h"
-
-#define CB_PATTERN_MAX 256
-#define REPEATS_MAX 4		/* "{n,m}" in one pattern, and */
-#define REPEAT_MAX 64		/* each at most so often: glibc unrolls them, and "+" */
-#define REGEX_GROWN 1000	/* characters of a pattern when unrolled */
-#define REGEX_GROWTH 16384	/* what all patterns may grow by */
-
-struct build {
-	struct cb_rules *r;
-	struct cb_conf *c;
-	uint32_t conds;		/* of the rule at hand */
-	size_t growth;		/* of all patterns so far */
-	struct cb_err *err;
-};
-
-/* --- slots ---------------------------------------------------------------------------------- */
-
-static int add_slot(struct build *b, const struct cb_conf_node *at, uint32_t array,
-		    const char *text, size_t len, uint32_t *ret)
-{
-	struct cb_slot *s;
-	const char *why;
-
-	for (uint32_t i = 0; i < b->r->slots; i++)
-		if (b->r->slot[i].array == array && strlen(b->r->slot[i].path.text) == len &&
-		    memcmp(b->r->slot[i].path.text, text, len) == 0) {
-			*ret = i;
-			return 0;
-		}
-	s = reallocarray(b->r->slot, b->r->slots + 1, sizeof(*s));
-	if (!s)
-		return cb_err_nomem(b->err);
-	b->r->slot = s;
-	s += b->r->slots;
-	s->array = array;
-	why = cb_path_parse(&s->path, text, len);
-	if (why)
-		return cb_conf_fail(b->c, at, b->err, "path '%.*s': %s", (int)(len < 100 ? len : 100),
-				    text, why);
-	*ret = b->r->slots++;
-	return 0;
-}
-
-/* --- conditions ------------------------------------------------------------------------------- */
-
-static int operand(struct build *b, const struct cb_conf_node *n, struct cb_operand *ret)
-{
-	const char *text;
-
-	if (n->kind == CB_CONF_SCALAR && !n->quoted && strcmp(n->text, "null") == 0)
-		text = n->text;
-	else if (cb_conf_str(b->c, n, CB_TEXT_MAX, &text, b->err) < 0)
-		return -1;
-	*ret = (struct cb_operand){ .text = text, .len = (uint32_t)strlen(text), .plain = !n->quoted };
-	ret->number = ret->plain && cb_parse_double(text, -1e308, 1e308, &ret->num);
-	return 0;
-}
-
-/* Behind a bracket expression, or the end of the text where it does not end. */
-static const char *bracket_end(const char *p)
-{
-	p += p[1] == '^' ? 2 : 1;
-	if (*p == ']')
-		p++;
-	for (; *p && *p != ']'; p++) {
-		char kind = p[1];
-
-		/* [:alpha:], [.x.], [=x=] */
-		if (*p != '[' || !kind || !strchr(".:=", kind))
-			continue;
-		for (p += 2; *p && !(*p == kind && p[1] == ']'); p++)
-			;
-		if (!*p)
-			return p;
-		p++;
-	}
-	return *p ? p + 1 : p;
-}
-
-/* About how many characters a pattern has when what is repeated is written out. */
-static size_t grown(const char *p)
-{
-	size_t open[CB_PATTERN_MAX], depth = 0, sum = 0, last = 0, k;
-
-	while (*p && sum <= REGEX_GROWN) {
-		char c = *p;
-
-		if (c == '[') {
-			p = bracket_end(p);
-		} else {
-			p += c == '\\' && p[1] ? 2 : 1;
-		}
-		switch (c) {
-		case '(':
-			if (depth == CB_PATTERN_MAX)
-				return SIZE_MAX;
-			open[depth++] = sum;
-			sum = 1;
-			last = 0;
-			break;
-		case ')':
-			last = sum;
-			if (depth)
-				sum += open[--depth];
-			break;
-		case '+':
-			sum += last;
-			last *= 2;
-			break;
-		case '{':
-			k = strtoul(p, NULL, 10);
-			p += strspn(p, "0123456789");
-			if (*p == ',')
-				k = p[1] == '}' ? k + 1 : strtoul(p + 1, NULL, 10);
-			p += strcspn(p, "}");
-			p += *p == '}';
-			if (k > 1) {
-				sum += last * (k - 1);
-				last *= k;
-			}
-			break;
-		case '*':
-		case '?':
-			break;
-		default:
-			last = 1;
-			sum++;
-		}
-	}
-	return sum;
-}
-
-static int regex(struct build *b, const struct cb_conf_node *n, struct cb_test *t)
-{
-	const char *s;
-	int k, repeats = 0;
-	char why[128];
-	size_t size;
-
-	if (cb_conf_str(b->c, n, CB_PATTERN_MAX, &s, b->err) < 0)
-		return -1;
-	for (const char *p = s; *p; p++) {
-		if (*p == '\\' && p[1] >= '1' && p[1] <= '9')
-			return cb_conf_fail(b->c, n, b->err, "a pattern without back-references is needed");
-		if (*p == '\\' && p[1])
-			p++;
-		else if (*p == '{' && ++repeats > REPEATS_MAX)
-			return cb_conf_fail(b->c, n, b->err, "more than %d repetitions {n,m} in a pattern",
-					    REPEATS_MAX);
-		else if (*p >= '0' && *p <= '9' && repeats && strtoul(p, NULL, 10) > REPEAT_MAX &&
-			 (p[-1] == '{' || p[-1] == ','))
-			return cb_conf_fail(b->c, n, b->err, "a repetition of more than %d", REPEAT_MAX);
-	}
-	size = grown(s);
-	if (size > REGEX_GROWN)
-		return cb_conf_fail(b->c, n, b->err, "a pattern of more than %d characters when its "
-				    "repetitions are written out", REGEX_GROWN);
-	b->growth += size > strlen(s) ? size - strlen(s) : 0;
-	if (b->growth > REGEX_GROWTH)
-		return cb_conf_fail(b->c, n, b->err, "too many repetitions in the patterns of all rules");
-	k = regcomp(&t->re, s, REG_EXTENDED | REG_NOSUB);
-	if (k) {
-		regerror(k, &t->re, why, sizeof(why));
-		return cb_conf_fail(b->c, n, b->err, "pattern '%.100s': %s", s, why);
-	}
-	t->has_re = true;
-	return 0;
-}
-
-/* A scalar or a list of them. */
-static int operands(struct build *b, const struct cb_conf_node *n, struct cb_test *t)
-{
-	const struct cb_conf_node *e = n;
-
-	if (n->kind == CB_CONF_SEQ) {
-		e = n->child;
-		if (!e)
-			return cb_conf_fail(b->c, n, b->err, "an empty list is never met");
-		t->n = n->size;
-	} else {
-		t->n = 1;
-	}
-	t->arg = calloc(t->n, sizeof(*t->arg));
-	if (!t->arg)
-		return cb_err_nomem(b->err);
-	for (uint32_t i = 0; i < t->n; i++, e = e->next)
-		if (operand(b, e, &t->arg[i]) < 0)
-			return -1;
-	return 0;
-}
-
-static int one_test(struct build *b, const struct cb_conf_node *n, struct cb_test *t)
-{
-	static const struct { const char *name; enum cb_op op; } table[] = {
-		{ "equal", CB_OP_EQUAL }, { "in", CB_OP_EQUAL }, { "not", CB_OP_NOT },
-		{ ">=", CB_OP_GE }, { "<=", CB_OP_LE }, { ">", CB_OP_GT }, { "<", CB_OP_LT },
-		{ "prefix", CB_OP_PREFIX }, { "regex", CB_OP_REGEX }, { "exists", CB_OP_EXISTS },
-	};
-	size_t i = 0;
-
-	while (i < sizeof(table) / sizeof(*table) && strcmp(n->key, table[i].name) != 0)
-		i++;
-	if (i == sizeof(table) / sizeof(*table))
-		return cb_conf_fail(b->c, n, b->err, "'%.100s' is none of equal, in, not, >=, <=, >, <, "
-				    "prefix, regex, exists", n->key);
-	t->op = table[i].op;
-	switch (t->op) {
-	case CB_OP_EQUAL:
-	case CB_OP_NOT:
-		return operands(b, n, t);
-	case CB_OP_REGEX:
-		return regex(b, n, t);
-	case CB_OP_EXISTS:
-		return cb_conf_bool(b->c, n, &t->want, b->err);
-	default:
-		if (n->kind != CB_CONF_SCALAR)
-			return cb_conf_fail(b->c, n, b->err, "%s takes one value", n->key);
-		if (operands(b, n, t) < 0)
-			return -1;
-		if (t->op != CB_OP_PREFIX && !t->arg[0].number)
-			return cb_conf_fail(b->c, n, b->err, "%s takes a number", n->key);
-		return 0;
-	}
-}
-
-static int tests(struct build *b, const struct cb_conf_node *n, struct cb_cond *c)
-{
-	const struct cb_conf_node *e = n->child;
-
-	c->tests = n->kind == CB_CONF_MAP ? n->size : 1;
-	if (c->tests == 0)
-		return cb_conf_fail(b->c, n, b->err, "nothing to compare with");
-	c->test = calloc(c->tests, sizeof(*c->test));
-	if (!c->test)
-		return cb_err_nomem(b->err);
-	if (n->kind != CB_CONF_MAP) {
-		c->test[0].op = CB_OP_EQUAL;
-		return operands(b, n, &c->test[0]);
-	}
-	for (uint32_t i = 0; i < c->tests; i++, e = e->next)
-		if (one_test(b, e, &c->test[i]) < 0)
-			return -1;
-	return 0;
-}
-
-static int cond_list(struct build *b, const struct cb_conf_node *map, uint32_t array,
-		     struct cb_cond **ret, uint32_t *ret_n);
-
-/* One condition: path, from array's element, and what its value is compared with. */
-static int condition(struct build *b, const struct cb_conf_node *n, uint32_t array,
-		     const char *path, struct cb_cond *c)
-{
-	const char *any = strstr(path, "[]");
-
-	if (++b->conds > CB_CONDS_MAX)
-		return cb_conf_fail(b->c, n, b->err, "more than %d conditions in a rule", CB_CONDS_MAX);
-	if (!any) {
-		if (add_slot(b, n, array, path, strlen(path), &c->slot) < 0)
-			return -1;
-		return tests(b, n, c);
-	}
-	if (add_slot(b, n, array, path, (size_t)(any - path), &c->slot) < 0)
-		return -1;
-	if (any[2] == '\0' && n->kind == CB_CONF_MAP)
-		return cond_list(b, n, c->slot, &c->inner, &c->inners);
-	c->inner = calloc(1, sizeof(*c->inner));
-	if (!c->inner)
-		return cb_err_nomem(b->err);
-	c->inners = 1;
-	if (any[2] && any[2] != '.' && any[2] != '[')
-		return cb_conf_fail(b->c, n, b->err, "path '%.100s': '.' or '[' expected after ']'", path);
-	return condition(b, n, c->slot, any + 2 + (any[2] == '.' && any[3]), c->inner);
-}
-
-static int cond_list(struct build *b, const struct cb_conf_node *map, uint32_t array,
-		     struct cb_cond **ret, uint32_t *ret_n)
-{
-	struct cb_cond *c;
-
-	if (map->kind != CB_CONF_MAP || map->size == 0)
-		return cb_conf_fail(b->c, map, b->err, "%s must be a map of fields and values", map->key);
-	c = calloc(map->size, sizeof(*c));
-	if (!c)
-		return cb_err_nomem(b->err);
-	*ret = c;
-	*ret_n = map->size;
-	for (const struct cb_conf_node *n = map->child; n; n = n->next)
-		if (condition(b, n, array, n->key, c++) < 0)
-			return -1;
-	return 0;
-}
-
-/* --- templates --------------------------------------------------------------------------------- */
-
-static int field(struct build *b, const struct cb_conf_node *at, const char *text, size_t len,
-		 struct cb_field *f)
-{
-	const char *any = memmem(text, len, "[]", 2), *rest = text + len, *why;
-
-	f->element = any != NULL;
-	if (any) {
-		rest = any + 2;
-		if (rest < text + len && *rest == '.')
-			rest++;
-	}
-	if (len == 0)
-		return cb_conf_fail(b->c, at, b->err, "an empty field");
-	if (add_slot(b, at, CB_SLOT_ROOT, text, any ? (size_t)(any - text) : len, &f->slot) < 0)
-		return -1;
-	why = cb_path_parse(&f->rest, rest, (size_t)(text + len - rest));
-	if (why)
-		return cb_conf_fail(b->c, at, b->err, "path '%.*s': %s", (int)(len < 100 ? len : 100), text,
-				    why);
-	return 0;
-}
-
-static struct cb_part *add_part(struct build *b, struct cb_template *t, enum cb_part_kind kind)
-{
-	struct cb_part *p = reallocarray(t->part, t->n + 1, sizeof(*p));
-
-	if (!p) {
-		cb_err_nomem(b->err);
-		return NULL;
-	}
-	t->part = p;
-	p += t->n++;
-	*p = (struct cb_part){ .kind = kind };
-	return p;
-}
-
-/* "text {field} text"; "{{" and "}}" are the characters themselves. */
-static int template(struct build *b, const struct cb_conf_node *at, const char *s,
-		    struct cb_template *t)
-{
-	static const char *const own[] = { "rule", "severity", "count" };
-	char lit[CB_TEXT_MAX + 1];
-	struct cb_part *p;
-	size_t n = 0;
-
-	for (;;) {
-		const char *end;
-		int kind = CB_PART_FIELD;
-
-		if ((*s == '{' && s[1] == '{') || (*s == '}' && s[1] == '}')) {
-			lit[n++] = *s;
-			s += 2;
-			continue;
-		}
-		if (*s == '}')
-			return cb_conf_fail(b->c, at, b->err, "a '}' without '{': write '}}' for the character");
-		if (*s && *s != '{') {
-			lit[n++] = *s++;
-			continue;
-		}
-		if (n || (!*s && !t->n)) {
-			p = add_part(b, t, CB_PART_TEXT);
-			if (!p)
-				return -1;
-			p->text = strndup(lit, n);
-			if (!p->text)
-				return cb_err_nomem(b->err);
-			n = 0;
-		}
-		if (!*s)
-			return 0;
-		end = strchr(++s, '}');
-		if (!end)
-			return cb_conf_fail(b->c, at, b->err, "a '{' without '}': write '{{' for the character");
-		for (int i = 0; i < 3; i++)
-			if (strlen(own[i]) == (size_t)(end - s) && memcmp(own[i], s, (size_t)(end - s)) == 0)
-				kind = CB_PART_RULE + i;
-		p = add_part(b, t, (enum cb_part_kind)kind);
-		if (!p)
-			return -1;
-		if (kind == CB_PART_FIELD && field(b, at, s, (size_t)(end - s), &p->field) < 0)
-			return -1;
-		s = end + 1;
-	}
-}
+#include "alert/compile.h"
+#include "base/buf.h"
+#include "crypto/hash.h"
 
 /* --- rules ------------------------------------------------------------------------------------------ */
 
-/* A scalar or a list of them as strings; NULL where a text is not to be had. */
-static int strings(struct build *b, const struct cb_conf_node *n, size_t max, const char ***ret,
-		   uint32_t *ret_n)
+int cb_compile_strings(struct cb_compile *b, const struct cb_conf_node *n, size_t max, const char ***ret,
+		       uint32_t *ret_n)
 {
 	const struct cb_conf_node *e = n->kind == CB_CONF_SEQ ? n->child : n;
 	uint32_t k = n->kind == CB_CONF_SEQ ? n->size : 1;
@@ -407,9 +30,9 @@ static int strings(struct build *b, const struct cb_conf_node *n, size_t max, co
 	return 0;
 }
 
-static int types(struct build *b, const struct cb_conf_node *n, struct cb_rule *r)
+static int types(struct cb_compile *b, const struct cb_conf_node *n, struct cb_match *r)
 {
-	if (strings(b, n, 128, &r->type, &r->types) < 0)
+	if (cb_compile_strings(b, n, 128, &r->type, &r->types) < 0)
 		return -1;
 	for (uint32_t i = 0; i < r->types; i++) {
 		const char *star = strchr(r->type[i], '*');
@@ -421,7 +44,7 @@ static int types(struct build *b, const struct cb_conf_node *n, struct cb_rule *
 	return 0;
 }
 
-static uint32_t camera_number(struct build *b, const char *name)
+static uint32_t camera_number(struct cb_compile *b, const char *name)
 {
 	uint32_t i = 0;
 
@@ -431,7 +54,7 @@ static uint32_t camera_number(struct build *b, const char *name)
 }
 
 /* All cameras of all rules first, so that the rules' bits have one size. */
-static int cameras(struct build *b, const struct cb_conf_node *list)
+static int cameras(struct cb_compile *b, const struct cb_conf_node *list)
 {
 	for (const struct cb_conf_node *n = list->child; n; n = n->next) {
 		const struct cb_conf_node *at = cb_conf_get(n, "cameras");
@@ -440,7 +63,7 @@ static int cameras(struct build *b, const struct cb_conf_node *list)
 
 		if (!at)
 			continue;
-		if (strings(b, at, 255, &name, &k) < 0) {
+		if (cb_compile_strings(b, at, 255, &name, &k) < 0) {
 			free(name);
 			return -1;
 		}
@@ -462,12 +85,12 @@ static int cameras(struct build *b, const struct cb_conf_node *list)
 	return 0;
 }
 
-static int rule_cameras(struct build *b, const struct cb_conf_node *n, struct cb_rule *r)
+static int rule_cameras(struct cb_compile *b, const struct cb_conf_node *n, struct cb_rule *r)
 {
 	const char **name = NULL;
 	uint32_t k = 0;
 
-	if (strings(b, n, 255, &name, &k) < 0) {
+	if (cb_compile_strings(b, n, 255, &name, &k) < 0) {
 		free(name);
 		return -1;
 	}
@@ -481,16 +104,18 @@ static int rule_cameras(struct build *b, const struct cb_conf_node *n, struct cb
 	return r->camera ? 0 : cb_err_nomem(b->err);
 }
 
-static int group_by(struct build *b, const struct cb_conf_node *n, struct cb_rule *r)
+/* A path, or a list of up to max different ones. */
+static int fields(struct cb_compile *b, const struct cb_conf_node *n, uint32_t max, struct cb_field *f,
+		  const char **names, uint32_t *ret_n)
 {
 	const char **name = NULL;
 	uint32_t k = 0;
 	int ret = -1;
 
-	if (strings(b, n, CB_PATH_MAX, &name, &k) < 0)
+	if (cb_compile_strings(b, n, CB_PATH_MAX, &name, &k) < 0)
 		goto out;
-	if (k > CB_GROUP_BY_MAX) {
-		cb_conf_fail(b->c, n, b->err, "more than %d fields", CB_GROUP_BY_MAX);
+	if (k > max) {
+		cb_conf_fail(b->c, n, b->err, "more than %u fields", max);
 		goto out;
 	}
 	for (uint32_t i = 0; i < k; i++) {
@@ -499,9 +124,9 @@ static int group_by(struct build *b, const struct cb_conf_node *n, struct cb_rul
 				cb_conf_fail(b->c, n, b->err, "'%.100s' is given twice", name[i]);
 				goto out;
 			}
-		r->groups = i + 1;
-		r->group_name[i] = name[i];
-		if (field(b, n, name[i], strlen(name[i]), &r->group[i]) < 0)
+		*ret_n = i + 1;
+		names[i] = name[i];
+		if (cb_compile_field(b, n, name[i], strlen(name[i]), &f[i]) < 0)
 			goto out;
 	}
 	ret = 0;
@@ -510,7 +135,7 @@ out:
 	return ret;
 }
 
-static int duration_us(struct build *b, const struct cb_conf_node *n, int64_t *ret)
+int cb_compile_duration(struct cb_compile *b, const struct cb_conf_node *n, int64_t *ret)
 {
 	int64_t ns;
 
@@ -522,7 +147,7 @@ static int duration_us(struct build *b, const struct cb_conf_node *n, int64_t *r
 	return 0;
 }
 
-static int hook(struct build *b, const struct cb_conf_node *n, struct cb_rule *r)
+static int hook(struct cb_compile *b, const struct cb_conf_node *n, struct cb_rule *r)
 {
 	static const char *const keys[] = { "argv", "timeout", NULL };
 	const struct cb_conf_node *argv, *t, *e;
@@ -549,7 +174,7 @@ static int hook(struct build *b, const struct cb_conf_node *n, struct cb_rule *r
 		} else {
 			s = e->text;
 		}
-		if (template(b, e, s, &r->argv[i]) < 0)
+		if (cb_compile_text(b, e, s, &r->argv[i]) < 0)
 			return -1;
 		if (i == 0 && (*s != '/' || r->argv[0].n != 1))
 			return cb_conf_fail(b->c, e, b->err,
@@ -562,55 +187,354 @@ static int hook(struct build *b, const struct cb_conf_node *n, struct cb_rule *r
 	return 0;
 }
 
-static int one_rule(struct build *b, const struct cb_conf_node *n, struct cb_rule *r)
+int cb_compile_name(struct cb_compile *b, const struct cb_conf_node *at, const char *name)
+{
+	struct cb_conf_node key = { .line = at->key_line, .col = at->key_col };
+
+	if (*name && !name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")] &&
+	    strlen(name) <= CB_RULE_NAME_MAX)
+		return 0;
+	return cb_conf_fail(b->c, at->key && name == at->key ? &key : at, b->err,
+			    "a name is made of letters, digits, '.', '_', '-'");
+}
+
+int cb_compile_word(struct cb_compile *b, const struct cb_conf_node *at, const char *const *words,
+		    uint32_t *ret)
+{
+	struct cb_buf list = { 0 };
+	const char *s;
+	uint32_t i = 0;
+
+	if (cb_conf_str(b->c, at, 32, &s, b->err) < 0)
+		return -1;
+	while (words[i] && strcmp(words[i], s) != 0)
+		i++;
+	if (words[i]) {
+		*ret = i;
+		return 0;
+	}
+	for (i = 0; words[i]; i++)
+		cb_buf_printf(&list, "%s%s", i ? ", " : "", words[i]);
+	cb_conf_fail(b->c, at, b->err, "%s is one of %s", at->key ? at->key : "it",
+		     list.data ? (char *)list.data : "");
+	cb_buf_release(&list);
+	return -1;
+}
+
+int cb_compile_schedule(struct cb_compile *b, const struct cb_conf_node *at, const struct cb_schedule **ret,
+			struct cb_schedule *own)
+{
+	const char *s;
+
+	if (at->kind != CB_CONF_SCALAR) {
+		*ret = own;
+		return cb_schedule_parse(b->c, at, own, b->err);
+	}
+	if (cb_conf_str(b->c, at, 255, &s, b->err) < 0)
+		return -1;
+	for (uint32_t i = 0; i < b->r->schedules; i++)
+		if (strcmp(b->r->schedule[i].name, s) == 0) {
+			*ret = &b->r->schedule[i];
+			return 0;
+		}
+	return cb_conf_fail(b->c, at, b->err, "no schedule is called '%.64s'", s);
+}
+
+/* type, match, zone, class and confidence of a rule, a step or what resolves. */
+static int match(struct cb_compile *b, const struct cb_conf_node *n, struct cb_match *m)
+{
+	const struct cb_conf_node *at, *of_class = cb_conf_get(n, "class"),
+		*confidence = cb_conf_get(n, "confidence");
+
+	if (types(b, cb_conf_get(n, "type"), m) < 0)
+		return -1;
+	if ((at = cb_conf_get(n, "match")) && cb_compile_conds(b, at, &m->cond, &m->conds) < 0)
+		return -1;
+	if ((at = cb_conf_get(n, "zone"))) {
+		struct cb_cond *c = reallocarray(m->cond, m->conds + 1, sizeof(*c));
+
+		if (!c)
+			return cb_err_nomem(b->err);
+		m->cond = c;
+		c[m->conds] = (struct cb_cond){ 0 };
+		if (cb_compile_is(b, at, "data.zone", &c[m->conds++]) < 0)
+			return -1;
+	}
+	return of_class || confidence ? cb_compile_what(b, of_class, confidence, m) : 0;
+}
+
+/* A step, or the event that resolves. */
+static int step(struct cb_compile *b, const struct cb_conf_node *n, const char *what, struct cb_match *m)
+{
+	static const char *const keys[] = { "type", "match", "zone", "class", "confidence", NULL };
+
+	if (cb_conf_only(b->c, n, what, keys, b->err) < 0)
+		return -1;
+	if (!cb_conf_get(n, "type"))
+		return cb_conf_fail(b->c, n, b->err, "%s needs a type", what);
+	return match(b, n, m);
+}
+
+static int steps(struct cb_compile *b, const struct cb_conf_node *n, struct cb_rule *r)
+{
+	if (n->kind != CB_CONF_SEQ || n->size < 2 || n->size > CB_STEPS_MAX)
+		return cb_conf_fail(b->c, n, b->err, "steps is a list of 2 to %d steps", CB_STEPS_MAX);
+	r->step = calloc(n->size, sizeof(*r->step));
+	if (!r->step)
+		return cb_err_nomem(b->err);
+	for (const struct cb_conf_node *e = n->child; e; e = e->next)
+		if (step(b, e, "a step", &r->step[r->steps++]) < 0)
+			return -1;
+	return 0;
+}
+
+static int resolve(struct cb_compile *b, const struct cb_conf_node *n, struct cb_rule *r)
+{
+	if (n->kind == CB_CONF_MAP) {
+		r->resolve = calloc(1, sizeof(*r->resolve));
+		return r->resolve ? step(b, n, "resolve", r->resolve) : cb_err_nomem(b->err);
+	}
+	if (cb_compile_duration(b, n, &r->resolve_us) < 0)
+		return -1;
+	return r->resolve_us ? 0 : cb_conf_fail(b->c, n, b->err, "resolve must be longer than nothing");
+}
+
+static int duration_key(struct cb_compile *b, const struct cb_conf_node *n, const char *key, int64_t *ret)
+{
+	const struct cb_conf_node *at = cb_conf_get(n, key);
+
+	return at ? cb_compile_duration(b, at, ret) : 0;
+}
+
+static int u32_key(struct cb_compile *b, const struct cb_conf_node *n, const char *key, uint32_t min,
+		   uint32_t max, uint32_t *ret)
+{
+	const struct cb_conf_node *at = cb_conf_get(n, key);
+	uint64_t v;
+
+	if (!at)
+		return 0;
+	if (cb_conf_u64(b->c, at, min, max, &v, b->err) < 0)
+		return -1;
+	*ret = (uint32_t)v;
+	return 0;
+}
+
+/* The keys that belong to kinds. */
+static int kind(struct cb_compile *b, const struct cb_conf_node *n, struct cb_rule *r)
+{
+	enum { A = 1 << CB_RULE_KIND_ANY, F = 1 << CB_RULE_KIND_FREQUENCY, S = 1 << CB_RULE_KIND_SPIKE,
+	       L = 1 << CB_RULE_KIND_FLATLINE, C = 1 << CB_RULE_KIND_CHANGE, N = 1 << CB_RULE_KIND_NEW,
+	       Q = 1 << CB_RULE_KIND_SEQUENCE };
+	static const struct { const char *key; unsigned kinds, needed; } table[] = {
+		{ "within", F | S | L | Q, F | S | L | Q }, { "count", F, F }, { "windows", S, 0 },
+		{ "factor", S, 0 }, { "least", S, 0 }, { "direction", S, 0 }, { "field", C | N, C | N },
+		{ "learn", N, 0 }, { "forget", N, 0 }, { "steps", Q, Q }, { "type", A | F | S | L | C | N, 0 },
+		{ "match", A | F | S | L | C | N, 0 }, { "zone", A | F | S | L | C | N, 0 },
+		{ "class", A | F | S | L | C | N, 0 }, { "confidence", A | F | S | L | C | N, 0 },
+		{ "resolve", A | F | S | Q, 0 }, { "cooldown", A | F | S | C | N | Q, 0 },
+	};
+	static const char *const kinds[] = CB_RULE_KIND_NAMES, *const ways[] = { "up", "down", "both", NULL };
+	const struct cb_conf_node *at = cb_conf_get(n, "kind");
+	uint32_t k, way = 0;
+
+	if (at) {
+		if (cb_compile_word(b, at, kinds, &k) < 0)
+			return -1;
+		r->kind = (enum cb_rule_kind)k;
+	} else if ((at = cb_conf_get(n, "count")) && u32_key(b, n, "count", 1, CB_COUNT_MAX, &k) == 0 && k > 1) {
+		r->kind = CB_RULE_KIND_FREQUENCY;
+	}
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		const struct cb_conf_node *v = cb_conf_get(n, table[i].key);
+		struct cb_conf_node key;
+
+		if (!v && table[i].needed >> r->kind & 1 && r->kind != CB_RULE_KIND_FREQUENCY)
+			return cb_conf_fail(b->c, n, b->err, "a rule of kind %s needs %s", kinds[r->kind],
+					    table[i].key);
+		/* count: 1 and within without a count have messages of their own */
+		if (!v || table[i].kinds >> r->kind & 1 || (r->kind == CB_RULE_KIND_ANY && i < 2))
+			continue;
+		key = (struct cb_conf_node){ .line = v->key_line, .col = v->key_col };
+		return cb_conf_fail(b->c, &key, b->err, "a rule of kind %s takes no %s", kinds[r->kind],
+				    table[i].key);
+	}
+	if (u32_key(b, n, "count", 1, CB_COUNT_MAX, &r->count) < 0 ||
+	    duration_key(b, n, "within", &r->window_us) < 0)
+		return -1;
+	if (r->kind <= CB_RULE_KIND_FREQUENCY && (r->count > 1) != (cb_conf_get(n, "within") != NULL))
+		return cb_conf_fail(b->c, n, b->err, "count (more than 1) and within belong together");
+	if (r->kind == CB_RULE_KIND_FREQUENCY && r->count < 2)
+		return cb_conf_fail(b->c, n, b->err, "a rule of kind frequency needs count and within");
+	if (r->kind > CB_RULE_KIND_FREQUENCY && (at = cb_conf_get(n, "within")) && !r->window_us)
+		return cb_conf_fail(b->c, at, b->err, "within must be longer than nothing");
+	if (r->kind == CB_RULE_KIND_SPIKE) {
+		if ((at = cb_conf_get(n, "direction")) && cb_compile_word(b, at, ways, &way) < 0)
+			return -1;
+		r->up = way != 1;
+		r->down = way != 0;
+		r->windows = 6;
+		r->least = 10;
+		r->factor = 3;
+		if (u32_key(b, n, "windows", 1, CB_WINDOWS_MAX, &r->windows) < 0 ||
+		    u32_key(b, n, "least", 1, 1000000, &r->least) < 0 ||
+		    ((at = cb_conf_get(n, "factor")) &&
+		     cb_conf_double(b->c, at, 1, 1000000, &r->factor, b->err) < 0))
+			return -1;
+	}
+	if ((at = cb_conf_get(n, "field")) &&
+	    fields(b, at, r->kind == CB_RULE_KIND_CHANGE ? 1 : CB_GROUP_BY_MAX, r->field, r->field_name, &r->fields) < 0)
+		return -1;
+	if (duration_key(b, n, "learn", &r->learn_us) < 0 || duration_key(b, n, "forget", &r->forget_us) < 0 ||
+	    duration_key(b, n, "cooldown", &r->cooldown_us) < 0)
+		return -1;
+	if ((at = cb_conf_get(n, "steps")))
+		return steps(b, at, r);
+	r->step = calloc(1, sizeof(*r->step));
+	if (!r->step)
+		return cb_err_nomem(b->err);
+	r->steps = 1;
+	return match(b, n, r->step);
+}
+
+static int text_key(struct cb_compile *b, const struct cb_conf_node *n, const char *s, size_t max,
+		    struct cb_template *t)
+{
+	return cb_conf_str(b->c, n, max, &s, b->err) < 0 ? -1 : cb_compile_text(b, n, s, t);
+}
+
+static int labels(struct cb_compile *b, const struct cb_conf_node *n, struct cb_rule *r)
+{
+	if (n->kind != CB_CONF_MAP || !n->size || n->size > CB_LABELS_MAX)
+		return cb_conf_fail(b->c, n, b->err, "labels is a map of at most %d names and texts", CB_LABELS_MAX);
+	for (const struct cb_conf_node *e = n->child; e; e = e->next) {
+		if (cb_compile_name(b, e, e->key) < 0)
+			return -1;
+		r->label_name[r->labels++] = e->key;
+		if (text_key(b, e, NULL, CB_TEXT_MAX, &r->label[r->labels - 1]) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The texts of a rule that alerts without an event: of fields they have those of its group. */
+static int only_groups(struct cb_compile *b, const struct cb_conf_node *at, const struct cb_rule *r,
+		       struct cb_template *t)
+{
+	for (uint32_t i = 0; i < t->n; i++) {
+		struct cb_part *p = &t->part[i];
+		uint32_t k = 0;
+
+		if (p->kind != CB_PART_FIELD)
+			continue;
+		while (k < r->groups &&
+		       (r->group[k].slot != p->field.slot || r->group[k].element != p->field.element ||
+			strcmp(r->group[k].rest.text, p->field.rest.text) != 0))
+			k++;
+		p->group = k;
+		if (k == r->groups && strcmp(b->r->slot[p->field.slot].path.text, "subject") != 0)
+			return cb_conf_fail(b->c, at, b->err, "'%.100s' is not known when nothing comes: of "
+					    "fields this rule's texts can have subject and those of group_by",
+					    b->r->slot[p->field.slot].path.text);
+	}
+	return 0;
+}
+
+static int texts(struct cb_compile *b, const struct cb_conf_node *n, struct cb_rule *r)
+{
+	const struct cb_conf_node *title = cb_conf_get(n, "title"), *message = cb_conf_get(n, "message"),
+		*label = cb_conf_get(n, "labels"), *h = cb_conf_get(n, "hook");
+	const char *s = r->kind == CB_RULE_KIND_FLATLINE ? "{rule}: nothing from {subject}" : "{rule}: {type}";
+
+	if (cb_rule_timed(r) && r->kind != CB_RULE_KIND_FLATLINE)
+		s = "{rule}: {subject}";
+	if (title) {
+		r->has_title = true;
+		if (text_key(b, title, NULL, 256, &r->title) < 0)
+			return -1;
+	}
+	if (message ? text_key(b, message, s, CB_TEXT_MAX, &r->message) < 0 :
+		      cb_compile_text(b, n, s, &r->message) < 0)
+		return -1;
+	if ((label && labels(b, label, r) < 0) || (h && hook(b, h, r) < 0))
+		return -1;
+	if (!cb_rule_timed(r))
+		return 0;
+	if ((title && only_groups(b, title, r, &r->title) < 0) ||
+	    only_groups(b, message ? message : n, r, &r->message) < 0)
+		return -1;
+	for (uint32_t i = 0; i < r->labels; i++)
+		if (only_groups(b, label, r, &r->label[i]) < 0)
+			return -1;
+	for (uint32_t i = 0; i < r->args; i++)
+		if (only_groups(b, h, r, &r->argv[i]) < 0)
+			return -1;
+	return 0;
+}
+
+/* What a rule remembers means the same as long as this is the same. */
+static int shape(struct cb_compile *b, struct cb_rule *r)
+{
+	uint8_t sum[CB_SHA256_LEN];
+	struct cb_buf t = { 0 };
+	int k = cb_buf_printf(&t, "%d %u %u %jd %d", r->kind, r->count, r->windows,
+			      r->kind == CB_RULE_KIND_SPIKE ? (intmax_t)r->window_us : 0, cb_rule_lasts(r));
+
+	for (uint32_t i = 0; i < r->groups; i++)
+		k |= cb_buf_printf(&t, "\ng%s", r->group_name[i]);
+	for (uint32_t i = 0; i < r->fields; i++)
+		k |= cb_buf_printf(&t, "\nf%s", r->field_name[i]);
+	if (k == 0) {
+		cb_sha256(sum, t.data, t.len);
+		memcpy(r->shape, sum, sizeof(r->shape));
+	}
+	cb_buf_release(&t);
+	return k ? cb_err_nomem(b->err) : 0;
+}
+
+static int one_rule(struct cb_compile *b, const struct cb_conf_node *n, struct cb_rule *r)
 {
 	static const char *const keys[] = { "name", "type", "cameras", "match", "count", "within",
-		"cooldown", "group_by", "max_groups", "severity", "message", "data", "hook", NULL };
-	static const char *const levels[] = { "info", "low", "medium", "high", "critical", NULL };
+		"cooldown", "group_by", "max_groups", "severity", "message", "data", "hook", "kind", "windows",
+		"factor", "least", "direction", "field", "learn", "forget", "steps", "zone", "class", "confidence",
+		"when", "resolve", "title", "labels", NULL };
+	static const char *const levels[] = CB_SEVERITY_NAMES;
 	const struct cb_conf_node *at;
-	const char *s = "{rule}: {type}";
 	uint64_t v;
-	int i = 0;
+	uint32_t k;
 
 	b->conds = 0;
-	*r = (struct cb_rule){ .severity = "medium", .count = 1, .max_groups = 1024, .with_data = true,
-			       .timeout_ns = INT64_C(10000000000) };
+	*r = (struct cb_rule){ .severity = "medium", .level = CB_MEDIUM, .count = 1, .max_groups = 1024,
+			       .with_data = true, .timeout_ns = INT64_C(10000000000) };
 	if (cb_conf_only(b->c, n, "a rule", keys, b->err) < 0)
 		return -1;
 	at = cb_conf_get(n, "name");
 	if (!at)
 		return cb_conf_fail(b->c, n, b->err, "a rule needs a name");
-	if (cb_conf_str(b->c, at, CB_RULE_NAME_MAX, &r->name, b->err) < 0)
+	if (cb_conf_str(b->c, at, CB_RULE_NAME_MAX, &r->name, b->err) < 0 || cb_compile_name(b, at, r->name) < 0)
 		return -1;
-	if (!*r->name || r->name[strspn(r->name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-					"0123456789._-")])
-		return cb_conf_fail(b->c, at, b->err, "a name is made of letters, digits, '.', '_', '-'");
 	for (const struct cb_rule *o = b->r->rule; o < r; o++)
 		if (strcmp(o->name, r->name) == 0)
 			return cb_conf_fail(b->c, at, b->err, "two rules are called '%s'", r->name);
-	at = cb_conf_get(n, "type");
-	if (!at)
+	if (!cb_conf_get(n, "type") && !cb_conf_get(n, "steps"))
 		return cb_conf_fail(b->c, n, b->err, "rule '%s' needs a type", r->name);
-	if (types(b, at, r) < 0)
+	if (kind(b, n, r) < 0)
 		return -1;
 	if ((at = cb_conf_get(n, "cameras")) && rule_cameras(b, at, r) < 0)
 		return -1;
-	if ((at = cb_conf_get(n, "match")) &&
-	    cond_list(b, at, CB_SLOT_ROOT, &r->cond, &r->conds) < 0)
+	if ((at = cb_conf_get(n, "when")) && cb_compile_schedule(b, at, &r->when, &r->own_when) < 0)
 		return -1;
-	if ((at = cb_conf_get(n, "count"))) {
-		if (cb_conf_u64(b->c, at, 1, CB_COUNT_MAX, &v, b->err) < 0)
+	if ((at = cb_conf_get(n, "resolve")) && resolve(b, at, r) < 0)
+		return -1;
+	at = cb_conf_get(n, "group_by");
+	if (at ? fields(b, at, CB_GROUP_BY_MAX, r->group, r->group_name, &r->groups) < 0 : cb_rule_timed(r)) {
+		if (at)
 			return -1;
-		r->count = (uint32_t)v;
+		r->groups = 1;
+		r->group_name[0] = "subject";
+		if (cb_compile_field(b, n, "subject", 7, &r->group[0]) < 0)
+			return -1;
 	}
-	if ((at = cb_conf_get(n, "within")) && duration_us(b, at, &r->window_us) < 0)
-		return -1;
-	if ((r->count > 1) != (at != NULL))
-		return cb_conf_fail(b->c, n, b->err, "count (more than 1) and within belong together");
-	if ((at = cb_conf_get(n, "cooldown")) && duration_us(b, at, &r->cooldown_us) < 0)
-		return -1;
-	if ((at = cb_conf_get(n, "group_by")) && group_by(b, at, r) < 0)
-		return -1;
 	if ((at = cb_conf_get(n, "max_groups"))) {
 		if (cb_conf_u64(b->c, at, 1, CB_GROUPS_MAX, &v, b->err) < 0)
 			return -1;
@@ -619,30 +543,23 @@ static int one_rule(struct build *b, const struct cb_conf_node *n, struct cb_rul
 	if ((uint64_t)r->max_groups * r->count > CB_STATE_MAX)
 		return cb_conf_fail(b->c, n, b->err, "max_groups times count is more than %u", CB_STATE_MAX);
 	if ((at = cb_conf_get(n, "severity"))) {
-		if (cb_conf_str(b->c, at, 16, &r->severity, b->err) < 0)
+		if (cb_compile_word(b, at, levels, &k) < 0)
 			return -1;
-		while (levels[i] && strcmp(levels[i], r->severity) != 0)
-			i++;
-		if (!levels[i])
-			return cb_conf_fail(b->c, at, b->err,
-					    "severity is one of info, low, medium, high, critical");
+		r->level = (enum cb_severity)k;
+		r->severity = levels[k];
 	}
-	if ((at = cb_conf_get(n, "message")) && cb_conf_str(b->c, at, CB_TEXT_MAX, &s, b->err) < 0)
-		return -1;
-	if (template(b, at ? at : n, s, &r->message) < 0)
-		return -1;
 	if ((at = cb_conf_get(n, "data")) && cb_conf_bool(b->c, at, &r->with_data, b->err) < 0)
 		return -1;
-	if ((at = cb_conf_get(n, "hook")) && hook(b, at, r) < 0)
-		return -1;
-	return 0;
+	return texts(b, n, r) < 0 ? -1 : shape(b, r);
 }
 
-static int compile(struct build *b)
+static int compile(struct cb_compile *b)
 {
-	static const char *const keys[] = { "rules", "hooks", NULL };
+	static const char *const keys[] = { "rules", "hooks", "timezone", "schedules", NULL };
 	static const char *const hook_keys[] = { "concurrent", NULL };
 	const struct cb_conf_node *root = cb_conf_root(b->c), *list, *h;
+	struct cb_err why = CB_ERR_INIT;
+	const char *s;
 	uint64_t v;
 
 	if (cb_conf_only(b->c, root, "the file", keys, b->err) < 0)
@@ -657,6 +574,15 @@ static int compile(struct build *b)
 			b->r->hooks_max = (uint32_t)v;
 		}
 	}
+	if ((h = cb_conf_get(root, "timezone"))) {
+		if (cb_conf_str(b->c, h, 100, &s, b->err) < 0)
+			return -1;
+		if (cb_tz_load(&b->r->tz, s, &why) < 0)
+			return cb_conf_fail(b->c, h, b->err, "%s", why.msg);
+	}
+	if ((h = cb_conf_get(root, "schedules")) &&
+	    cb_schedules_parse(b->c, h, &b->r->schedule, &b->r->schedules, b->err) < 0)
+		return -1;
 	list = cb_conf_get(root, "rules");
 	if (!list || list->kind != CB_CONF_SEQ || list->size == 0)
 		return cb_conf_fail(b->c, list ? list : root, b->err, "rules must be a list of rules");
@@ -673,9 +599,9 @@ static int compile(struct build *b)
 	return 0;
 }
 
-static int finish(struct cb_rules **ret, struct cb_conf *c, struct cb_err *err)
+static int finish(struct cb_rules **ret, struct cb_conf *c, const char *dir, struct cb_err *err)
 {
-	struct build b = { .c = c, .err = err };
+	struct cb_compile b = { .c = c, .dir = dir, .err = err };
 
 	b.r = calloc(1, sizeof(*b.r));
 	if (!b.r) {
@@ -693,9 +619,21 @@ static int finish(struct cb_rules **ret, struct cb_conf *c, struct cb_err *err)
 
 int cb_rules_load(struct cb_rules **ret, const char *path, struct cb_err *err)
 {
+	const char *slash = strrchr(path, '/');
 	struct cb_conf *c;
+	char *dir;
+	int k;
 
-	return cb_conf_load(&c, path, err) < 0 ? -1 : finish(ret, c, err);
+	if (cb_conf_load(&c, path, err) < 0)
+		return -1;
+	dir = strndup(path, slash ? (size_t)(slash + 1 - path) : 0);
+	if (!dir) {
+		cb_conf_free(c);
+		return cb_err_nomem(err);
+	}
+	k = finish(ret, c, dir, err);
+	free(dir);
+	return k;
 }
 
 int cb_rules_parse(struct cb_rules **ret, const char *name, const void *p, size_t n,
@@ -703,56 +641,54 @@ int cb_rules_parse(struct cb_rules **ret, const char *name, const void *p, size_
 {
 	struct cb_conf *c;
 
-	return cb_conf_parse(&c, name, p, n, err) < 0 ? -1 : finish(ret, c, err);
+	return cb_conf_parse(&c, name, p, n, err) < 0 ? -1 : finish(ret, c, NULL, err);
 }
 
 /* --- release ------------------------------------------------------------------------------------------ */
 
-static void free_conds(struct cb_cond *c, uint32_t n)
+static void release_match(struct cb_match *m)
 {
-	for (uint32_t i = 0; c && i < n; i++) {
-		for (uint32_t k = 0; c[i].test && k < c[i].tests; k++) {
-			if (c[i].test[k].has_re)
-				regfree(&c[i].test[k].re);
-			free(c[i].test[k].arg);
-		}
-		free(c[i].test);
-		free_conds(c[i].inner, c[i].inners);
-	}
-	free(c);
+	free(m->type);
+	cb_conds_free(m->cond, m->conds);
+	cb_conds_free(m->alt[0], m->alts[0]);
+	cb_conds_free(m->alt[1], m->alts[1]);
 }
 
-static void release_template(struct cb_template *t)
+static void release_rule(struct cb_rule *r)
 {
-	for (uint32_t i = 0; i < t->n; i++) {
-		free(t->part[i].text);
-		cb_path_release(&t->part[i].field.rest);
-	}
-	free(t->part);
+	for (uint32_t i = 0; i < r->steps; i++)
+		release_match(&r->step[i]);
+	free(r->step);
+	if (r->resolve)
+		release_match(r->resolve);
+	free(r->resolve);
+	free(r->camera);
+	for (uint32_t i = 0; i < r->groups; i++)
+		cb_path_release(&r->group[i].rest);
+	for (uint32_t i = 0; i < r->fields; i++)
+		cb_path_release(&r->field[i].rest);
+	cb_template_release(&r->title);
+	cb_template_release(&r->message);
+	for (uint32_t i = 0; i < r->labels; i++)
+		cb_template_release(&r->label[i]);
+	for (uint32_t i = 0; i < r->args; i++)
+		cb_template_release(&r->argv[i]);
+	free(r->argv);
 }
 
 void cb_rules_free(struct cb_rules *r)
 {
 	if (!r)
 		return;
-	for (uint32_t i = 0; i < r->n; i++) {
-		struct cb_rule *u = &r->rule[i];
-
-		free(u->type);
-		free(u->camera);
-		free_conds(u->cond, u->conds);
-		for (uint32_t k = 0; k < u->groups; k++)
-			cb_path_release(&u->group[k].rest);
-		release_template(&u->message);
-		for (uint32_t k = 0; k < u->args; k++)
-			release_template(&u->argv[k]);
-		free(u->argv);
-	}
+	for (uint32_t i = 0; i < r->n; i++)
+		release_rule(&r->rule[i]);
 	free(r->rule);
 	for (uint32_t i = 0; i < r->slots; i++)
 		cb_path_release(&r->slot[i].path);
 	free(r->slot);
 	free(r->camera);
+	free(r->schedule);
+	cb_tz_free(r->tz);
 	cb_conf_free(r->conf);
 	free(r);
 }

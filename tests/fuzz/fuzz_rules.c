@@ -18,21 +18,23 @@ static const char own[] =
 	"\"objects\":[],\"a\":[[1],[2,[3]]]}}\n"
 	"{\"specversion\":\"1.0\",\"id\":\"c\",\"source\":\"/x\",\"type\":\"cb.gap\",\"subject\":\"yard\",\"data\":{\"t_us\":-5}}\n";
 
-static int on_alert(void *ctx, const struct cb_rule *rule, const struct cb_buf *line,
-		    char *const argv[], struct cb_err *err)
+static int on_alert(void *ctx, const struct cb_alert_out *o, struct cb_err *err)
 {
 	static struct cb_json j;
 	struct cb_event e;
 
 	(void)ctx;
-	if (cb_event_parse(&e, &j, (const char *)line->data, line->len, err) < 0 ||
-	    !cb_json_eq(&j, e.type, "cb.alert") || memchr(line->data, '\n', line->len))
+	if (cb_event_parse(&e, &j, (const char *)o->line->data, o->line->len, err) < 0 ||
+	    !cb_json_eq(&j, e.type, o->resolved ? "cb.alert.resolved" : "cb.alert") ||
+	    memchr(o->line->data, '\n', o->line->len) || !cb_json_eq(&j, e.id, o->id))
 		abort();
-	if ((argv != NULL) != (rule->args > 0) || (argv && argv[0][0] != '/'))
+	if ((o->argv != NULL) != (o->rule->args > 0 && !o->resolved) || (o->argv && o->argv[0][0] != '/'))
 		abort();
-	for (uint32_t i = 0; argv && i < rule->args; i++)
-		if (strlen(argv[i]) > CB_TEXT_MAX)
+	for (uint32_t i = 0; o->argv && i < o->rule->args; i++)
+		if (strlen(o->argv[i]) > CB_TEXT_MAX)
 			abort();
+	if (strlen(o->text) > CB_TEXT_MAX || strlen(o->title) > CB_TEXT_MAX)
+		abort();
 	return 0;
 }
 
@@ -59,10 +61,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		size_t len = (size_t)((lf ? lf : end) - s);
 
 		err = (struct cb_err)CB_ERR_INIT;
-		if (cb_alert_parse(a, s, len, &err) == 0 ? cb_alert_apply(a, &err) < 0 : err.code != CB_E_DATA)
+		if (cb_alert_parse(a, s, len, &err) == 0 ? cb_alert_until(a, cb_alert_now(a, NULL) - 1, &err) < 0 ||
+		    cb_alert_apply(a, &err) < 0 : err.code != CB_E_DATA)
 			abort();
 		s += len + 1;
 	}
+	if (cb_alert_until(a, cb_alert_now(a, NULL) + INT64_C(86400000000), &err) < 0)
+		abort();
 	cb_alert_free(a);
 	cb_rules_free(r);
 	return 0;

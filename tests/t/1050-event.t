@@ -61,7 +61,7 @@ changed 'del(.time)'
 changed '.id = "x"'
 changed 'del(.data)'
 changed 'del(.specversion)'
-changed 'select(.type != "cb.alert") | .subject = "-x"'
+changed 'select(.type | startswith("cb.alert") | not) | .subject = "-x"'
 changed '.data.objects[0].box[4] = 1' cb.detection
 changed '.data.objects[0].score = 1.1' cb.detection
 changed '.data.packet |= ascii_upcase' cb.detection

@@ -276,6 +276,9 @@ exits 64 cb-alert
 exits 0 cb-alert -c "$CB_SRC/examples/rules.yml" --check
 ok "--check says nothing" '[ ! -s out ] && [ ! -s err ]'
 sed -n '/rules.yml :/,/^\.Ed/p' "$CB_SRC/man/cb-alert.1" | grep -v '^\.' >page.yml
+# the format page has one, too
+sed -n "/rules.yml :/,/^\.Ed/p" "$CB_SRC/man/cb-alert.5" | grep -v "^\." >format.yml
+exits 0 cb-alert -c format.yml --check
 exits 0 cb-alert -c page.yml --check
 
 # --- bad lines
