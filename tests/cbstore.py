@@ -20,7 +20,7 @@ UUID_INIT = uuid.UUID("9e24df23-c677-5cfe-b7b6-be491807c1bf").bytes
 UUID_TABLE = uuid.UUID("e81d2b56-fbc2-5506-b867-102fbf19b81c").bytes
 KIND = {1: "video", 2: "audio", 3: "data"}
 NOPTS = -(1 << 63)
-REASONS = "length params clock end stopped died error recovered".split()
+REASONS = "length params clock end stopped died error unsynced recovered".split()
 CAMERA = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 SEGMENT = re.compile(r"(([0-9]{6})-([0-9a-f]{12}))\.(mp4|mp4\.part|manifest)")
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -432,7 +432,7 @@ class Segment:
         pts = min((p.pts for p in timed), default=NOPTS)
         span = max((p.pts + p.duration for p in timed), default=NOPTS) - pts
         need((f["pts"], f["duration"]) == (pts, span), f"times of fragment {f['number']}")
-        need(("C" in f["flags"]) == any(p.source == 0 for p in packets), "flag C")
+        need("C" in f["flags"] or all(p.source for p in packets), "flag C")
         if "C" in f["flags"]:
             return
         ends = []

@@ -6,7 +6,8 @@
  * KIND is read, write (write, writev, pwrite, pwritev and their 64-bit names), fsync,
  * fdatasync, sync (the last two), rename, open, mkdir, ftruncate or malloc (malloc, calloc,
  * realloc). N counts from 1; "3+" means the third and every one after it. FAULT_FD=N looks at
- * that descriptor only; without it descriptors 0 to 2 are left alone. "short" as error makes
+ * that descriptor only, FAULT_UNDER=DIR at those of files in that directory; without either
+ * descriptors 0 to 2 are left alone. "short" as error makes
  * a write do half of its work. FAULT_LOG=FILE gets a line once the fault has happened, so that
  * a loop over N knows when to end. */
 #include <dlfcn.h>
@@ -28,7 +29,7 @@ static enum kind want;
 static long nth, seen;
 static bool onward, half;
 static int error_number, only_fd = -1;
-static const char *log_path;
+static const char *log_path, *under;
 
 static const struct { const char *name; enum kind kind; } kinds[] = {
 	{ "read", READ }, { "write", WRITE }, { "fsync", FSYNC }, { "fdatasync", FDATASYNC },
@@ -47,6 +48,7 @@ __attribute__((constructor)) static void setup(void)
 	char *end;
 
 	log_path = getenv("FAULT_LOG");
+	under = getenv("FAULT_UNDER");
 	if (fd)
 		only_fd = atoi(fd);
 	if (!f || !(colon = strchr(f, ':')))
@@ -69,6 +71,16 @@ __attribute__((constructor)) static void setup(void)
 			want = kinds[i].kind;
 }
 
+static bool lies_under(int fd)
+{
+	char name[40], to[4096];
+	ssize_t n;
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	n = readlink(name, to, sizeof(to));
+	return n >= (ssize_t)strlen(under) && strncmp(to, under, strlen(under)) == 0;
+}
+
 /* Is it this call's turn to fail? */
 static bool turn(enum kind k, int fd)
 {
@@ -77,6 +89,8 @@ static bool turn(enum kind k, int fd)
 	if (want == NONE || (k != want && !(want == SYNC && (k == FSYNC || k == FDATASYNC))))
 		return false;
 	if (only_fd >= 0 ? fd != only_fd : fd >= 0 && fd <= 2)
+		return false;
+	if (under && fd >= 0 && !lies_under(fd))
 		return false;
 	n = __atomic_add_fetch(&seen, 1, __ATOMIC_RELAXED);
 	if (n < nth || (n > nth && !onward))

@@ -42,7 +42,7 @@ struct cb_manifest_gap {
 
 /* What the `end` line says. */
 struct cb_manifest_end {
-	char reason[16];		/* length params clock end stopped died error recovered */
+	char reason[16];		/* length params clock end stopped died error unsynced recovered */
 	uint32_t fragments, gaps;
 	uint64_t packets, bytes;	/* bytes of the segment file */
 	int64_t from_ns, to_ns;

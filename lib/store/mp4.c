@@ -270,7 +270,8 @@ static int64_t file_time(struct cb_track *t, const struct cb_sample *s, const st
 			v = 0;
 	} else {
 		v = d - t->base;
-		if (t->last_t - v > t->timescale) {	/* a jump back: go on from here */
+		/* a jump, back or ahead: go on from here */
+		if (t->last_t - v > t->timescale || (s->jump && v > t->last_t)) {
 			v = t->last_t + (t->last_delta ? t->last_delta : 1);
 			t->base = d - v;
 		} else if (v <= t->last_t) {

@@ -40,6 +40,7 @@ struct cb_sample {
 	uint16_t flags;		/* CB_F_* */
 	uint32_t len;
 	int64_t pts, dts, duration;
+	bool jump;		/* media time jumped ahead here, and no time passed */
 };
 
 /* The origin of the file's time, common to its tracks. */
@@ -50,7 +51,7 @@ struct cb_mp4_clock {
 };
 
 /* moof and the header of the mdat, appended to b; the samples' bytes follow. Times that go
- * backwards or are missing are made good in the file only. number counts from 1.
+ * backwards, jump ahead or are missing are made good in the file only. number counts from 1.
  * -1: no memory, or more than 4 GiB. */
 int cb_mp4_fragment(struct cb_buf *b, uint32_t number, struct cb_track *t, size_t nt,
 		    const struct cb_sample *s, size_t ns, struct cb_mp4_clock *clock);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The recorder: groups of pictures to fragments, fragments to segments, and what is to be
  * said about them. */
-#include "store/recorder.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,202 +11,14 @@
 
 #include "base/io.h"
 #include "base/num.h"
-#include "base/time.h"
-#include "store/events.h"
-#include "store/mp4.h"
-#include "store/segment.h"
+#include "store/ballast.h"
+#include "store/recorder-priv.h"
 
-#define TOOL "cb-record"
 #define PARTIAL_NS (5 * CB_NS_PER_S)	/* a fragment waits for its keyframe so long */
 #define SHORTEST_NS (CB_NS_PER_S / 2)	/* and several short groups share one */
 #define FRAGMENT_BYTES (4u << 20)
 #define FRAGMENT_PACKETS 16384
-#define CLOCK_BACK_NS (5 * CB_NS_PER_S)	/* wall clock steps that begin a new segment */
-#define CLOCK_AHEAD_NS (3600 * CB_NS_PER_S)
-#define CLOCK_PACKETS 64		/* but at most one in so many packets */
-#define GAPS_WAITING 16
-
-struct record {
-	uint16_t stream;
-	bool fresh;
-	uint8_t *payload;
-	uint32_t len;
-};
-
-/* What is known of an elementary stream across segments. */
-struct known {
-	bool seen, warned;
-	int8_t track;		/* index in the open segment, -1: none */
-	bool timed;		/* wall and ts below are set */
-	int64_t wall, ts;	/* of its last packet */
-};
-
-struct cb_recorder {
-	const struct cb_store *s;
-	struct cb_recorder_opts o;
-	char camera[CB_NAME_MAX + 1];
-	int lock;
-	bool live, dead, started;
-	struct cb_events *events;
-	struct cb_hello hello;
-	uint8_t hello_payload[256];
-	uint32_t hello_len;
-	uint16_t hello_flags;
-
-	char recording[CB_RECORDING_LEN];
-	int64_t recording_ns;
-	uint32_t index;
-
-	struct record rec[CB_INIT_STREAMS];
-	uint32_t n_rec;
-	struct known known[CB_STREAMS_MAX];
-	struct cb_track track[CB_STREAMS_MAX];
-	size_t n_tracks;
-	int lead;
-
-	bool open;			/* a segment is */
-	struct cb_segment_writer w;
-	struct cb_mp4_clock clock;
-	int64_t seg_mono;
-	struct cb_manifest_gap waiting[GAPS_WAITING];
-	int n_waiting;
-
-	/* the fragment being collected */
-	struct cb_buf data, table, head;
-	struct cb_sample *sample;
-	uint32_t n, cap;
-	struct cb_fragment frag;
-	int64_t frag_mono, lead_end;
-	uint64_t since_clock;
-
-	int64_t last_sync, last_wall;
-	struct cb_recorder_totals total;
-};
-
-/* --- events ------------------------------------------------------------------------------------- */
-
-static void begin_event(struct cb_recorder *r, struct cb_jw *w, struct cb_buf *b, const char *type,
-			const uint8_t *digest, int64_t ns, uint64_t index)
-{
-	char id[CB_EVENT_ID_LEN];
-
-	cb_event_id(id, type, r->camera, digest, ns, r->recording, (uint32_t)index);
-	cb_event_begin(w, b, TOOL, type, r->camera, ns, id);
-}
-
-/* Into the store, then out. A store that cannot take it does not silence the event. */
-static int say(struct cb_recorder *r, struct cb_jw *w, struct cb_err *err)
-{
-	struct cb_err first = CB_ERR_INIT;
-
-	if (cb_event_end(w, err) < 0)
-		return -1;
-	if (cb_events_add(r->events, r->camera, (const char *)w->b->data, w->b->len, &first) == 0)
-		cb_events_flush(r->events, &first);
-	if (r->o.event && r->o.event(r->o.ctx, w->b, err) < 0)
-		return -1;
-	if (first.code) {
-		if (err)
-			*err = first;
-		return -1;
-	}
-	return 0;
-}
-
-static int64_t us(int64_t ns)
-{
-	return ns / CB_NS_PER_US - (ns % CB_NS_PER_US < 0);
-}
-
-/* A time that an event can carry: 0, unknown, for what no calendar has. */
-static int64_t sane(int64_t ns)
-{
-	return ns < 0 ? 0 : ns;
-}
-
-static int say_gap(struct cb_recorder *r, uint16_t stream, const struct cb_gap *g, struct cb_err *err)
-{
-	int64_t from = sane(g->from_ns), to = sane(g->to_ns);
-	struct cb_buf b = { 0 };
-	struct cb_jw w;
-	int ret;
-
-	begin_event(r, &w, &b, "cb.gap", NULL, from ? from : r->last_wall, r->total.gaps);
-	cb_jw_ku64(&w, "stream", stream);
-	cb_jw_kstr(&w, "reason", cb_gap_reason_name(g->reason));
-	if (from)
-		cb_jw_ki64(&w, "from_us", us(from));
-	if (to)
-		cb_jw_ki64(&w, "to_us", us(to));
-	/* counts are integers of JSON, exact below 2^53 */
-	cb_jw_ku64(&w, "packets", g->packets >> 53 ? (UINT64_C(1) << 53) - 1 : g->packets);
-	cb_jw_ku64(&w, "bytes", g->bytes >> 53 ? (UINT64_C(1) << 53) - 1 : g->bytes);
-	cb_jw_kstr(&w, "text", g->text);
-	r->total.gaps++;
-	ret = say(r, &w, err);
-	cb_buf_release(&b);
-	return ret;
-}
-
-static void closed_fields(struct cb_jw *w, const struct cb_segment *g)
-{
-	char path[CB_SEGMENT_PATH], hex[CB_SHA256_HEX];
-
-	cb_segment_path(path, g);
-	cb_hex(hex, g->digest, CB_SHA256_LEN);
-	cb_jw_kstr(w, "segment", path);
-	cb_jw_kstr(w, "manifest_sha256", hex);
-	cb_jw_ku64(w, "fragments", g->end.fragments);
-	cb_jw_ku64(w, "packets", g->end.packets);
-	cb_jw_ku64(w, "bytes", g->end.bytes);
-	cb_jw_ki64(w, "from_us", us(g->end.from_ns));
-	cb_jw_ki64(w, "to_us", us(g->end.to_ns));
-	cb_jw_kstr(w, "reason", g->end.reason);
-}
-
-static int say_recovered(void *ctx, const struct cb_recovered *k, struct cb_err *err)
-{
-	struct cb_recorder *r = ctx;
-	struct cb_buf b = { 0 };
-	struct cb_jw w;
-	int ret;
-
-	begin_event(r, &w, &b, "cb.recording.recovered", k->segment.digest, k->segment.end.to_ns, 0);
-	closed_fields(&w, &k->segment);
-	cb_jw_ku64(&w, "lost_bytes", k->lost_bytes);
-	cb_jw_ku64(&w, "lost_fragments", k->lost_fragments);
-	ret = say(r, &w, err);
-	cb_buf_release(&b);
-	return ret;
-}
-
-/* started, stopped, suspended */
-static int say_state(struct cb_recorder *r, const char *type, const char *reason, const char *text,
-		     struct cb_err *err)
-{
-	struct cb_buf b = { 0 };
-	struct cb_jw w;
-	int ret;
-
-	begin_event(r, &w, &b, type, NULL, r->last_wall, r->index);
-	cb_jw_kstr(&w, "recording", r->recording);
-	cb_jw_kbool(&w, "live", r->live);
-	if (reason) {
-		cb_jw_kstr(&w, "reason", reason);
-		cb_jw_ku64(&w, "segments", r->total.segments);
-		cb_jw_ku64(&w, "packets", r->total.packets);
-		cb_jw_ku64(&w, "bytes", r->total.bytes);
-		cb_jw_ku64(&w, "gaps", r->total.gaps);
-	} else {
-		cb_jw_kstr(&w, "producer", r->hello.producer);
-	}
-	if (text)
-		cb_jw_kstr(&w, "text", text);
-	ret = say(r, &w, err);
-	cb_buf_release(&b);
-	return ret;
-}
-
+#define CLOCK_PACKETS 64		/* a step that is followed begins a segment, but not more often */
 /* --- the lock ------------------------------------------------------------------------------------- */
 
 static int mark(struct cb_recorder *r, const char *text, struct cb_err *err)
@@ -240,7 +50,7 @@ static int take_lock(struct cb_recorder *r, struct cb_err *err)
 		return cb_err_sys(err, CB_E_IO, errno, "cameras/%s/lock", r->camera);
 	/* whoever ended properly left nothing to look for in all the days there are */
 	if (strcmp(text, "closed\n") != 0 &&
-	    cb_recover(r->s, r->camera, say_recovered, r, err) < 0)
+	    cb_recover(r->s, r->camera, cb_rec_say_recovered, r, err) < 0)
 		return -1;
 	return mark(r, "open  \n", err);
 }
@@ -273,6 +83,7 @@ int cb_recorder_open(struct cb_recorder **ret, const struct cb_store *s, const s
 	snprintf(r->camera, sizeof(r->camera), "%s", o->camera ? o->camera : r->hello.camera);
 	r->last_wall = r->hello.wall_source != CB_WALL_NONE ? r->hello.wall_ns : cb_now_wall_ns();
 	r->last_sync = cb_now_mono_ns();
+	r->backoff_ns = CB_NS_PER_S;
 	if (cb_events_open(&r->events, s, false, err) < 0 || take_lock(r, err) < 0)
 		goto fail;
 	*ret = r;
@@ -288,7 +99,6 @@ static int make_tracks(struct cb_recorder *r, struct cb_err *err)
 {
 	struct cb_frame f = { .type = CB_FRAME_STREAM };
 	struct cb_stream s;
-	char text[200];
 	int8_t at[CB_STREAMS_MAX];
 
 	memset(at, -1, sizeof(at));
@@ -312,12 +122,6 @@ static int make_tracks(struct cb_recorder *r, struct cb_err *err)
 		r->known[t->stream].track = (int8_t)i;
 		if (t->s.kind == CB_VIDEO && r->lead < 0)
 			r->lead = (int)i;
-		if (!t->playable && t->s.kind != CB_DATA && !r->known[t->stream].warned && r->o.warn) {
-			r->known[t->stream].warned = true;
-			snprintf(text, sizeof(text), "stream %u: players cannot see %s in the store's files; "
-				 "it is recorded and replayed all the same", t->stream, t->s.codec);
-			r->o.warn(r->o.ctx, text);
-		}
 	}
 	return 0;
 }
@@ -378,7 +182,7 @@ static int put_init(struct cb_recorder *r, struct cb_buf *b)
 	return cb_mp4_init(b, r->track, r->n_tracks) < 0 || cb_init_put(b, &in) < 0 ? -1 : 0;
 }
 
-static int open_segment(struct cb_recorder *r, int64_t wall, struct cb_err *err)
+int cb_rec_open_segment(struct cb_recorder *r, int64_t wall, struct cb_err *err)
 {
 	struct cb_buf init = { 0 }, head = { 0 };
 	struct cb_segment *g = &r->w.seg;
@@ -387,8 +191,10 @@ static int open_segment(struct cb_recorder *r, int64_t wall, struct cb_err *err)
 
 	if (make_tracks(r, err) < 0)
 		return -1;
-	if (!r->started)
+	if (!r->recording_ns)
 		r->recording_ns = wall;
+	/* where there is no room for it yet, there may be enough to record for a while */
+	cb_ballast_make(r->s, false, NULL);
 	memset(g, 0, sizeof(*g));
 	memcpy(g->camera, r->camera, sizeof(g->camera));
 	cb_time_format_day(g->day, wall);
@@ -432,14 +238,13 @@ static int open_segment(struct cb_recorder *r, int64_t wall, struct cb_err *err)
 	if (!r->started) {
 		r->started = true;
 		r->last_wall = wall;
-		if (say_state(r, "cb.recording.started", NULL, NULL, err) < 0)
+		if (cb_rec_say_state(r, "cb.recording.started", NULL, NULL, err) < 0)
 			goto out;
 	}
 	for (int i = 0; i < r->n_waiting; i++)
 		if (cb_segment_writer_gap(&r->w, &r->waiting[i], err) < 0)
 			goto out;
-	r->n_waiting = 0;
-	ret = 0;
+	ret = cb_rec_say_hidden(r, false, err);
 out:
 	cb_sealer_settle(r->o.seal);
 	cb_buf_release(&init);
@@ -447,15 +252,12 @@ out:
 	return ret;
 }
 
-static int seal_segment(struct cb_recorder *r, const char *reason, struct cb_err *err)
+int cb_rec_seal_segment(struct cb_recorder *r, const char *reason, struct cb_err *err)
 {
-	struct cb_buf b = { 0 };
-	struct cb_jw w;
-	int ret;
-
 	if (!r->open)
 		return 0;
 	r->open = false;
+	r->n_waiting = 0;
 	r->index++;
 	for (uint32_t i = 0; i < r->n_rec; i++)	/* the next one begins with the same streams */
 		r->rec[i].fresh = false;
@@ -471,32 +273,27 @@ static int seal_segment(struct cb_recorder *r, const char *reason, struct cb_err
 		free(r->rec[i].payload);
 		memmove(&r->rec[i], &r->rec[i + 1], (--r->n_rec - i) * sizeof(r->rec[0]));
 	}
-	if (cb_segment_writer_seal(&r->w, reason, err) < 0)
+	if (cb_segment_writer_seal(&r->w, reason, err) < 0) {
+		r->left = true;
 		return -1;
+	}
 	r->total.segments++;
-	begin_event(r, &w, &b, "cb.segment.closed", r->w.seg.digest, r->w.seg.end.to_ns, r->w.seg.index);
-	closed_fields(&w, &r->w.seg);
-	ret = say(r, &w, err);
-	cb_buf_release(&b);
-	return ret;
-}
-
-/* A failed write: keep what is good, say so, be done. Returns -1 with the first error. */
-static int fail(struct cb_recorder *r, struct cb_err *err)
-{
-	struct cb_err first = err ? *err : (struct cb_err)CB_ERR_INIT;
-
-	if (r->dead)
+	if (!r->w.unsynced)
+		r->synced_wall = r->w.seg.end.to_ns;
+	else
+		r->total.unsynced++;
+	if (cb_rec_say_closed(r, err) < 0)
 		return -1;
-	r->dead = true;
-	r->n = 0;
-	if (r->started) {
-		if (r->open)
-			seal_segment(r, "error", NULL);
-		say_state(r, "cb.recording.suspended", "error", first.msg, NULL);
+	if (!r->w.unsynced)
+		return 0;
+	/* a file can be recorded again; what comes live goes on in the next segment */
+	if (r->live) {
+		if (r->o.warn)
+			r->o.warn(r->o.ctx, r->w.why.msg);
+		return 0;
 	}
 	if (err)
-		*err = first;
+		*err = r->w.why;
 	return -1;
 }
 
@@ -505,18 +302,24 @@ static int fail(struct cb_recorder *r, struct cb_err *err)
 static int sync_now(struct cb_recorder *r, struct cb_err *err)
 {
 	r->last_sync = cb_now_mono_ns();
-	return r->open ? cb_segment_writer_sync(&r->w, err) : 0;
+	if (!r->open)
+		return 0;
+	if (cb_segment_writer_sync(&r->w, err) < 0)
+		return -1;
+	r->synced_wall = r->w.seg.end.to_ns;
+	return 0;
 }
 
-static int write_fragment(struct cb_recorder *r, bool partial, struct cb_err *err)
+int cb_rec_write_fragment(struct cb_recorder *r, bool partial, struct cb_err *err)
 {
 	struct iovec iov[2];
 	size_t at;
 
 	if (!r->n)
 		return 0;
-	if (partial)
+	if (partial && !r->tried)
 		r->frag.flags |= CB_FRAG_PARTIAL;
+	r->tried = true;
 	r->head.len = 0;
 	if (cb_table_begin(&r->head, r->w.next, r->frag.flags, r->n, &at) < 0 ||
 	    cb_buf_add(&r->head, r->table.data, r->table.len) < 0)
@@ -529,58 +332,24 @@ static int write_fragment(struct cb_recorder *r, bool partial, struct cb_err *er
 	r->frag.packets = r->n;
 	if (r->frag.pts != CB_NOPTS && r->lead_end > r->frag.pts)
 		r->frag.duration = r->lead_end - r->frag.pts;
+	if (r->live && !cb_ballast_room(r->s, r->head.len + r->data.len))
+		return cb_err_sys(err, CB_E_IO, ENOSPC, "cameras/%s", r->camera);
 	if (cb_segment_writer_fragment(&r->w, iov, 2, &r->frag, err) < 0)
 		return -1;
+	r->n_waiting = 0;
 	r->total.packets += r->n;
 	r->total.bytes += r->data.len;
 	r->total.fragments++;
 	r->n = 0;
+	r->tried = false;
 	r->data.len = r->table.len = 0;
 	if (cb_now_mono_ns() - r->last_sync >= r->o.sync_ns)
 		return sync_now(r, err);
 	return 0;
 }
 
-/* ticks to ns, saturating. */
-static int64_t to_ns(const struct cb_stream *s, int64_t ticks)
-{
-	__int128 v = (__int128)ticks * s->tb_num * CB_NS_PER_S / s->tb_den;
-
-	return v > INT64_MAX / 4 ? INT64_MAX / 4 : v < INT64_MIN / 4 ? INT64_MIN / 4 : (int64_t)v;
-}
-
-/* The wall time of a packet: what it says; where it says nothing, the last one's of its stream
- * plus the media time between; for a first one, the recorder's clock. */
-static int64_t wall_of(struct cb_recorder *r, const struct cb_track *t, const struct cb_packet *p,
-		       bool *own)
-{
-	struct known *k = &r->known[t->stream];
-	int64_t ts = p->dts != CB_NOPTS ? p->dts : p->pts, wall, step;
-
-	*own = p->wall_source == CB_WALL_NONE;
-	if (!*own) {
-		wall = p->wall_ns;
-	} else if (!k->timed) {
-		wall = r->last_wall;
-	} else {
-		wall = k->wall;
-		if (ts != CB_NOPTS && k->ts != CB_NOPTS) {
-			step = to_ns(&t->s, (int64_t)((uint64_t)ts - (uint64_t)k->ts));
-			if (step > 0 && step < CLOCK_AHEAD_NS)
-				wall += step;
-		} else {
-			wall += to_ns(&t->s, p->duration < INT32_MAX ? p->duration : 0);
-		}
-	}
-	if (wall < 0)
-		wall = 0;
-	if (wall > INT64_MAX / 2)
-		wall = INT64_MAX / 2;
-	return wall;
-}
-
 static int append(struct cb_recorder *r, int track, const struct cb_frame *f, const struct cb_packet *p,
-		  int64_t wall, bool own_clock, struct cb_err *err)
+		  int64_t wall, const struct cb_wall_note *note, struct cb_err *err)
 {
 	struct cb_track *t = &r->track[track];
 	uint8_t digest[CB_SHA256_LEN], entry[CB_ENTRY_LEN];
@@ -612,16 +381,17 @@ static int append(struct cb_recorder *r, int track, const struct cb_frame *f, co
 		r->lead_end = INT64_MIN;
 	}
 	r->sample[r->n++] = (struct cb_sample){ (uint16_t)track, f->flags, p->len, p->pts, p->dts,
-						p->duration };
-	if (own_clock)
+						p->duration, note->media_by_ns > 0 };
+	if (note->own)
 		r->frag.flags |= CB_FRAG_CLOCK;
 	if (wall < r->frag.wall_ns)
 		r->frag.wall_ns = wall;
-	end = wall + (p->duration < INT32_MAX ? to_ns(&t->s, p->duration) : 0);
+	end = wall + (p->duration < INT32_MAX ? cb_ticks_ns(&t->s, p->duration) : 0);
 	if (end > r->frag.wall_to_ns)
 		r->frag.wall_to_ns = end;
-	if (end > r->last_wall || r->last_wall - end > CLOCK_BACK_NS)
+	if (end > r->last_wall)
 		r->last_wall = end;
+	r->known[f->stream].hidden += !t->playable && t->s.kind != CB_DATA;
 	if (track == (r->lead < 0 ? 0 : r->lead) && p->pts != CB_NOPTS) {
 		if (r->frag.pts == CB_NOPTS || p->pts < r->frag.pts)
 			r->frag.pts = p->pts;
@@ -658,26 +428,42 @@ static int make_room(struct cb_recorder *r, int track, const struct cb_packet *p
 		due |= begins && length >= r->o.segment_ns;
 		if (!full && !due && !stepped)
 			return 0;
-		if (write_fragment(r, !begins && r->lead >= 0, err) < 0)
+		if (cb_rec_write_fragment(r, !begins && r->lead >= 0, err) < 0)
 			return -1;
 	}
 	length = wall - r->w.seg.start_ns;
 	if (r->live && now - r->seg_mono > length)
 		length = now - r->seg_mono;
 	if (stepped)
-		return seal_segment(r, "clock", err);
+		return cb_rec_seal_segment(r, "clock", err);
 	if (begins && length >= r->o.segment_ns)
-		return seal_segment(r, "length", err);
+		return cb_rec_seal_segment(r, "length", err);
 	if (length >= CB_SEGMENT_NS_MAX)
-		return seal_segment(r, "length", err);
+		return cb_rec_seal_segment(r, "length", err);
+	return 0;
+}
+
+/* A fragment ends here, and its segment for that reason. 0: also where it could not be closed,
+ * and everything goes on without it. */
+static int cut(struct cb_recorder *r, bool partial, const char *reason, struct cb_err *err)
+{
+	while (r->open) {
+		if (cb_rec_write_fragment(r, partial, err) == 0 &&
+		    cb_rec_seal_segment(r, reason, err) == 0)
+			break;
+		if (cb_rec_trouble(r, err) < 0)
+			return -1;
+	}
 	return 0;
 }
 
 static int on_packet(struct cb_recorder *r, const struct cb_frame *f, struct cb_err *err)
 {
+	struct cb_wall_note note;
+	struct cb_rec_known *k;
 	struct cb_packet p;
-	struct known *k;
-	bool own, stepped;
+	const struct cb_stream *s;
+	bool stepped = false;
 	int64_t wall;
 
 	if (cb_packet_parse(&p, f, err) < 0)
@@ -687,21 +473,33 @@ static int on_packet(struct cb_recorder *r, const struct cb_frame *f, struct cb_
 		return cb_err_set(err, CB_E_DATA, "a packet of stream %u before its STREAM", f->stream);
 	if (!r->open && make_tracks(r, err) < 0)
 		return -1;
-	wall = wall_of(r, &r->track[k->track], &p, &own);
-	stepped = k->timed && r->since_clock >= CLOCK_PACKETS &&
-		  (wall < k->wall - CLOCK_BACK_NS || wall > k->wall + CLOCK_AHEAD_NS);
-	if (stepped)
+	s = &r->track[k->track].s;
+	wall = cb_walltime_next(&k->wall, s, &p, r->last_wall, &note);
+	if ((note.what != CB_WALL_ON &&
+	     cb_rec_say_clock(r, &r->steps, f->stream, wall, note.by_ns, note.what == CB_WALL_FOLLOWED,
+			      err) < 0) ||
+	    (note.media_by_ns && note.what == CB_WALL_ON &&
+	     cb_rec_say_clock(r, &r->jumps, f->stream, wall, note.media_by_ns, false, err) < 0))
+		return cb_rec_fail(r, err);
+	if (note.what == CB_WALL_FOLLOWED && r->since_clock >= CLOCK_PACKETS) {
+		stepped = true;
 		r->since_clock = 0;
+	}
 	r->since_clock++;
-	if (make_room(r, k->track, &p, wall, stepped, err) < 0)
-		return fail(r, err);
-	if (!r->open && open_segment(r, wall, err) < 0)
-		return fail(r, err);
-	if (append(r, k->track, f, &p, wall, own, err) < 0)
-		return fail(r, err);
-	k->timed = true;
-	k->wall = wall;
-	k->ts = p.dts != CB_NOPTS ? p.dts : p.pts;
+	if (r->suspended && !cb_rec_resume(r, false))
+		goto lost;
+	if (make_room(r, k->track, &p, wall, stepped, err) < 0 && cb_rec_trouble(r, err) < 0)
+		return -1;
+	while (!r->open && !r->suspended)
+		if (cb_rec_open_segment(r, wall, err) < 0 && cb_rec_trouble(r, err) < 0)
+			return -1;
+	if (r->suspended)
+		goto lost;
+	if (append(r, k->track, f, &p, wall, &note, err) < 0)
+		return cb_rec_fail(r, err);
+	return 0;
+lost:
+	cb_rec_lose(r, p.len, wall, wall + (p.duration < INT32_MAX ? cb_ticks_ns(s, p.duration) : 0));
 	return 0;
 }
 
@@ -712,11 +510,14 @@ static int on_stream(struct cb_recorder *r, const struct cb_frame *f, struct cb_
 
 	if (cb_stream_parse(&s, f, err) < 0)
 		return -1;
-	if (r->open && (write_fragment(r, r->lead >= 0 && r->track[r->lead].stream != f->stream, err) < 0 ||
-			seal_segment(r, "params", err) < 0))
-		return fail(r, err);
+	if (cut(r, r->lead >= 0 && r->track[r->lead].stream != f->stream, "params", err) < 0)
+		return -1;
+	/* what could not be written has parameters that are now over */
+	if (r->suspended)
+		cb_rec_lose_pending(r);
 	for (uint32_t i = 0; i < r->n_rec; i++)	/* what it replaces */
-		if (r->rec[i].stream == f->stream && (!r->rec[i].fresh || r->n_rec == CB_INIT_STREAMS)) {
+		if (r->rec[i].stream == f->stream &&
+		    (!r->rec[i].fresh || r->suspended || r->n_rec == CB_INIT_STREAMS)) {
 			free(r->rec[i].payload);
 			memmove(&r->rec[i], &r->rec[i + 1], (--r->n_rec - i) * sizeof(r->rec[0]));
 			break;
@@ -728,25 +529,26 @@ static int on_stream(struct cb_recorder *r, const struct cb_frame *f, struct cb_
 	if (!copy)
 		return cb_err_nomem(err);
 	memcpy(copy, f->payload, f->len);
-	r->rec[r->n_rec++] = (struct record){ f->stream, true, copy, f->len };
+	r->rec[r->n_rec++] = (struct cb_rec_stream){ f->stream, true, copy, f->len };
 	r->known[f->stream].seen = true;
+	r->known[f->stream].wall.ts = CB_NOPTS;	/* it may have another time base now */
 	return 0;
 }
 
 static int on_gap(struct cb_recorder *r, uint16_t stream, const struct cb_gap *g, struct cb_err *err)
 {
 	struct cb_manifest_gap m = { .stream = stream, .g = *g };
+	bool written = false;
 
-	if (r->open) {
-		if (write_fragment(r, r->lead >= 0, err) < 0 ||
-		    cb_segment_writer_gap(&r->w, &m, err) < 0)
-			return fail(r, err);
-	} else if (r->n_waiting < GAPS_WAITING) {
-		r->waiting[r->n_waiting++] = m;
+	while (r->open && !written) {
+		written = cb_rec_write_fragment(r, r->lead >= 0, err) == 0 &&
+			  cb_segment_writer_gap(&r->w, &m, err) == 0;
+		if (!written && cb_rec_trouble(r, err) < 0)
+			return -1;
 	}
-	if (say_gap(r, stream, g, err) < 0)
-		return fail(r, err);
-	return 0;
+	if (!written && r->n_waiting < CB_REC_GAPS_WAITING)
+		r->waiting[r->n_waiting++] = m;
+	return cb_rec_say_gap(r, stream, g, err) < 0 ? cb_rec_fail(r, err) : 0;
 }
 
 int cb_recorder_frame(struct cb_recorder *r, const struct cb_frame *f, struct cb_err *err)
@@ -773,32 +575,38 @@ bool cb_recorder_dead(const struct cb_recorder *r)
 	return r->dead;
 }
 
+/* Sooner is better. */
+static void sooner(int64_t *due, int64_t t)
+{
+	if (t < *due)
+		*due = t;
+}
+
 int cb_recorder_idle(struct cb_recorder *r, struct cb_err *err)
 {
 	int64_t now = cb_now_mono_ns(), due = INT64_MAX;
 
-	if (r->dead || !r->open)
+	if (r->dead)
 		return -1;
-	if (r->live && r->n) {
-		if (now - r->frag_mono >= PARTIAL_NS) {
-			if (write_fragment(r, r->lead >= 0, err) < 0) {
-				fail(r, err);
-				return -1;
-			}
-		} else {
-			due = r->frag_mono + PARTIAL_NS;
-		}
+	if (r->suspended)
+		cb_rec_resume(r, false);
+	if (r->late.len) {
+		cb_rec_late(r, false, NULL);
+		if (r->late.len)
+			sooner(&due, r->late_mono + CB_NS_PER_S);
 	}
-	if (r->w.dirty) {
-		if (now - r->last_sync >= r->o.sync_ns) {
-			if (sync_now(r, err) < 0) {
-				fail(r, err);
-				return -1;
-			}
-		} else if (r->last_sync + r->o.sync_ns < due) {
-			due = r->last_sync + r->o.sync_ns;
-		}
-	}
+	if (r->open && r->live && r->n && now - r->frag_mono >= PARTIAL_NS &&
+	    cb_rec_write_fragment(r, r->lead >= 0, err) < 0 && cb_rec_trouble(r, err) < 0)
+		return -1;
+	if (r->open && r->w.dirty && now - r->last_sync >= r->o.sync_ns && sync_now(r, err) < 0 &&
+	    cb_rec_trouble(r, err) < 0)
+		return -1;
+	if (r->open && r->live && r->n)
+		sooner(&due, r->frag_mono + PARTIAL_NS);
+	if (r->open && r->w.dirty)
+		sooner(&due, r->last_sync + r->o.sync_ns);
+	if (r->suspended)
+		sooner(&due, r->probe_mono);
 	if (due == INT64_MAX)
 		return -1;
 	return due <= now ? 1 : (int)((due - now) / 1000000 + 1);
@@ -813,6 +621,8 @@ int cb_recorder_close(struct cb_recorder *r, const char *reason, struct cb_err *
 		mark(r, "open  \n", NULL);
 		return 0;
 	}
+	if (r->suspended)
+		cb_rec_resume(r, true);
 	if (strcmp(reason, "died") == 0) {
 		struct cb_gap g = { .reason = CB_GAP_CUT, .from_ns = r->last_wall,
 				    .text = "the producer died" };
@@ -822,15 +632,28 @@ int cb_recorder_close(struct cb_recorder *r, const char *reason, struct cb_err *
 	/* STREAMs that no packet followed are part of the recording too */
 	for (uint32_t i = 0; i < r->n_rec; i++)
 		fresh |= r->rec[i].fresh;
-	if (ret == 0 && !r->open && fresh && open_segment(r, r->last_wall, err) < 0)
-		ret = fail(r, err);
-	if (ret == 0 && (write_fragment(r, strcmp(reason, "end") != 0 && r->lead >= 0, err) < 0 ||
-			 seal_segment(r, reason, err) < 0))
-		ret = fail(r, err);
-	if (ret == 0 && r->started && say_state(r, "cb.recording.stopped", reason, NULL, err) < 0)
+	while (ret == 0 && !r->open && !r->suspended && fresh)
+		if (cb_rec_open_segment(r, r->last_wall, err) < 0)
+			ret = cb_rec_trouble(r, err);
+	if (ret == 0)
+		ret = cut(r, strcmp(reason, "end") != 0 && r->lead >= 0, reason, err);
+	if (ret == 0 && r->suspended) {
+		cb_rec_lose_pending(r);
+		ret = cb_rec_say_gap(r, 0, &r->lost, err);
+	}
+	if (ret == 0)
+		ret = cb_rec_say_rest(r, err);
+	if (ret == 0 && r->started && cb_rec_say_state(r, "cb.recording.stopped", reason, NULL, err) < 0)
 		ret = -1;
 	if (ret == 0)
+		ret = cb_rec_late(r, true, err);
+	if (ret == 0 && !r->left)
 		ret = mark(r, "closed\n", err);
+	if (ret == 0 && r->suspended) {
+		if (err)
+			*err = r->why;
+		ret = -1;
+	}
 	return ret;
 }
 
@@ -849,6 +672,7 @@ void cb_recorder_free(struct cb_recorder *r)
 	cb_buf_release(&r->data);
 	cb_buf_release(&r->table);
 	cb_buf_release(&r->head);
+	cb_buf_release(&r->late);
 	free(r->sample);
 	cb_events_free(r->events);
 	if (r->lock >= 0)

@@ -46,7 +46,13 @@ int cb_recorder_idle(struct cb_recorder *r, struct cb_err *err);
 /* Seal. reason: "end" (END was seen), "stopped", "died" (no END), "error". */
 int cb_recorder_close(struct cb_recorder *r, const char *reason, struct cb_err *err);
 
-struct cb_recorder_totals { uint64_t packets, bytes, segments, fragments, gaps; };
+struct cb_recorder_totals {
+	uint64_t packets, bytes, segments, fragments, gaps;
+	uint64_t lost_packets, lost_bytes;	/* while suspended */
+	uint64_t suspensions;
+	uint64_t unsynced;			/* segments whose durability is unknown */
+	uint64_t clock_steps, media_jumps;
+};
 void cb_recorder_totals(const struct cb_recorder *r, struct cb_recorder_totals *ret);
 void cb_recorder_free(struct cb_recorder *r);
 

@@ -23,6 +23,12 @@ static int write_error(struct cb_err *err, const struct cb_segment *g, const cha
 
 /* --- writing ------------------------------------------------------------------------------------ */
 
+static int trouble(struct cb_segment_writer *w, enum cb_segment_trouble t)
+{
+	w->trouble = t;
+	return -1;
+}
+
 static int create(int dir, const char *name, const char *suffix, struct cb_err *err)
 {
 	char file[64];
@@ -42,7 +48,8 @@ static int append_text(struct cb_segment_writer *w, const struct cb_buf *b, stru
 	if (cb_write_all(w->manifest, b->data, b->len, err) < 0) {
 		if (ftruncate(w->manifest, (off_t)w->text) < 0)	/* recovery sees half a line */
 			w->dirty = true;
-		return write_error(err, &w->seg, ".manifest");
+		write_error(err, &w->seg, ".manifest");
+		return trouble(w, CB_TROUBLE_WRITE);
 	}
 	cb_sha256_update(&w->sofar, b->data, b->len);
 	w->text += b->len;
@@ -55,7 +62,8 @@ static int append_bytes(struct cb_segment_writer *w, struct iovec *iov, int n, s
 	if (cb_writev_all(w->mp4, iov, n, err) < 0) {
 		if (ftruncate(w->mp4, (off_t)w->offset) < 0)	/* recovery cuts it */
 			w->dirty = true;
-		return write_error(err, &w->seg, ".mp4.part");
+		write_error(err, &w->seg, ".mp4.part");
+		return trouble(w, CB_TROUBLE_WRITE);
 	}
 	w->dirty = true;
 	return 0;
@@ -66,42 +74,40 @@ int cb_segment_writer_open(struct cb_segment_writer *w, const struct cb_store *s
 {
 	struct cb_fragment f = { .pts = CB_NOPTS };
 	struct iovec iov = { init->data, init->len };
-	char file[64];
 
 	w->mp4 = w->manifest = -1;
 	w->offset = w->text = 0;
 	w->next = 0;
-	w->dirty = false;
+	w->dirty = w->unsynced = false;
+	w->trouble = CB_TROUBLE_NONE;
 	cb_sha256_init(&w->sofar);
 	w->seg.state = CB_SEGMENT_OPEN;
 	memset(&w->seg.end, 0, sizeof(w->seg.end));
 	w->dir = cb_day_open(s, w->seg.camera, w->seg.day, true, err);
 	if (w->dir < 0)
-		return -1;
+		return trouble(w, CB_TROUBLE_WRITE);
 	/* the manifest has the same name while open and after, so it is what claims the name */
 	w->manifest = create(w->dir, w->seg.name, ".manifest", err);
-	if (w->manifest < 0)
-		goto fail;
-	w->mp4 = create(w->dir, w->seg.name, ".mp4.part", err);
+	if (w->manifest >= 0)
+		w->mp4 = create(w->dir, w->seg.name, ".mp4.part", err);
 	if (w->mp4 < 0) {
-		snprintf(file, sizeof(file), "%s.manifest", w->seg.name);
-		unlinkat(w->dir, file, 0);
+		write_error(err, &w->seg, "");
+		trouble(w, CB_TROUBLE_WRITE);
 		goto fail;
 	}
 	if (append_text(w, head, err) < 0 || cb_segment_writer_fragment(w, &iov, 1, &f, err) < 0 ||
-	    cb_segment_writer_sync(w, err) < 0) {
-		cb_segment_writer_abandon(w);
-		return -1;
-	}
+	    cb_segment_writer_sync(w, err) < 0)
+		goto fail;
 	if (fsync(w->dir) < 0) {
 		cb_err_sys(err, CB_E_IO, errno, "fsync");
-		cb_segment_writer_abandon(w);
-		return write_error(err, &w->seg, "");
+		write_error(err, &w->seg, "");
+		trouble(w, CB_TROUBLE_NAME);
+		goto fail;
 	}
 	return 0;
 fail:
-	cb_segment_writer_abandon(w);
-	return write_error(err, &w->seg, "");
+	cb_segment_writer_discard(w);
+	return -1;
 }
 
 int cb_segment_writer_fragment(struct cb_segment_writer *w, struct iovec *iov, int n,
@@ -133,6 +139,7 @@ int cb_segment_writer_fragment(struct cb_segment_writer *w, struct iovec *iov, i
 	cb_sha256_final(&h, f->sha256);
 	if (cb_manifest_put_fragment(&line, f) < 0) {
 		cb_err_nomem(err);
+		trouble(w, CB_TROUBLE_WRITE);
 		goto out;
 	}
 	if (append_bytes(w, iov, n, err) < 0)
@@ -169,14 +176,35 @@ int cb_segment_writer_gap(struct cb_segment_writer *w, const struct cb_manifest_
 	int ret;
 
 	at.after = w->next - 1;
-	if (cb_manifest_put_gap(&line, &at) < 0)
-		ret = cb_err_nomem(err);
-	else
+	if (cb_manifest_put_gap(&line, &at) < 0) {
+		cb_err_nomem(err);
+		ret = trouble(w, CB_TROUBLE_WRITE);
+	} else {
 		ret = append_text(w, &line, err);
+	}
 	if (ret == 0)
 		w->seg.end.gaps++;
 	cb_buf_release(&line);
 	return ret;
+}
+
+/* fdatasync, or fsync where the mode changed too; its time goes into the account. */
+static int sync_fd(struct cb_segment_writer *w, int fd, bool mode, const char *suffix, struct cb_err *err)
+{
+	int64_t begun = cb_now_mono_ns();
+	int k = mode ? fsync(fd) : fdatasync(fd), sys = errno;
+
+	w->sync_ns += cb_now_mono_ns() - begun;
+	w->syncs++;
+	if (k == 0)
+		return 0;
+	w->unsynced = true;
+	w->why = (struct cb_err)CB_ERR_INIT;
+	cb_err_sys(&w->why, CB_E_IO, sys, mode ? "fsync" : "fdatasync");
+	write_error(&w->why, &w->seg, suffix);
+	if (err)
+		*err = w->why;
+	return trouble(w, CB_TROUBLE_SYNC);
 }
 
 int cb_segment_writer_sync(struct cb_segment_writer *w, struct cb_err *err)
@@ -184,14 +212,9 @@ int cb_segment_writer_sync(struct cb_segment_writer *w, struct cb_err *err)
 	if (!w->dirty)
 		return 0;
 	/* in this order: a line that is on the disk speaks of bytes that are */
-	if (fdatasync(w->mp4) < 0) {
-		cb_err_sys(err, CB_E_IO, errno, "fdatasync");
-		return write_error(err, &w->seg, ".mp4.part");
-	}
-	if (fdatasync(w->manifest) < 0) {
-		cb_err_sys(err, CB_E_IO, errno, "fdatasync");
-		return write_error(err, &w->seg, ".manifest");
-	}
+	if (sync_fd(w, w->mp4, false, ".mp4.part", err) < 0 ||
+	    sync_fd(w, w->manifest, false, ".manifest", err) < 0)
+		return -1;
 	w->dirty = false;
 	return 0;
 }
@@ -206,47 +229,82 @@ int cb_rename_new(int dir, const char *from, const char *to)
 	return linkat(dir, from, dir, to, 0) < 0 || unlinkat(dir, from, 0) < 0 ? -1 : 0;
 }
 
-int cb_segment_seal(int dir, const char *name, int mp4, int manifest, struct cb_err *err)
+/* From name.mp4.part to name.mp4, for good. *ret: what failed. */
+static int give_name(int dir, const char *name, enum cb_segment_trouble *ret, struct cb_err *err)
 {
 	char part[64], final[64];
 
 	snprintf(part, sizeof(part), "%s.mp4.part", name);
 	snprintf(final, sizeof(final), "%s.mp4", name);
+	*ret = CB_TROUBLE_WRITE;
+	if (cb_rename_new(dir, part, final) < 0)
+		return cb_err_sys(err, cb_errc_write(errno), errno, "%s: rename", name);
+	*ret = CB_TROUBLE_NAME;
+	if (fsync(dir) < 0)
+		return cb_err_sys(err, CB_E_IO, errno, "%s: fsync", name);
+	*ret = CB_TROUBLE_NONE;
+	return 0;
+}
+
+int cb_segment_seal(int dir, const char *name, int mp4, int manifest, struct cb_err *err)
+{
+	enum cb_segment_trouble t;
+
 	if (fchmod(mp4, 0440) < 0 || fchmod(manifest, 0440) < 0)
 		return cb_err_sys(err, cb_errc_write(errno), errno, "%s: chmod", name);
 	if (fsync(mp4) < 0 || fsync(manifest) < 0)
 		return cb_err_sys(err, CB_E_IO, errno, "%s: fsync", name);
-	if (cb_rename_new(dir, part, final) < 0)
-		return cb_err_sys(err, cb_errc_write(errno), errno, "%s: rename", name);
-	if (fsync(dir) < 0)
-		return cb_err_sys(err, CB_E_IO, errno, "%s: fsync", name);
-	return 0;
+	return give_name(dir, name, &t, err);
+}
+
+/* The end line, with the reason "unsynced" where that is so. The first of two is taken back. */
+static int end_line(struct cb_segment_writer *w, const char *reason, struct cb_err *err)
+{
+	struct cb_sha256 sofar = w->sofar;
+	struct cb_buf line = { 0 };
+	int ret = -1;
+
+	snprintf(w->seg.end.reason, sizeof(w->seg.end.reason), "%s", w->unsynced ? "unsynced" : reason);
+	if (ftruncate(w->manifest, (off_t)w->text) < 0) {
+		cb_err_sys(err, cb_errc_write(errno), errno, "truncate");
+		write_error(err, &w->seg, ".manifest");
+	} else if (cb_manifest_put_end(&line, &w->seg.end, &sofar, w->seg.digest) < 0) {
+		cb_err_nomem(err);
+	} else if (cb_write_all(w->manifest, line.data, line.len, err) < 0) {
+		write_error(err, &w->seg, ".manifest");
+		if (ftruncate(w->manifest, (off_t)w->text) < 0)	/* recovery sees half a line */
+			w->dirty = true;
+	} else {
+		ret = 0;
+	}
+	cb_buf_release(&line);
+	return ret < 0 ? trouble(w, CB_TROUBLE_WRITE) : 0;
 }
 
 int cb_segment_writer_seal(struct cb_segment_writer *w, const char *reason, struct cb_err *err)
 {
-	struct cb_buf line = { 0 };
 	int ret = -1;
 
-	snprintf(w->seg.end.reason, sizeof(w->seg.end.reason), "%s", reason);
-	if (cb_manifest_put_end(&line, &w->seg.end, &w->sofar, w->seg.digest) < 0) {
-		cb_err_nomem(err);
+	if (fchmod(w->mp4, 0440) < 0 || fchmod(w->manifest, 0440) < 0) {
+		cb_err_sys(err, cb_errc_write(errno), errno, "chmod");
+		write_error(err, &w->seg, "");
+		trouble(w, CB_TROUBLE_WRITE);
 		goto out;
 	}
-	if (cb_write_all(w->manifest, line.data, line.len, err) < 0) {
-		write_error(err, &w->seg, ".manifest");
-		if (ftruncate(w->manifest, (off_t)w->text) < 0)
-			goto out;
+	if (!w->unsynced)
+		sync_fd(w, w->mp4, true, ".mp4.part", NULL);
+	if (end_line(w, reason, err) < 0)
 		goto out;
-	}
-	if (cb_segment_seal(w->dir, w->seg.name, w->mp4, w->manifest, err) < 0) {
+	if (sync_fd(w, w->manifest, true, ".manifest", NULL) < 0 &&
+	    strcmp(w->seg.end.reason, "unsynced") != 0 && end_line(w, reason, err) < 0)
+		goto out;
+	if (give_name(w->dir, w->seg.name, &w->trouble, err) < 0) {
 		cb_err_prefix(err, "cameras/%s/%s", w->seg.camera, w->seg.day);
 		goto out;
 	}
 	w->seg.state = CB_SEGMENT_SEALED;
 	ret = 0;
 out:
-	cb_buf_release(&line);
 	cb_segment_writer_abandon(w);
 	return ret;
 }
@@ -261,6 +319,20 @@ void cb_segment_writer_abandon(struct cb_segment_writer *w)
 		close(w->dir);
 	w->mp4 = w->manifest = w->dir = -1;
 	cb_buf_release(&w->sealed);
+}
+
+void cb_segment_writer_discard(struct cb_segment_writer *w)
+{
+	char file[64];
+
+	/* the manifest last: without the other file it is what recovery takes for nothing */
+	snprintf(file, sizeof(file), "%s.mp4.part", w->seg.name);
+	if (w->mp4 >= 0)
+		unlinkat(w->dir, file, 0);
+	snprintf(file, sizeof(file), "%s.manifest", w->seg.name);
+	if (w->manifest >= 0)
+		unlinkat(w->dir, file, 0);
+	cb_segment_writer_abandon(w);
 }
 
 /* --- reading ------------------------------------------------------------------------------------ */

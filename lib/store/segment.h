@@ -13,6 +13,14 @@
 
 /* --- writing ------------------------------------------------------------------------------------ */
 
+/* What went wrong in the last call that failed, for a caller that wants to go on. */
+enum cb_segment_trouble {
+	CB_TROUBLE_NONE,
+	CB_TROUBLE_WRITE,	/* creating, writing, renaming: what was good before still is */
+	CB_TROUBLE_SYNC,	/* fsync: nobody knows what of the segment is on the disk */
+	CB_TROUBLE_NAME,	/* fsync of a directory: nor under which names */
+};
+
 struct cb_segment_writer {
 	struct cb_segment seg;		/* where it lies; seg.end sums up what was written */
 	const struct cb_day_key *key;	/* what it is encrypted with, named in the head; NULL: it is not */
@@ -22,10 +30,16 @@ struct cb_segment_writer {
 	uint32_t next;			/* number of the next fragment */
 	struct cb_sha256 sofar;		/* over the manifest */
 	bool dirty;			/* something was written since the last sync */
+	bool unsynced;			/* a sync failed: no later one can tell what it lost */
+	struct cb_err why;		/* that failure */
+	int64_t sync_ns;		/* how long syncs took, all together */
+	uint64_t syncs;
+	enum cb_segment_trouble trouble;
 	struct cb_buf sealed;		/* the piece being written */
 };
 /* All of w->seg but end is filled in, and key. Creates both files, writes the init segment and the
- * head lines, syncs. CB_E_CANTCREAT with EEXIST in err->sys: the name is taken. */
+ * head lines, syncs. CB_E_CANTCREAT with EEXIST in err->sys: the name is taken. On failure
+ * neither file is left, as far as that can be done. */
 int cb_segment_writer_open(struct cb_segment_writer *w, const struct cb_store *s,
 			   const struct cb_buf *init, const struct cb_buf *head, struct cb_err *err);
 /* Append a fragment (its bytes in iov[0..n-1], which is changed) and its line; number, offset,
@@ -34,13 +48,17 @@ int cb_segment_writer_fragment(struct cb_segment_writer *w, struct iovec *iov, i
 			       struct cb_fragment *f, struct cb_err *err);
 int cb_segment_writer_gap(struct cb_segment_writer *w, const struct cb_manifest_gap *g,
 			  struct cb_err *err);
-/* The segment, then its manifest, on the disk. */
+/* The segment, then its manifest, on the disk. A failure sets unsynced for good: Linux reports
+ * a lost page once and then calls it clean (fsync(2)), so that trying again proves nothing. */
 int cb_segment_writer_sync(struct cb_segment_writer *w, struct cb_err *err);
-/* End line, sync, read-only, final name. Closes the files in any case; on failure the .part
- * stays for recovery. w->seg.digest is set. */
+/* Sync, end line, sync, read-only, final name. Closes the files in any case; on failure the
+ * .part stays for recovery. Where a sync fails, now or earlier, the end line gives the reason
+ * "unsynced", w->unsynced says so, and that is no failure. w->seg.digest is set. */
 int cb_segment_writer_seal(struct cb_segment_writer *w, const char *reason, struct cb_err *err);
 /* Close the files and leave them as they are. */
 void cb_segment_writer_abandon(struct cb_segment_writer *w);
+/* Close the files and delete them: of one that has no fragment. */
+void cb_segment_writer_discard(struct cb_segment_writer *w);
 /* Sync both, make them read-only, rename name.mp4.part to name.mp4, sync the directory. */
 int cb_segment_seal(int dir, const char *name, int mp4, int manifest, struct cb_err *err);
 

@@ -39,10 +39,17 @@ int cb_dir_open(int at, const char *name, bool make, struct cb_err *err)
 	int fd = openat(at, name, flags);
 
 	if (fd < 0 && errno == ENOENT && make) {
-		if (mkdirat(at, name, 0750) < 0 && errno != EEXIST)
+		bool made = mkdirat(at, name, 0750) == 0;
+
+		if (!made && errno != EEXIST)
 			return cb_err_sys(err, create_code(errno), errno, "%s", name);
-		if (fsync(at) < 0)
-			return cb_err_sys(err, CB_E_IO, errno, "%s: fsync", name);
+		if (fsync(at) < 0) {
+			cb_err_sys(err, CB_E_IO, errno, "%s: fsync", name);
+			/* so that whoever tries again makes it again, and syncs that */
+			if (made)
+				unlinkat(at, name, AT_REMOVEDIR);
+			return -1;
+		}
 		fd = openat(at, name, flags);
 	}
 	if (fd < 0)
