@@ -2,6 +2,7 @@
 /* SHA-256 by nettle, which picks the CPU's SHA instructions at run time. */
 #include "crypto/hash.h"
 
+#include <nettle/md5.h>
 #include <nettle/sha2.h>
 #include <string.h>
 
@@ -49,6 +50,24 @@ void cb_sha512_update(struct cb_sha512 *h, const void *p, size_t n)
 void cb_sha512_final(struct cb_sha512 *h, uint8_t out[static CB_SHA512_LEN])
 {
 	sha512_digest((struct sha512_ctx *)h->opaque, CB_SHA512_LEN, out);
+}
+
+_Static_assert(sizeof(struct md5_ctx) <= sizeof(((struct cb_md5 *)0)->opaque),
+	       "struct cb_md5 is too small for nettle's state");
+
+void cb_md5_init(struct cb_md5 *h)
+{
+	md5_init((struct md5_ctx *)h->opaque);
+}
+
+void cb_md5_update(struct cb_md5 *h, const void *p, size_t n)
+{
+	md5_update((struct md5_ctx *)h->opaque, n, p);
+}
+
+void cb_md5_final(struct cb_md5 *h, uint8_t out[static CB_MD5_LEN])
+{
+	md5_digest((struct md5_ctx *)h->opaque, CB_MD5_LEN, out);
 }
 
 void cb_event_id(char out[static CB_EVENT_ID_LEN], const char *type, const char *camera,

@@ -29,6 +29,16 @@ void cb_sha512_init(struct cb_sha512 *h);
 void cb_sha512_update(struct cb_sha512 *h, const void *p, size_t n);
 void cb_sha512_final(struct cb_sha512 *h, uint8_t out[static CB_SHA512_LEN]);
 
+/* MD5 (RFC 1321). It is broken: for HTTP Digest authentication, where cameras know nothing else,
+ * and for nothing besides. */
+#define CB_MD5_LEN 16
+struct cb_md5 {
+	_Alignas(16) uint8_t opaque[128];
+};
+void cb_md5_init(struct cb_md5 *h);
+void cb_md5_update(struct cb_md5 *h, const void *p, size_t n);
+void cb_md5_final(struct cb_md5 *h, uint8_t out[static CB_MD5_LEN]);
+
 /* An event's id (cb-event(5)): the first 16 bytes, in hexadecimal, of SHA-256 over
  *   type NUL camera NUL digest[32] pts[8, LE] run NUL index[4, LE]
  * so the same analysis of the same packet gives the same id again. digest may be NULL

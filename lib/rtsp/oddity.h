@@ -65,7 +65,7 @@
 	/* RTSP */ \
 	X(RTSP_JUNK, "rtsp-junk", "bytes between messages that belong to none") \
 	X(RTSP_BLANK_LINES, "rtsp-blank-lines", "line ends between messages and frames") \
-	X(RTSP_SYNTAX, "rtsp-syntax", "message lines that are none, or end in LF alone") \
+	X(RTSP_SYNTAX, "rtsp-syntax", "message lines that are none, end in LF alone, or have blanks where none belong") \
 	X(RTSP_CSEQ, "rtsp-cseq", "answers without the number of a request, or with another one") \
 	X(RTSP_CHANNEL, "rtsp-channel", "interleaved frames on a channel that was not assigned") \
 	X(RTSP_EARLY_DATA, "rtsp-early-data", "media before the answer to PLAY") \
