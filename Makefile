@@ -24,7 +24,7 @@ LIBS  := $(notdir $(patsubst %/,%,$(wildcard lib/*/)))
 
 # the layers that each tool links, lowest last, and nothing else
 cb-frame_LIBS  := cli wire crypto base
-cb-ingest_LIBS := cli live wire base
+cb-ingest_LIBS := cli live wire crypto base
 cb-mux_LIBS    := cli media codec wire base
 cb-record_LIBS := cli store log wire crypto base
 cb-replay_LIBS := cli store wire crypto base
@@ -41,7 +41,7 @@ cb-audit_LIBS  := cli verify log store wire crypto base
 cb-verify_LIBS := cli verify log store wire crypto base
 # programs that tools start, in libexec/: each in a process of its own for what it brings along
 HELPERS := cb-libav cb-deliver $(if $(WITH_DARKNET),cb-darknet)
-cb-libav_LIBS := cli live media codec wire base
+cb-libav_LIBS := cli live media codec wire crypto base
 cb-darknet_LIBS := nn crypto sandbox base
 cb-deliver_LIBS := deliver conf wire crypto base
 

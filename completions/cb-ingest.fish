@@ -8,6 +8,7 @@ complete -c cb-ingest -l realtime -d 'Deliver a file at its own pace, as a live 
 complete -c cb-ingest -l credentials -r -F -d 'USER:PASSWORD from FILE or fd:N'
 complete -c cb-ingest -l ca-file -r -F -d 'Certificates (PEM) to trust instead of the system\'s'
 complete -c cb-ingest -l timeout -x -d 'Give up when nothing comes for so long (10 s)'
+complete -c cb-ingest -l retry -x -a 'never later always' -d 'Connect again: never, once media has come (rtsp), or always'
 complete -c cb-ingest -l quiet -s q -d 'Only report errors'
 complete -c cb-ingest -l verbose -s v -d 'Say more on stderr'
 complete -c cb-ingest -l sandbox -x -d 'Lock in: auto, require or off (auto)'

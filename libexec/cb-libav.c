@@ -147,9 +147,11 @@ int main(int argc, char **argv)
 		cb_err_set(&err, CB_E_USAGE, "a part of cb-ingest: start that");
 		return cb_cli_finish(&err);
 	}
-	cb_cli_quiet = o.quiet;
+	cb_cli_quiet = o.quiet || o.status >= 0;
 	cb_cli_verbose = o.verbose;
-	cb_stop_install(false);
+	if (o.status >= 0)
+		cb_worker_begin(o.status);
+	cb_stop_install(o.status >= 0);
 	cb_writer_init(&w, -1);
 	if (o.credentials && cb_credentials_read(&secret, o.credentials, &err) < 0)
 		goto out;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -143,6 +144,15 @@ out:
 	cb_spec_argv_free(argv);
 	free(path);
 	return r;
+}
+
+void cb_worker_begin(int status)
+{
+	struct pollfd p = { .fd = status };
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (poll(&p, 1, 0) > 0 && (p.revents & POLLERR))	/* it was gone before that */
+		raise(SIGTERM);
 }
 
 void cb_status_write(int fd, const struct cb_err *how)

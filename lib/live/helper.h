@@ -29,7 +29,9 @@ int cb_worker_start(struct cb_worker *ret, const char *name, const struct cb_spe
  * what; CB_OK where it left with 0. Closes both descriptors. */
 void cb_worker_end(struct cb_worker *w, int64_t ns, struct cb_err *ret);
 
-/* The worker's side: say how it ended. Nothing where fd is negative. */
+/* The worker's side: do not outlive whoever started it. */
+void cb_worker_begin(int status);
+/* Say how it ended. Nothing where fd is negative. */
 void cb_status_write(int fd, const struct cb_err *how);
 
 #endif

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "live/backoff.h"
 #include "live/helper.h"
 #include "live/spec.h"
 #include "tap.h"
@@ -115,10 +116,33 @@ static void test_worker(void)
 	OK_NAMED(cb_helper_become("cb-x", &s, &e) < 0 && e.code == CB_E_OS, "nor to become");
 }
 
+static void test_backoff(void)
+{
+	static const int64_t want[] = { 100, 200, 400, 800, 1600, 3000, 3000, 3000 };
+	struct cb_backoff b = { .first_ns = 100 };
+	bool good = true;
+
+	for (int i = 0; i < 8; i++) {
+		OK_INT(cb_backoff_next_ns(&b, 0), want[i]);
+		for (uint64_t c = 0; c < 4000; c++) {
+			struct cb_backoff same = { .first_ns = 100, .failed = (unsigned)i };
+			int64_t ns = cb_backoff_next_ns(&same, c * 7919);
+
+			good &= ns <= want[i] && ns >= want[i] / 2;
+		}
+	}
+	OK_NAMED(good, "shortened by up to half, and no more");
+	b.failed = UINT32_MAX - 1;
+	OK_INT(cb_backoff_next_ns(&b, 0), 3000);
+	b = (struct cb_backoff){ 0 };
+	OK_INT(cb_backoff_next_ns(&b, UINT64_MAX), 0);
+}
+
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
 	test_spec();
 	test_worker();
+	test_backoff();
 	return done();
 }
