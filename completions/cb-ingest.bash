@@ -19,11 +19,12 @@ _cb_ingest() {
 	--credentials) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--ca-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--timeout) :; return ;;
+	--retry) mapfile -t COMPREPLY < <(compgen -W "never later always" -- "$cur"); return ;;
 	--sandbox) :; return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--camera= --start-time= --duration= --streams= --fps= --realtime --credentials= --ca-file= --timeout= --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--camera= --start-time= --duration= --streams= --fps= --realtime --credentials= --ca-file= --timeout= --retry= --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi
