@@ -22,7 +22,8 @@
 #include "rtsp/oddity.h"
 
 #define CB_CLOCK_PLAUSIBLE_NS (2 * INT64_C(1000000000))
-#define CB_CLOCK_STEP_NS (INT64_C(100000000))	/* less is drift and jitter */
+#define CB_CLOCK_STEP_NS INT64_C(100000000)		/* less is drift and jitter */
+#define CB_CLOCK_JUMP_NS (5 * INT64_C(1000000000))	/* of media time against arrival; told each 10 s at most */
 #define CB_CLOCK_SLEW_PPM 500
 
 enum cb_clock_state {
@@ -38,7 +39,7 @@ enum cb_clock_what {
 	CB_CLOCK_CAMERA_STEP,	/* the camera's wall clock was set: by_ns */
 	CB_CLOCK_LOCAL_STEP,	/* this machine's was: by_ns */
 	CB_CLOCK_MEDIA_JUMP,	/* timestamps jumped against arrival: by_ns */
-	CB_CLOCK_DRIFT,		/* a new measurement, each CB_CLOCK_DRIFT_NS */
+	CB_CLOCK_DRIFT,		/* a measurement: after five minutes, then each CB_CLOCK_DRIFT_NS */
 };
 /* "sync", "camera-step", "local-step", "media-jump", "drift" */
 const char *cb_clock_what_name(enum cb_clock_what w);
@@ -64,22 +65,25 @@ struct cb_clock {
 	struct cb_oddities *odd;
 	/* private */
 	bool any;
-	int64_t local_wall0;	/* local wall at mono0; steps of the machine's clock are not in it */
+	int64_t wall0;			/* this machine's wall clock at mono0; its steps are not in it */
 	uint64_t mono0;
-	int64_t seen_off;	/* wall - mono at the last arrival */
+	int64_t seen;			/* wall less monotonic, as last believed */
 	int64_t last_ts;
-	uint64_t last_mono;
-	bool have_line;
-	int64_t line_ts, line_wall;	/* the camera's line: this timestamp is that moment */
+	uint64_t last_mono, told_jump;
+	bool have_line, near;		/* near: the camera's clock is where the line is */
+	int64_t line_ts, line_wall;	/* the line: this timestamp is that moment */
+	bool have_sr;
 	int64_t sr_ts, sr_wall;		/* the last sender report */
 	uint64_t sr_mono;
-	bool have_sr;
-	int64_t step_pending;		/* seen once, not yet believed */
-	int64_t jump_off;		/* where timestamps stand against arrival after jumps */
-	struct { uint64_t mono; int64_t delay; bool any; } first, window;
+	struct cb_clock_least {		/* least delay of a while */
+		bool any;
+		uint64_t mono;
+		int64_t delay;
+	} first, now;
+	uint64_t now_from, told_drift;
 	int64_t drift_ts0;
-	uint64_t drift_mono0, drift_told;
-	struct cb_clock_note notes[4];
+	uint64_t drift_mono0;
+	struct cb_clock_note notes[8];
 	unsigned n_notes;
 };
 

@@ -23,7 +23,9 @@ enum cb_sdp_direction { CB_SDP_SENDRECV = 0, CB_SDP_SENDONLY, CB_SDP_RECVONLY, C
  * in one m= line the first that has an encoding counts. */
 struct cb_sdp_media {
 	enum cb_sdp_kind kind;
-	enum cb_sdp_direction direction;	/* seen from the camera; its backchannel is recvonly */
+	enum cb_sdp_direction direction;	/* as written. Cameras differ in whose view that is; with
+						 * ONVIF what is sendonly is a backchannel, and comes only
+						 * to who asked for one */
 	const char *proto;		/* "RTP/AVP" */
 	bool rtp;			/* plain RTP: RTP/AVP or RTP/AVPF, with or without /TCP, /UDP */
 	uint16_t port;
