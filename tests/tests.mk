@@ -78,6 +78,13 @@ $(O)/aid/deliver-put: $(O)/obj/tests/deliver/put.o $(foreach l,$(cb-deliver_LIBS
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(link) $(call extern,$(cb-deliver_LIBS)) $(LDLIBS)
 
+# RTP packets in, access units out (1150-depay.t)
+AIDS += $(O)/aid/depay
+$(O)/aid/depay: $(O)/obj/tests/rtsp/depay.o $(O)/lib/librtsp.a $(O)/lib/libcodec.a $(O)/lib/libwire.a \
+		$(O)/lib/libcrypto.a $(O)/lib/libbase.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(link) $(call extern,crypto) $(LDLIBS)
+
 $(O)/bench/json: LDLIBS += -ljson-c
 $(O)/bench/%: $(O)/obj/tests/bench/%.o $(unit_order:%=$(O)/lib/lib%.a)
 	$(call say,LD,$@)

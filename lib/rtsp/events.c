@@ -139,7 +139,7 @@ static void text(struct cb_jw *w, struct span s)
 	for (size_t i = 0; i < s.n && n < sizeof(out); n++) {
 		size_t k;
 
-		out[n] = s.p[i];
+		out[n] = s.p[i] ? s.p[i] : ' ';
 		if (s.p[i++] != '&')
 			continue;
 		for (k = 0; k < 5; k++) {
@@ -321,7 +321,7 @@ int cb_rtsp_event_metadata(struct cb_buf *out, const char *camera, uint16_t stre
 	/* the whole of it where there is room */
 	was = w;
 	len = w.b->len;
-	if (!w.failed && u->len < CB_EVENT_LINE_MAX) {
+	if (!w.failed && u->len < CB_EVENT_LINE_MAX && !memchr(u->data, 0, u->len)) {
 		cb_jw_key(&w, "xml");
 		cb_jw_strn(&w, (const char *)u->data, u->len);
 		if (w.b->len + 8 > CB_EVENT_LINE_MAX) {
