@@ -12,17 +12,18 @@
 #include "base/time.h"
 #include "cli/cli.h"
 #include "log/logbook.h"
+#include "store/pulse.h"
 #include "store/recorder.h"
 #include "wire/event.h"
 
 struct opts {
-	const char *store, *camera, *log;
+	const char *store, *camera, *log, *metrics;
 	bool tee;
 	int64_t segment_ns, sync_ns;
 	struct cb_age_to to;
 };
 
-enum { OPT_TEE = CB_OPT_BASE, OPT_SEGMENT, OPT_CAMERA, OPT_SYNC, OPT_LOG };
+enum { OPT_TEE = CB_OPT_BASE, OPT_SEGMENT, OPT_CAMERA, OPT_SYNC, OPT_LOG, OPT_METRICS };
 
 static const struct argp_option options[] = {
 	{ "tee", OPT_TEE, NULL, 0, "Pass the frame stream on, events inside it", 0 },
@@ -34,6 +35,7 @@ static const struct argp_option options[] = {
 	{ "recipient", 'r', "TEXT", 0, "Encrypt the footage for this age1... key; may be repeated", 0 },
 	{ "recipients-file", 'R', "FILE", 0, "Encrypt it for those in this file", 0 },
 	{ "log", OPT_LOG, "DIR", 0, "Log what is recorded here, see cb-audit(1)", 0 },
+	{ "metrics", OPT_METRICS, "FILE", 0, "Keep FILE up to date for Prometheus", 0 },
 	{ 0 },
 };
 
@@ -77,6 +79,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case OPT_LOG:
 		o->log = arg;
 		return 0;
+	case OPT_METRICS:
+		o->metrics = arg;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (o->store)
 			argp_error(st, "too many operands");
@@ -103,6 +108,7 @@ struct state {
 	struct cb_recorder *rec;
 	struct cb_sealer *seal;
 	struct cb_logbook *log;
+	struct cb_pulse pulse;
 	int in;
 	bool begun;			/* HELLO was passed on */
 	bool closed;			/* our reader is gone; the recording goes on */
@@ -151,11 +157,14 @@ static void while_waiting(void *ctx)
 	p.fd = s->in;
 	for (;;) {
 		int ms = s->rec ? cb_recorder_idle(s->rec, &s->idle) : -1;
+		int beat = cb_pulse_beat(&s->pulse, s->rec);
 
+		if (ms < 0 || (beat >= 0 && beat < ms))
+			ms = beat;
 		cb_logbook_tick(s->log);
 		if (!s->closed)
 			cb_sink_flush(s->sink);
-		if (ms < 0 || cb_stop_wanted() || poll(&p, 1, ms) != 0)
+		if (ms < 0 || s->idle.code || cb_stop_wanted() || poll(&p, 1, ms) != 0)
 			return;
 	}
 }
@@ -194,6 +203,7 @@ static int one_frame(struct state *s, const struct cb_reader *r, const struct cb
 		*err = s->idle;
 		return -1;
 	}
+	cb_pulse_beat(&s->pulse, s->rec);
 	return 0;
 }
 
@@ -239,6 +249,7 @@ out:
 	cb_recorder_totals(s->rec, &t);
 	cb_cli_note("%" PRIu64 " packets, %" PRIu64 " bytes, %" PRIu64 " segments, %" PRIu64 " gaps",
 		    t.packets, t.bytes, t.segments, t.gaps);
+	cb_pulse_close(&s->pulse, s->rec);
 	cb_recorder_free(s->rec);
 	s->rec = NULL;
 	if (ret < 0)
@@ -265,7 +276,7 @@ int main(int argc, char **argv)
 	struct cb_store store = { .fd = -1, .cameras = -1 };
 	struct cb_writer w;
 	struct cb_sink sink = { 0 };
-	struct state s = { .sink = &sink, .in = STDIN_FILENO };
+	struct state s = { .sink = &sink, .in = STDIN_FILENO, .pulse.notify.fd = -1 };
 	struct opts o = { 0 };
 	struct cb_reader r;
 	uint16_t end = CB_END_ERROR;
@@ -276,7 +287,8 @@ int main(int argc, char **argv)
 	cb_stop_install(true);
 	if ((o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0) ||
 	    cb_logbook_open(&s.log, o.log, on_warn, NULL, &err) < 0 ||
-	    cb_store_create(&store, o.store, &err) < 0 || keys(&s, &store, &o, &err) < 0 || (ofd = cb_stdout_take(&err)) < 0)
+	    cb_store_create(&store, o.store, &err) < 0 || keys(&s, &store, &o, &err) < 0 ||
+	    cb_pulse_open(&s.pulse, o.metrics, on_warn, NULL, &err) < 0 || (ofd = cb_stdout_take(&err)) < 0)
 		goto out;
 	if (o.tee) {
 		cb_writer_init(&w, ofd);
@@ -307,6 +319,7 @@ out:
 		else
 			err = late;
 	}
+	cb_pulse_close(&s.pulse, NULL);
 	cb_sealer_free(s.seal);
 	cb_age_to_release(&o.to);
 	cb_store_close(&store);

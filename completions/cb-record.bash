@@ -17,11 +17,12 @@ _cb_record() {
 	--recipient|-r) :; return ;;
 	--recipients-file|-R) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--log) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+	--metrics) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--sandbox) :; return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--tee --segment= --camera= --sync-interval= --recipient= --recipients-file= --log= --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--tee --segment= --camera= --sync-interval= --recipient= --recipients-file= --log= --metrics= --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

@@ -7,6 +7,7 @@ complete -c cb-record -l sync-interval -x -d 'Have everything on the disk at lea
 complete -c cb-record -l recipient -s r -x -d 'Encrypt the footage for this age1... key; may be repeated'
 complete -c cb-record -l recipients-file -s R -r -F -d 'Encrypt it for those in this file'
 complete -c cb-record -l log -x -a '(__fish_complete_directories)' -d 'Log what is recorded here, see cb-audit(1)'
+complete -c cb-record -l metrics -r -F -d 'Keep FILE up to date for Prometheus'
 complete -c cb-record -l quiet -s q -d 'Only report errors'
 complete -c cb-record -l verbose -s v -d 'Say more on stderr'
 complete -c cb-record -l sandbox -x -d 'Lock in: auto, require or off (auto)'

@@ -662,6 +662,16 @@ void cb_recorder_totals(const struct cb_recorder *r, struct cb_recorder_totals *
 	*ret = r->total;
 }
 
+void cb_recorder_status(const struct cb_recorder *r, struct cb_recorder_status *ret)
+{
+	*ret = (struct cb_recorder_status){
+		.camera = r->camera, .recording = r->recording, .open = r->open,
+		.suspended = r->suspended || r->dead, .why = r->why.msg, .totals = r->total,
+		.last_wall_ns = r->started || r->suspended ? r->last_wall : 0,
+		.synced_wall_ns = r->synced_wall, .sync_ns = r->w.sync_ns, .syncs = r->w.syncs,
+	};
+}
+
 void cb_recorder_free(struct cb_recorder *r)
 {
 	if (!r)

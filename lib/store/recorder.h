@@ -54,6 +54,18 @@ struct cb_recorder_totals {
 	uint64_t clock_steps, media_jumps;
 };
 void cb_recorder_totals(const struct cb_recorder *r, struct cb_recorder_totals *ret);
+
+/* How it goes. The strings are the recorder's. */
+struct cb_recorder_status {
+	const char *camera, *recording;	/* recording: "" before the first packet */
+	bool open, suspended;
+	const char *why;		/* suspended */
+	struct cb_recorder_totals totals;
+	int64_t last_wall_ns, synced_wall_ns;	/* ends of the footage that came, and is on the disk; 0: none */
+	int64_t sync_ns;
+	uint64_t syncs;			/* of files, and how long they took */
+};
+void cb_recorder_status(const struct cb_recorder *r, struct cb_recorder_status *ret);
 void cb_recorder_free(struct cb_recorder *r);
 
 /* --- recovery ----------------------------------------------------------------------------------- */

@@ -38,6 +38,7 @@ int cb_rec_fail(struct cb_recorder *r, struct cb_err *err)
 	if (r->dead)
 		return -1;
 	r->dead = true;
+	r->why = first;
 	r->n = 0;
 	if (no_room(&first))
 		cb_ballast_drop(r->s, NULL);
