@@ -625,7 +625,7 @@ static int give_unit(struct cb_rtsp *r, struct cb_rtsp_item *ret, struct cb_err 
 			give_stream(t, r->active_i, ret);
 			return 1;
 		}
-		/* fall through */
+		__attribute__((fallthrough));
 	case UNIT_GAP:
 		r->step = UNIT_PACKET;
 		if (u->lost || u->restart) {
@@ -640,7 +640,7 @@ static int give_unit(struct cb_rtsp *r, struct cb_rtsp_item *ret, struct cb_err 
 			ret->g = g;
 			return 1;
 		}
-		/* fall through */
+		__attribute__((fallthrough));
 	case UNIT_PACKET:
 		r->step = UNIT_NONE;
 		ret->what = CB_RTSP_PACKET;

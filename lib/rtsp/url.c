@@ -127,8 +127,9 @@ int cb_rtsp_url_parse(struct cb_rtsp_url *ret, const char *text, struct cb_err *
 		explicit_bzero(&u, sizeof(u));
 		return cb_err_set(err, CB_E_USAGE, "host or port in the address cannot be read");
 	}
-	snprintf(u.uri, sizeof(u.uri), "%s%s%s", u.tls ? SCHEME_TLS : SCHEME, rest, rest[auth] ? "" : "/");
-	u.uri[strcspn(u.uri, "#")] = '\0';
+	snprintf(u.uri, sizeof(u.uri), "%s%.*s", u.tls ? SCHEME_TLS : SCHEME, (int)strcspn(rest, "#"), rest);
+	if (!rest[auth] || rest[auth] == '#')
+		strcat(u.uri, "/");
 	*ret = u;
 	explicit_bzero(&u, sizeof(u));
 	return 0;

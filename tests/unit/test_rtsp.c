@@ -31,6 +31,7 @@ static void addresses(void)
 		{ "rtsp://u@camera/a", "camera", "u", "", "rtsp://camera/a", 554, false },
 		{ "rtsp://:@camera/a@b", "camera", "", "", "rtsp://camera/a@b", 554, false },
 		{ "rtsp://camera?x=1", "camera", "", "", "rtsp://camera?x=1", 554, false },
+		{ "rtsp://camera#b", "camera", "", "", "rtsp://camera/", 554, false },
 		{ "rtsp://camera/a#b", "camera", "", "", "rtsp://camera/a", 554, false },
 	};
 	static const char *const bad[] = {
