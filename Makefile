@@ -39,6 +39,7 @@ cb-track_LIBS  := cli track conf log wire crypto base
 cb-export_LIBS := cli export log store wire crypto base
 cb-audit_LIBS  := cli verify log store wire crypto base
 cb-verify_LIBS := cli verify log store wire crypto base
+
 # programs that tools start, in libexec/: each in a process of its own for what it brings along
 HELPERS := cb-libav cb-deliver $(if $(WITH_DARKNET),cb-darknet)
 cb-libav_LIBS := cli live media codec wire crypto base

@@ -384,6 +384,19 @@ static int run(const struct opts *o, struct cb_out *out, struct cb_err *err)
 	return keep(o, out, err);
 }
 
+/* What only looks at the log cannot write it. */
+static int lock_in(const struct opts *o, struct cb_err *err)
+{
+	bool writes = o->verb == APPEND || o->verb == CHECKPOINT || o->verb == WITNESS || o->verb == PRUNE;
+
+	return cb_cli_sandbox(&(struct cb_sandbox){
+		.may = o->key ? CB_MAY_ASK : 0,
+		.read = { o->log, o->key, o->org, o->pass.file, o->policy, o->older, o->cosignatures, "/dev/stdin" },
+		.write = { writes ? o->log : NULL, o->after },
+		.write_beside = { o->verb == INIT ? o->log : NULL, o->state },
+	}, err);
+}
+
 int main(int argc, char **argv)
 {
 	static struct cb_out out;
@@ -394,7 +407,7 @@ int main(int argc, char **argv)
 	cb_cli_parse("cb-audit", &argp, argc, argv, &o);
 	cb_stop_install(true);
 	ofd = cb_stdout_take(&err);
-	if (ofd >= 0) {
+	if (ofd >= 0 && lock_in(&o, &err) == 0) {
 		cb_out_init(&out, ofd);
 		run(&o, &out, &err);
 		if (cb_out_close(&out, &late) < 0 && !err.code)

@@ -285,6 +285,23 @@ static void run_all(struct cb_feed *f, int n, struct cb_out *lines, struct cb_er
 	pthread_mutex_destroy(&lock);
 }
 
+/* Models are compiled when they are loaded, and not after that; their other files, and the list's
+ * signature, lie beside them. */
+static int lock_in(const struct opts *o, bool loads, struct cb_err *err)
+{
+	const struct cb_model_opts *m = &o->d.objects;
+
+	if (!loads || !o->d.model)
+		return cb_cli_sandbox(&(struct cb_sandbox){ .may = CB_MAY_THREAD | (o->d.model ? CB_MAY_END : 0),
+							    .write = { o->log } }, err);
+	return cb_cli_sandbox(&(struct cb_sandbox){
+		.may = CB_MAY_THREAD | CB_MAY_JIT,
+		.read = { m->weights, m->names, m->list_key },
+		.read_beside = { m->cfg, m->list },
+		.write = { o->log },
+	}, err);
+}
+
 int main(int argc, char **argv)
 {
 	struct opts o = { .d = { .tool = "cb-detect", .version = CB_VERSION, .stream = -1,
@@ -301,10 +318,12 @@ int main(int argc, char **argv)
 	struct cb_sink sink = { .each = cb_logbook_tap, .ctx = tap };
 	struct cb_logbook *log = NULL;
 	struct cb_err late = CB_ERR_INIT;
+	bool elsewhere;		/* the model runs in a process of its own, which must be started first */
 	int fd;
 
 	cb_cli_parse("cb-detect", &argp, argc, argv, &o);
 	o.d.objects.prints = cb_cli_verbose;
+	elsewhere = o.d.model && o.d.objects.backend == CB_BACKEND_DARKNET;
 	cb_writer_init(&tee, -1);
 	if (o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0)
 		goto out;
@@ -320,13 +339,15 @@ int main(int argc, char **argv)
 			cb_err_prefix(&err, "neither --model nor --no-objects, and no default");
 		goto out;
 	}
+	if (!elsewhere && lock_in(&o, true, &err) < 0)
+		goto out;
 	if (cb_detect_crew(&crew, &o.d, o.threads, &err) < 0)
 		goto out;
 	for (int i = 0; i < o.inputs; i++)
 		if (cb_detect_open(&feed[i].d, &o.d, crew, &err) < 0)
 			goto out;
 	fd = cb_stdout_take(&err);
-	if (fd < 0)
+	if (fd < 0 || (elsewhere ? lock_in(&o, false, &err) : cb_sandbox_narrow(CB_MAY_THREAD, &err)) < 0)
 		goto out;
 	cb_stop_install(false);
 	cb_out_init(&lines, fd);

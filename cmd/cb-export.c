@@ -205,7 +205,12 @@ static int run(const struct opts *o, int ofd, struct cb_seckey *const *key, stru
 		}
 		e.log = log;
 	}
-	if (cb_export(&s, &e, &t, err) < 0)
+	if (cb_cli_sandbox(&(struct cb_sandbox){
+			.may = o->to.n ? CB_MAY_THREAD : 0,
+			.read = { o->store },
+			.write = { e.log },
+			.write_beside = { ofd < 0 ? o->out : NULL },
+		}, err) < 0 || cb_export(&s, &e, &t, err) < 0)
 		goto out;
 	report(&t);
 	ret = 0;

@@ -12,6 +12,7 @@
 #include "cli/table.h"
 #include "detect/calibrate.h"
 #include "detect/inspect.h"
+#include "detect/shipped.h"
 #include "wire/json.h"
 
 enum verb { INFO, CHECK, BENCH, CONVERT, QUANTIZE, DIGEST, VERBS };
@@ -382,6 +383,25 @@ static int run(struct opts *o, struct cb_out *out, struct cb_err *err)
 	return r;
 }
 
+/* A model's other files, and the list's signature, lie beside them. Calibrating and timing compile
+ * anew all the time. */
+static int lock_in(const struct opts *o, struct cb_err *err)
+{
+	char *shipped = NULL;
+	int ret;
+
+	cb_shipped_path(&shipped, CB_SHIPPED_LIST, NULL);
+	ret = cb_cli_sandbox(&(struct cb_sandbox){
+		.may = CB_MAY_THREAD | (o->verb == DIGEST ? 0 : CB_MAY_JIT),
+		.read = { o->m.weights, o->m.names, o->m.list_key, o->frames },
+		.read_beside = { shipped, o->m.list },
+		.write_beside = { o->output },
+		.list = { { (const char *const *)o->models, (size_t)o->n, CB_SANDBOX_READ_BESIDE } },
+	}, err);
+	free(shipped);
+	return ret;
+}
+
 int main(int argc, char **argv)
 {
 	static struct cb_out out;
@@ -394,7 +414,7 @@ int main(int argc, char **argv)
 	if (o.table < 0)
 		o.table = isatty(STDOUT_FILENO);
 	ofd = cb_stdout_take(&err);
-	if (ofd >= 0) {
+	if (ofd >= 0 && lock_in(&o, &err) == 0) {
 		cb_out_init(&out, ofd);
 		run(&o, &out, &err);
 		if (cb_out_close(&out, &late) < 0 && !err.code)

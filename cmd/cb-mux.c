@@ -234,6 +234,8 @@ int main(int argc, char **argv)
 	} else if (cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0 || (out.fd = cb_stdout_take(&err)) < 0) {
 		goto out;
 	}
+	if (cb_cli_sandbox(&(struct cb_sandbox){ .write_beside = { out.path }, .memory = UINT64_C(2) << 30 }, &err) < 0)
+		goto out;
 	cb_pipe_grow(STDIN_FILENO, 256 << 10);
 	cb_pipe_grow(out.fd, 256 << 10);
 	keep = run(&o, &in, out.fd, &m, &err);

@@ -251,6 +251,10 @@ static int run(const struct opts *o, struct cb_out *out, struct cb_err *err)
 
 	if (cb_store_open(&s, o->store, err) < 0)
 		return -1;
+	if (cb_cli_sandbox(&(struct cb_sandbox){ .read = { o->store } }, err) < 0) {
+		cb_store_close(&s);
+		return -1;
+	}
 	q.s = &s;
 	q.json = malloc(sizeof(*q.json));
 	if (!q.json) {

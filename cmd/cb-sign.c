@@ -302,6 +302,26 @@ static int crypt_file(const struct opts *o, const struct cb_pass *pass, struct c
 	return in ? cb_encrypt_file(&c, err) : cb_decrypt_file(&c, err);
 }
 
+/* Signatures are written and found beside what they are of. */
+static int lock_in(const struct opts *o, struct cb_err *err)
+{
+	return cb_cli_sandbox(&(struct cb_sandbox){
+		.may = CB_MAY_ASK | (o->verb == ENCRYPT || o->verb == DECRYPT ? CB_MAY_THREAD : 0),
+		.read = { o->pass.file },
+		.write = { o->log },
+		.write_beside = { o->output },
+		.list = {
+			{ o->files.item, o->files.n, o->verb == SIGN ? CB_SANDBOX_WRITE_BESIDE :
+						     o->verb == VERIFY ? CB_SANDBOX_READ_BESIDE : CB_SANDBOX_READ },
+			{ o->keys.item, o->keys.n, CB_SANDBOX_READ },
+			{ o->pubs.item, o->pubs.n, CB_SANDBOX_READ },
+			{ o->signatures.item, o->signatures.n, CB_SANDBOX_READ },
+			{ o->recipient_files.item, o->recipient_files.n, CB_SANDBOX_READ },
+			{ o->identities.item, o->identities.n, CB_SANDBOX_READ },
+		},
+	}, err);
+}
+
 int main(int argc, char **argv)
 {
 	struct cb_err err = CB_ERR_INIT;
@@ -313,6 +333,10 @@ int main(int argc, char **argv)
 	cb_cli_parse("cb-sign", &argp, argc, argv, &o);
 	if (o.log && cb_log_open(&log, o.log, NULL, &err) < 0)
 		return cb_cli_finish(&err);
+	if (lock_in(&o, &err) < 0) {
+		cb_log_close(log);
+		return cb_cli_finish(&err);
+	}
 	switch (o.verb) {
 	case KEYGEN:
 		cb_keygen(&(struct cb_keygen){ o.output, o.encryption, o.no_passphrase ? NULL : &pass, log, made }, &err);

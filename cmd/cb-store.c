@@ -340,6 +340,16 @@ static int answer(const struct opts *o, const struct cb_store *s, int ofd, struc
 	return ret;
 }
 
+/* check alone writes nothing into the store. */
+static int lock_in(const struct opts *o, struct cb_err *err)
+{
+	return cb_cli_sandbox(&(struct cb_sandbox){
+		.read = { o->store, o->around },
+		.write = { o->verb == CHECK ? NULL : o->store, o->log },
+		.files = 1024,
+	}, err);
+}
+
 int main(int argc, char **argv)
 {
 	struct cb_err err = CB_ERR_INIT;
@@ -355,7 +365,7 @@ int main(int argc, char **argv)
 	if ((o.verb == PUT ? cb_store_create(&s, o.store, &err) : cb_store_open(&s, o.store, &err)) < 0)
 		return cb_cli_finish(&err);
 	ofd = cb_stdout_take(&err);
-	if (ofd >= 0) {
+	if (ofd >= 0 && lock_in(&o, &err) == 0) {
 		if (o.verb == PUT)
 			ret = put(&o, &s, ofd, &err);
 		else if (o.verb != REINDEX)

@@ -363,9 +363,11 @@ int main(int argc, char **argv)
 	if (o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0)
 		goto out;
 	ofd = cb_stdout_take(&err);
-	if (ofd >= 0 && o.calibrate)
+	if (ofd < 0 || cb_cli_sandbox(&(struct cb_sandbox){ .read = { o.config }, .write = { o.log } }, &err) < 0)
+		goto out;
+	if (o.calibrate)
 		plot_save(plot, true, ofd, "stdout", &err);
-	else if (ofd >= 0)
+	else
 		run(&o, rules, plot, pfd, ofd, &err);
 out:
 	cb_plot_free(plot);

@@ -169,6 +169,17 @@ static int one(const struct opts *o, struct cb_teller *t, struct cb_err *worst, 
 	return 0;
 }
 
+/* Keys were read with the options. Signatures and entries of files lie beside them. */
+static int lock_in(const struct opts *o, struct cb_err *err)
+{
+	const char *const *paths = (const char *const *)o->paths;
+
+	return cb_cli_sandbox(&(struct cb_sandbox){
+		.read = { o->v.log, o->v.signature, o->v.entry },
+		.list = { { paths, (size_t)o->n, CB_SANDBOX_READ }, { paths, (size_t)o->n, CB_SANDBOX_READ_BESIDE } },
+	}, err);
+}
+
 int main(int argc, char **argv)
 {
 	static struct cb_out out;
@@ -183,7 +194,7 @@ int main(int argc, char **argv)
 	o.v.ctx = &t;
 	o.v.now_us = cb_now_wall_ns() / CB_NS_PER_US;
 	ofd = cb_stdout_take(&err);
-	if (ofd < 0)
+	if (ofd < 0 || lock_in(&o, &err) < 0)
 		return cb_cli_finish(&err);
 	t.text = o.table < 0 ? isatty(ofd) : o.table;
 	cb_out_init(&out, ofd);

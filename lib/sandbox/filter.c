@@ -42,7 +42,7 @@ int cb_filter_install(unsigned may, bool opens, bool writes)
 enum fate {
 	UNKNOWN, ALLOW, KILL, EACCES_, EPERM_,
 	/* looked at more closely */
-	MAP, PROTECT, OPEN, OPENAT, CLONE, IOCTL, PRCTL, OWN_PID, LIMIT, SOCKET, PAIR, SENDTO, PERSONALITY,
+	MAP, PROTECT, OPEN, OPENAT, ENDING, CLONE, IOCTL, PRCTL, OWN_PID, LIMIT, SOCKET, PAIR, SENDTO, PERSONALITY,
 };
 
 #define CALL(name) __NR_##name
@@ -155,6 +155,10 @@ static void decide(uint8_t fate[CALLS], unsigned may, bool opens, bool writes)
 		ALL(forking, ALLOW);
 	else
 		fate[CALL(tgkill)] = OWN_PID;
+	if (may & CB_MAY_END && !forks) {
+		fate[CALL(wait4)] = fate[CALL(waitid)] = fate[CALL(pidfd_open)] = ALLOW;
+		fate[CALL(kill)] = fate[CALL(pidfd_send_signal)] = ENDING;
+	}
 	/* more filters forbid more; cb_sandbox_narrow */
 	fate[CALL(seccomp)] = ALLOW;
 	if (may & (CB_MAY_CONNECT | CB_MAY_LOCAL))
@@ -250,8 +254,12 @@ static void flags(struct program *p, int arg)
 static void protection(struct program *p, int arg)
 {
 	load_low(p, arg);
+	if (p->may & CB_MAY_JIT) {
+		leave(p, SECCOMP_RET_ALLOW);
+		return;
+	}
 	/* a program that is started maps its own code */
-	if (p->may & (CB_MAY_JIT | CB_MAY_RUN)) {
+	if (p->may & CB_MAY_RUN) {
 		mask(p, PROT_WRITE | PROT_EXEC);
 		if_is(p, PROT_WRITE | PROT_EXEC, FAIL(EACCES));
 	} else {
@@ -371,6 +379,12 @@ static void ruling(struct program *p, enum fate f)
 	case PROTECT: protection(p, 2); break;
 	case OPEN: flags(p, 1); break;
 	case OPENAT: flags(p, 2); break;
+	case ENDING:
+		load_low(p, 1);
+		if_is(p, SIGKILL, SECCOMP_RET_ALLOW);
+		if_is(p, SIGTERM, SECCOMP_RET_ALLOW);
+		leave(p, FAIL(EPERM));
+		break;
 	case CLONE: clone_call(p); break;
 	case IOCTL: ioctl_call(p); break;
 	case PRCTL: prctl_call(p); break;

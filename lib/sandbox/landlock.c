@@ -76,20 +76,25 @@ static int allow(int rules, const struct ruleset *r, const char *path, uint64_t 
 	return ret < 0 && e == EBADFD ? 0 : ret;	/* a pipe or socket under /proc: it has no rules */
 }
 
-static int allow_beside(int rules, const struct ruleset *r, const char *path)
-{
-	char *dir = path ? cb_sandbox_dirname(path) : NULL;
-	int ret;
+struct allowing {
+	int rules;
+	const struct ruleset *r;
+	unsigned may;
+};
 
-	if (!path)
-		return 0;
-	if (!dir) {
-		errno = ENOMEM;
-		return -1;
+static int allow_path(void *ctx, enum cb_sandbox_how how, const char *path)
+{
+	const struct allowing *a = ctx;
+
+	switch (how) {
+	case CB_SANDBOX_WRITE:
+	case CB_SANDBOX_WRITE_BESIDE:
+		return allow(a->rules, a->r, path, WRITING);
+	case CB_SANDBOX_RUN:
+		return a->may & CB_MAY_RUN ? allow(a->rules, a->r, path, READING | EXECUTE) : 0;
+	default:
+		return allow(a->rules, a->r, path, a->may & CB_MAY_VIDEO ? READING | WRITE_FILE | IOCTL_DEV : READING);
 	}
-	ret = allow(rules, r, dir, WRITING);
-	free(dir);
-	return ret;
 }
 
 static int allow_port(int rules, uint16_t port)
@@ -112,17 +117,9 @@ static const char *const runtime[] = { "/proc", "/usr", "/lib", "/lib64", "/etc/
 
 static int allow_all(int rules, const struct ruleset *r, const struct cb_sandbox *s)
 {
-	int bad = allow(rules, r, "/dev/null", READ_FILE | WRITE_FILE | TRUNCATE);
+	struct allowing a = { rules, r, s->may };
+	int bad = allow(rules, r, "/dev/null", READ_FILE | WRITE_FILE | TRUNCATE) | cb_sandbox_paths(s, allow_path, &a);
 
-	for (size_t i = 0; i < CB_SANDBOX_PATHS; i++) {
-		bad |= allow(rules, r, s->read[i], s->may & CB_MAY_VIDEO ? READING | WRITE_FILE | IOCTL_DEV : READING);
-		bad |= allow(rules, r, s->write[i], WRITING);
-		bad |= allow_beside(rules, r, s->beside[i]);
-		if (s->may & CB_MAY_RUN)
-			bad |= allow(rules, r, s->run[i], READING | EXECUTE);
-	}
-	for (size_t i = 0; i < s->n_operands; i++)
-		bad |= allow(rules, r, s->operands[i], READING);
 	if (s->may & CB_MAY_RESOLVE)
 		for (size_t i = 0; i < sizeof(resolver) / sizeof(*resolver); i++)
 			bad |= allow(rules, r, resolver[i], READING);
@@ -157,7 +154,7 @@ int cb_landlock_enter(const struct cb_sandbox *s, int abi)
 	if (abi >= 5)
 		r.fs |= IOCTL_DEV;
 	if (abi >= 6)
-		r.scoped = SCOPE_ABSTRACT | SCOPE_SIGNAL;
+		r.scoped = s->may & CB_MAY_END ? SCOPE_ABSTRACT : SCOPE_ABSTRACT | SCOPE_SIGNAL;
 	rules = (int)syscall(CREATE, &r, size, 0);
 	if (rules < 0)
 		return -1;

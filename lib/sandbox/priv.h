@@ -20,14 +20,15 @@
 /* May it write files, may it open any? */
 bool cb_sandbox_writes(const struct cb_sandbox *s);
 bool cb_sandbox_opens(const struct cb_sandbox *s);
+/* Every path of the policy: fn with the file or directory itself, what may be done with it, and ctx,
+ * until it does not return 0. Returns what fn did; -1 with ENOMEM. */
+int cb_sandbox_paths(const struct cb_sandbox *s,
+		     int (*fn)(void *ctx, enum cb_sandbox_how how, const char *path), void *ctx);
 
 /* The ABI; 0 and errno where there is none. */
 int cb_landlock_abi(void);
 /* Restrict this thread. Returns 0, or -1 and errno. */
 int cb_landlock_enter(const struct cb_sandbox *s, int abi);
-/* The directory of a path, malloc'ed; NULL: no memory. */
-char *cb_sandbox_dirname(const char *path);
-
 /* Install the filter for all threads. opens, writes: may it open files, for writing? Returns 0, or
  * -1 and errno. */
 int cb_filter_install(unsigned may, bool opens, bool writes);

@@ -325,9 +325,9 @@ static const struct {
 	{ "new-user-namespace", new_user, FILTER, 0 },
 	{ "leave-namespace", leave_namespace, FILTER, 0 },
 	{ "join-namespace", join_namespace, FILTER, 0 },
-	{ "map-writable-code", map_all, FILTER, 0 },
+	{ "map-writable-code", map_all, FILTER, CB_MAY_JIT },
 	{ "map-code", map_code, FILTER, CB_MAY_JIT | CB_MAY_RUN },
-	{ "protect-writable-code", protect_all, FILTER, 0 },
+	{ "protect-writable-code", protect_all, FILTER, CB_MAY_JIT },
 	{ "protect-code", protect_code, FILTER, CB_MAY_JIT | CB_MAY_RUN },
 	{ "protect-code-by-key", protect_key, FILTER, 0 },
 	{ "read-implies-execute", read_implies_exec, FILTER, 0 },
@@ -466,21 +466,25 @@ static bool below(const char *path, const char *allowed)
 	return strncmp(path, real, n) == 0 && (!path[n] || path[n] == '/');
 }
 
+struct looking {
+	const char *path;
+	bool write, run;
+};
+
+static int covers(void *ctx, enum cb_sandbox_how how, const char *path)
+{
+	const struct looking *l = ctx;
+
+	if (how == CB_SANDBOX_RUN ? l->write || !l->run : l->write && (how == CB_SANDBOX_READ || how == CB_SANDBOX_READ_BESIDE))
+		return 0;
+	return below(l->path, path);
+}
+
 static bool covered(const struct cb_sandbox *s, const char *path, bool write)
 {
-	for (size_t i = 0; i < CB_SANDBOX_PATHS; i++) {
-		char *dir = s->beside[i] ? cb_sandbox_dirname(s->beside[i]) : NULL;
-		bool is = below(path, dir) || below(path, s->write[i]) || (!write && below(path, s->read[i])) ||
-			(!write && s->may & CB_MAY_RUN && below(path, s->run[i]));
+	struct looking l = { path, write, s->may & CB_MAY_RUN };
 
-		free(dir);
-		if (is)
-			return true;
-	}
-	for (size_t i = 0; !write && i < s->n_operands; i++)
-		if (below(path, s->operands[i]))
-			return true;
-	return false;
+	return cb_sandbox_paths(s, covers, &l);
 }
 
 static int make(const char *name, const char *text, mode_t mode)

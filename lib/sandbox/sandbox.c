@@ -3,11 +3,13 @@
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -18,30 +20,75 @@
 
 #define FILES 256
 
-static bool any(const char *const *path)
+static int path_is(void *ctx, enum cb_sandbox_how how, const char *path,
+		   int (*fn)(void *ctx, enum cb_sandbox_how how, const char *path))
 {
-	for (size_t i = 0; i < CB_SANDBOX_PATHS; i++)
-		if (path[i])
-			return true;
-	return false;
+	const char *slash;
+	struct stat st;
+	size_t n;
+	char *dir;
+	int ret;
+
+	if (how != CB_SANDBOX_READ_BESIDE && how != CB_SANDBOX_WRITE_BESIDE)
+		return fn(ctx, how, path);
+	/* of a directory what lies in it, to read; not what lies beside it */
+	if (how == CB_SANDBOX_READ_BESIDE && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return fn(ctx, how, path);
+	for (n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
+		;
+	slash = memrchr(path, '/', n);
+	dir = !slash ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+	if (!dir) {
+		errno = ENOMEM;
+		return -1;
+	}
+	ret = fn(ctx, how, dir);
+	free(dir);
+	return ret;
+}
+
+int cb_sandbox_paths(const struct cb_sandbox *s,
+		     int (*fn)(void *ctx, enum cb_sandbox_how how, const char *path), void *ctx)
+{
+	const char *const *own[] = { s->read, s->read_beside, s->write, s->write_beside, s->run };
+	int ret = 0;
+
+	for (int how = 0; how <= CB_SANDBOX_RUN; how++)
+		for (size_t i = 0; ret == 0 && i < CB_SANDBOX_PATHS; i++)
+			if (own[how][i])
+				ret = path_is(ctx, (enum cb_sandbox_how)how, own[how][i], fn);
+	for (size_t k = 0; k < CB_SANDBOX_LISTS; k++)
+		for (size_t i = 0; ret == 0 && i < s->list[k].n; i++)
+			if (s->list[k].path[i])
+				ret = path_is(ctx, s->list[k].how, s->list[k].path[i], fn);
+	return ret;
+}
+
+static int is_written(void *ctx, enum cb_sandbox_how how, const char *path)
+{
+	(void)ctx;
+	(void)path;
+	return how == CB_SANDBOX_WRITE || how == CB_SANDBOX_WRITE_BESIDE;
+}
+
+static int is_any(void *ctx, enum cb_sandbox_how how, const char *path)
+{
+	(void)ctx;
+	(void)how;
+	(void)path;
+	return 1;
 }
 
 bool cb_sandbox_writes(const struct cb_sandbox *s)
 {
-	/* asking is writing to a terminal, video is asked of a device that is open for writing */
-	return any(s->write) || any(s->beside) || s->may & (CB_MAY_ASK | CB_MAY_VIDEO | CB_MAY_RUN);
+	/* asking is writing to a terminal, a video device is opened for writing, and programs do what
+	 * they do */
+	return s->may & (CB_MAY_ASK | CB_MAY_VIDEO | CB_MAY_RUN) || cb_sandbox_paths(s, is_written, NULL);
 }
 
 bool cb_sandbox_opens(const struct cb_sandbox *s)
 {
-	return cb_sandbox_writes(s) || any(s->read) || s->n_operands || s->may & CB_MAY_RESOLVE;
-}
-
-char *cb_sandbox_dirname(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return !slash ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+	return s->may & CB_MAY_RESOLVE || cb_sandbox_writes(s) || cb_sandbox_paths(s, is_any, NULL);
 }
 
 /* What would be loaded late. */
@@ -135,7 +182,9 @@ static void enter(const struct cb_sandbox *s, struct cb_sandbox_level *l)
 		lacks(l, "seccomp: %s", strerror(errno));
 }
 
-static bool filtered, opening, writing;	/* for cb_sandbox_narrow */
+/* For cb_sandbox_narrow. */
+static bool filtered, opening, writing;
+static int maps = -1;
 
 int cb_sandbox_enter(const struct cb_sandbox *s, enum cb_sandbox_mode mode, struct cb_sandbox_level *ret,
 		     struct cb_err *err)
@@ -143,6 +192,8 @@ int cb_sandbox_enter(const struct cb_sandbox *s, enum cb_sandbox_mode mode, stru
 	struct cb_sandbox_level l = { 0 };
 
 	if (mode != CB_SANDBOX_OFF) {
+		if (s->may & CB_MAY_JIT && maps < 0)
+			maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 		enter(s, &l);
 		filtered = l.seccomp;
 		opening = cb_sandbox_opens(s);
@@ -158,9 +209,31 @@ int cb_sandbox_enter(const struct cb_sandbox *s, enum cb_sandbox_mode mode, stru
 	return 0;
 }
 
+/* What is writable and executable keeps the latter: proc(5), /proc/PID/maps. */
+static int harden(void)
+{
+	FILE *f = maps < 0 ? NULL : fdopen(maps, "r");
+	unsigned long from, to;
+	char line[512], how[5];
+	int bad = 0;
+
+	if (!f)
+		return -1;
+	maps = -1;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%lx-%lx %4s", &from, &to, how) == 3 && how[1] == 'w' && how[2] == 'x')
+			bad |= mprotect((void *)from, to - from, PROT_READ | PROT_EXEC);	/* NOLINT */
+	fclose(f);
+	return bad;
+}
+
 int cb_sandbox_narrow(unsigned may, struct cb_err *err)
 {
-	if (filtered && cb_filter_install(may, opening, writing) < 0)
+	if (!filtered)
+		return 0;
+	if (!(may & CB_MAY_JIT) && maps >= 0 && harden() < 0)
+		return cb_err_sys(err, CB_E_OS, errno, "sandbox: memory");
+	if (cb_filter_install(may, opening, writing) < 0)
 		return cb_err_sys(err, CB_E_OS, errno, "sandbox: seccomp");
 	return 0;
 }

@@ -11,8 +11,7 @@
  *    profile allows goes on; ptrace, bpf, mount, io_uring and the like end the process at once
  *    (SIGSYS); what is merely not allowed fails with EACCES or EPERM; what is not known fails with
  *    ENOSYS, because that is what libraries have an answer to;
- *  - no memory that is executable, unless CB_MAY_JIT or CB_MAY_RUN; never memory that is so and
- *    writable at once;
+ *  - no memory that is executable, unless CB_MAY_JIT or, never writable at once, CB_MAY_RUN;
  *  - limits (setrlimit(2)): no core files, few descriptors, memory where the tool says how much;
  *  - not dumpable: no other process of the same user reads its memory.
  *
@@ -39,15 +38,20 @@ enum {
 	CB_MAY_THREAD = 1 << 0,		/* make threads */
 	CB_MAY_FORK = 1 << 1,		/* make processes, which stay in here; signal and reap them */
 	CB_MAY_RUN = 1 << 2,		/* the same, and start the programs named in run[] */
-	CB_MAY_JIT = 1 << 3,		/* make memory executable that is not writable then */
+	CB_MAY_JIT = 1 << 3,		/* make memory executable, as oneDNN does it: writable, too */
 	CB_MAY_CONNECT = 1 << 4,	/* IPv4 and IPv6: TCP to port[], UDP */
 	CB_MAY_RESOLVE = 1 << 5,	/* look names up, too (goes with CB_MAY_CONNECT) */
 	CB_MAY_LOCAL = 1 << 6,		/* sockets of this machine (AF_UNIX): syslog, sd_notify */
 	CB_MAY_ASK = 1 << 7,		/* a passphrase, on /dev/tty */
+	CB_MAY_END = 1 << 9,		/* reap processes, and end (SIGTERM, SIGKILL) those of the same user: of a
+					 * tool whose helpers were started before */
 	CB_MAY_VIDEO = 1 << 8,		/* ioctl(2) of video devices, which are open or in read[] */
 };
 
 #define CB_SANDBOX_PATHS 12
+#define CB_SANDBOX_LISTS 6
+
+enum cb_sandbox_how { CB_SANDBOX_READ, CB_SANDBOX_READ_BESIDE, CB_SANDBOX_WRITE, CB_SANDBOX_WRITE_BESIDE, CB_SANDBOX_RUN };
 
 /* All zero: nothing but what is open. NULL paths are skipped, so that options that were not given
  * can stand here as they are; paths that are not there give no right to anything. A directory
@@ -55,11 +59,15 @@ enum {
 struct cb_sandbox {
 	unsigned may;				/* CB_MAY_* */
 	const char *read[CB_SANDBOX_PATHS];	/* may be read and listed */
+	const char *read_beside[CB_SANDBOX_PATHS];	/* so may the directory that this file is in */
 	const char *write[CB_SANDBOX_PATHS];	/* and written; below directories also made, renamed, removed */
-	const char *beside[CB_SANDBOX_PATHS];	/* as write[] of the directory that this name is in */
+	const char *write_beside[CB_SANDBOX_PATHS];	/* as write[] of the directory that this name is in */
 	const char *run[CB_SANDBOX_PATHS];	/* programs, with their interpreters and libraries */
-	const char *const *operands;		/* as read[], of any number */
-	size_t n_operands;
+	struct {				/* the same for any number, as operands */
+		const char *const *path;
+		size_t n;
+		enum cb_sandbox_how how;
+	} list[CB_SANDBOX_LISTS];
 	uint16_t port[4];			/* of TCP to connect to; none: every port */
 	unsigned files;				/* descriptors (RLIMIT_NOFILE); 0: 256 */
 	uint64_t memory;			/* bytes that it may allocate (RLIMIT_DATA); 0: no limit */
@@ -84,7 +92,8 @@ struct cb_sandbox_level {
 int cb_sandbox_enter(const struct cb_sandbox *s, enum cb_sandbox_mode mode, struct cb_sandbox_level *ret,
 		     struct cb_err *err);
 /* Once inside: give up more (CB_MAY_* as of now on, no more than before; paths and ports stay).
- * All threads follow. Does nothing where there is no filter. */
+ * All threads follow. Without CB_MAY_JIT what was compiled until now stays executable, and can no
+ * longer be written. Does nothing where there is no filter. */
 int cb_sandbox_narrow(unsigned may, struct cb_err *err);
 
 #define CB_SANDBOX_TEXT 256

@@ -8,6 +8,7 @@
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -133,8 +134,8 @@ static int nothing(void)
 static int reading(void)
 {
 	const char *more[] = { at("more"), NULL, at("nowhere") };
-	struct cb_sandbox s = { .read = { at("file"), NULL, at("tree"), at("not-there") }, .operands = more,
-				.n_operands = 3 };
+	struct cb_sandbox s = { .read = { at("file"), NULL, at("tree"), at("not-there") },
+				.list = { { more, 3, CB_SANDBOX_READ } } };
 
 	MUST(enter(&s) == 0);
 	MUST(opens(at("file"), O_RDONLY) == 0);
@@ -173,7 +174,7 @@ static int named_late(const char *in, const char *name)
 
 static int writing(void)
 {
-	struct cb_sandbox s = { .write = { at("tree"), at("file") }, .beside = { at("tree2/a-file-to-be") } };
+	struct cb_sandbox s = { .write = { at("tree"), at("file") }, .write_beside = { at("tree2/a-file-to-be") } };
 
 	MUST(enter(&s) == 0);
 	MUST(opens(at("tree/new"), O_RDWR | O_CREAT) == 0 && opens(at("tree/in"), O_RDWR | O_TRUNC) == 0);
@@ -238,19 +239,35 @@ static int running(void)
 	return 0;
 }
 
+static sigjmp_buf back;
+
+static void segv(int sig)
+{
+	(void)sig;
+	siglongjmp(back, 1);
+}
+
 static int jit(void)
 {
 	void *p;
 
 	MUST(enter(&(struct cb_sandbox){ .may = CB_MAY_JIT }) == 0);
 	MUST((p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED);
-	MUST(mprotect(p, 4096, PROT_READ | PROT_EXEC) == 0);
+	memcpy(p, "\xc3", 1);
+	MUST(mprotect(p, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) == 0);
 	if (SANITIZED)
 		return 0;
-	FAILS(mprotect(p, 4096, PROT_READ | PROT_WRITE | PROT_EXEC), EACCES);
-	/* and after that is done, no more */
+	/* and after that is done, no more; what was made stays, and cannot be written */
 	MUST(cb_sandbox_narrow(0, NULL) == 0);
 	FAILS(mprotect(p, 4096, PROT_READ | PROT_EXEC), EACCES);
+#ifdef __x86_64__
+	((void (*)(void))p)();
+#endif
+	signal(SIGSEGV, segv);
+	if (!sigsetjmp(back, 1)) {
+		*(volatile char *)p = 0;
+		MUST(!"what was compiled can be written");
+	}
 	MUST(mprotect(p, 4096, PROT_READ | PROT_WRITE) == 0);
 	return 0;
 }
