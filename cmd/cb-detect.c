@@ -302,6 +302,14 @@ static int lock_in(const struct opts *o, bool loads, struct cb_err *err)
 	}, err);
 }
 
+/* The model is loaded: from here on nothing becomes executable. */
+static int compiled(struct cb_crew *crew, struct cb_err *err)
+{
+	if (cb_cli_sandbox_mode == CB_SANDBOX_OFF)
+		return 0;
+	return cb_crew_warm(crew, err) < 0 ? -1 : cb_sandbox_narrow(CB_MAY_THREAD, err);
+}
+
 int main(int argc, char **argv)
 {
 	struct opts o = { .d = { .tool = "cb-detect", .version = CB_VERSION, .stream = -1,
@@ -347,7 +355,7 @@ int main(int argc, char **argv)
 		if (cb_detect_open(&feed[i].d, &o.d, crew, &err) < 0)
 			goto out;
 	fd = cb_stdout_take(&err);
-	if (fd < 0 || (elsewhere ? lock_in(&o, false, &err) : cb_sandbox_narrow(CB_MAY_THREAD, &err)) < 0)
+	if (fd < 0 || (elsewhere ? lock_in(&o, false, &err) : compiled(crew, &err)) < 0)
 		goto out;
 	cb_stop_install(false);
 	cb_out_init(&lines, fd);

@@ -14,7 +14,7 @@ all_layers := live verify deliver alert sign draw export detect track nn log sto
 unit_order ?= $(foreach l,$(filter-out cli,$(all_layers)),$(filter $(l),$(LIBS)))
 UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-AIDS := $(O)/aid/mkstream $(O)/aid/faultio.so $(O)/aid/countcalls.so $(O)/aid/fakev4l2.so $(O)/aid/cb-skel
+AIDS := $(O)/aid/mkstream $(O)/aid/faultio.so $(O)/aid/countcalls.so $(O)/aid/fakev4l2.so $(O)/aid/cb-skel $(O)/aid/without
 comma := ,
 blank := $() $()
 TOOL_TABLE := $(foreach t,$(TOOLS) $(HELPERS),$(t):$(subst $(blank),$(comma),$(strip $($(t)_LIBS))))
@@ -34,6 +34,10 @@ $(O)/aid/cb-skel: $(O)/obj/examples/skel/cb-skel.o $(O)/lib/libcli.a $(O)/lib/li
 		$(O)/lib/libwire.a $(O)/lib/libcrypto.a $(O)/lib/libbase.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(link) $(call extern,crypto) $(LDLIBS)
+# an older kernel
+$(O)/aid/without: $(O)/obj/tests/without.o
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(link) $(LDLIBS)
 # a preloaded object cannot bring a sanitizer's runtime of its own
 $(O)/aid/%.so: tests/%.c $(O)/flags
 	$(call say,CC,$@)

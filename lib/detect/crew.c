@@ -133,6 +133,11 @@ fail:
 	return -1;
 }
 
+int cb_crew_warm(struct cb_crew *c, struct cb_err *err)
+{
+	return c->model[0] && cb_model_net(c->model[0]) ? cb_model_warm(c->model[0], err) : 0;
+}
+
 void cb_crew_free(struct cb_crew *c)
 {
 	if (!c)

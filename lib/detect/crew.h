@@ -46,6 +46,9 @@ const struct cb_model *cb_crew_model(const struct cb_crew *c);
 bool cb_crew_parallel(const struct cb_crew *c);
 int cb_crew_cores(const struct cb_crew *c);
 
+/* cb_model_warm; before there is work. Nothing without a model, or where it runs elsewhere. */
+int cb_crew_warm(struct cb_crew *c, struct cb_err *err);
+
 void cb_crew_enter(struct cb_crew *c);
 void cb_crew_leave(struct cb_crew *c);
 /* Look at a picture: now (the caller has entered), or as soon as one of the crew can. */

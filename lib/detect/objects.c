@@ -497,6 +497,26 @@ int cb_model_run(struct cb_model *m, const struct cb_input *in, struct cb_object
 	return kept;
 }
 
+int cb_model_warm(struct cb_model *m, struct cb_err *err)
+{
+	struct cb_object *o = calloc(CB_OBJECTS_MAX, sizeof(*o));
+	struct cb_input in = { 0 };
+	int r = -1;
+
+	if (!o)
+		return cb_err_nomem(err);
+	if (cb_input_init(&in, m, err) == 0) {
+		if (in.packed)
+			memset(in.packed, 0, (size_t)m->w * m->h * 3);
+		else
+			memset(in.planes, 0, (size_t)m->w * m->h * 3 * sizeof(*in.planes));
+		r = cb_model_run(m, &in, o, err) < 0 ? -1 : 0;
+	}
+	cb_input_release(&in);
+	free(o);
+	return r;
+}
+
 struct cb_net *cb_model_net(struct cb_model *m)
 {
 	return m->net;

@@ -81,6 +81,10 @@ void cb_prep_free(struct cb_prep *p);
 int cb_model_run(struct cb_model *m, const struct cb_input *in, struct cb_object ret[static CB_OBJECTS_MAX],
 		 struct cb_err *err);
 
+/* Look at a black picture, so that all is compiled that the library compiles when it is first used:
+ * then memory need not be made executable any more. Errors as cb_model_run. */
+int cb_model_warm(struct cb_model *m, struct cb_err *err);
+
 /* The net itself, for those who look at it or run it alone. */
 struct cb_net *cb_model_net(struct cb_model *m);
 /* What a picture of width x height is resized to for the model. */

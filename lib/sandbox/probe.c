@@ -31,12 +31,12 @@
 
 #define SECONDS 5	/* a child takes no longer */
 
-/* --- what is tried. Each returns 0 where it was done, else -1 and errno. They run in the directory
+/* --- what is tried, of the network by system calls alone: no tool is to link it for this. Each returns 0 where it was done, else -1 and errno. They run in the directory
  * that was made for them, in which are "file", "program" and "dir". */
 
 static char place[PATH_MAX];
 
-static int opened(int fd)
+static int opened(long fd)
 {
 	return fd < 0 ? -1 : 0;
 }
@@ -176,21 +176,21 @@ static int protect_key(void)
 static int read_implies_exec(void) { return personality(READ_IMPLIES_EXEC) < 0 ? -1 : 0; }
 static int share_memory(void) { return opened((int)syscall(SYS_shmget, 0, 4096, 0600)); }
 
-static int socket_tcp(void) { return opened(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
-static int socket_tcp6(void) { return opened(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
-static int socket_udp(void) { return opened(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)); }
-static int socket_local(void) { return opened(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
-static int socket_netlink(void) { return opened(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0)); }
-static int socket_packet(void) { return opened(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)); }
-static int socket_raw(void) { return opened(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, 1)); }
-static int socket_vsock(void) { return opened(socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
-static int socket_alg(void) { return opened(socket(AF_ALG, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)); }
+static int socket_tcp(void) { return opened((int)syscall(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
+static int socket_tcp6(void) { return opened((int)syscall(SYS_socket, AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
+static int socket_udp(void) { return opened((int)syscall(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)); }
+static int socket_local(void) { return opened((int)syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
+static int socket_netlink(void) { return opened((int)syscall(SYS_socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0)); }
+static int socket_packet(void) { return opened((int)syscall(SYS_socket, AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)); }
+static int socket_raw(void) { return opened((int)syscall(SYS_socket, AF_INET, SOCK_RAW | SOCK_CLOEXEC, 1)); }
+static int socket_vsock(void) { return opened((int)syscall(SYS_socket, AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
+static int socket_alg(void) { return opened((int)syscall(SYS_socket, AF_ALG, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)); }
 static int listen_tcp(void)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = (int)syscall(SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	return fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ? -1 : listen(fd, 1);
+	return fd < 0 || syscall(SYS_bind, fd, &a, sizeof(a)) < 0 ? -1 : (int)syscall(SYS_listen, fd, 1);
 }
 
 static int trace(void) { return (int)ptrace(PTRACE_TRACEME, 0, 0, 0); }

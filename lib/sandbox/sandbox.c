@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +11,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -91,16 +89,6 @@ bool cb_sandbox_opens(const struct cb_sandbox *s)
 	return s->may & CB_MAY_RESOLVE || cb_sandbox_writes(s) || cb_sandbox_paths(s, is_any, NULL);
 }
 
-/* What would be loaded late. */
-static void load_now(const struct cb_sandbox *s)
-{
-	struct addrinfo hint = { .ai_socktype = SOCK_STREAM }, *found = NULL;
-
-	tzset();
-	if (s->may & CB_MAY_CONNECT && getaddrinfo("localhost", "1", &hint, &found) == 0)
-		freeaddrinfo(found);
-}
-
 static int lower(int what, rlim_t to)
 {
 	struct rlimit now;
@@ -154,7 +142,7 @@ static void enter(const struct cb_sandbox *s, struct cb_sandbox_level *l)
 	bool opens = cb_sandbox_opens(s), writes = cb_sandbox_writes(s);
 	int abi;
 
-	load_now(s);
+	tzset();	/* it would be read late */
 	abi = cb_landlock_abi();
 	if (abi == 0)
 		lacks(l, "Landlock: %s", strerror(errno));

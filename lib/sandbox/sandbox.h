@@ -17,8 +17,8 @@
  *
  * Descriptors that are open keep their rights. Enter before threads are made: Landlock takes in
  * the calling thread and those that it makes. What libraries load late (the resolver's modules,
- * time zones) must be loaded before: cb_sandbox_enter reads the time zone, and calls getaddrinfo
- * for a name that needs no network where the policy may connect.
+ * time zones) must be loaded before: cb_sandbox_enter reads the time zone; who looks names up calls
+ * cb_sandbox_resolver.
  *
  * What it is not: a jail of its own. Files that may be read may all be read; a service's unit
  * (systemd) adds to it what only the starter of a process can take away.
@@ -95,6 +95,10 @@ int cb_sandbox_enter(const struct cb_sandbox *s, enum cb_sandbox_mode mode, stru
  * All threads follow. Without CB_MAY_JIT what was compiled until now stays executable, and can no
  * longer be written. Does nothing where there is no filter. */
 int cb_sandbox_narrow(unsigned may, struct cb_err *err);
+
+/* Before: look up the name that will be looked up, so that getaddrinfo loads the modules that know it.
+ * For CB_MAY_RESOLVE. */
+void cb_sandbox_resolver(const char *host);
 
 #define CB_SANDBOX_TEXT 256
 /* "landlock=7 seccomp=1 no-new-privs=1 limits=1", and "; MISSING" where something is missing. */

@@ -1,0 +1,117 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Every tool locks itself in before it reads what others wrote: it works as without, what is
+# forbidden is refused, and what the kernel lacks is said.
+# shellcheck disable=SC2016  # expressions for ok
+. "$CB_SRC/tests/lib.sh"
+need_cmd jq
+PATH=$CB_BUILD/aid:$PATH
+without=$CB_BUILD/aid/without
+
+mkstream IPPeIPPeE >whole.cbf
+cb-frame events whole.cbf >events.ndjson
+printf 'rules:\n  - name: any\n    type: cb.scene.change\n' >rules.yml
+printf 'rules: []\n' >track.yml
+cb-record store <whole.cbf >/dev/null
+cb-sign keygen -o key --no-passphrase
+cb-sign sign -k key.key events.ndjson
+cb-audit init log --key key.key --origin example.org/log --epochs 20
+cb-audit append log <events.ndjson
+cp "$CB_SRC/tests/fuzz/corpus/nn_pack/float.cbm" model.cbm
+echo about >note
+
+# What a kernel has, by the tool that needs least.
+cb-frame check -v whole.cbf >/dev/null 2>err || :
+level=$(sed -n 's/^cb-frame: sandbox: //p' err)
+note "here: $level"
+ok "the level is said" '[ -n "$level" ]'
+case $level in *seccomp=1*) filter=yes ;; *) filter= ;; esac
+case $level in *landlock=0*) landlock= ;; *) landlock=yes ;; esac
+
+# use TOOL: words, with good input in $in
+use() {
+	in=/dev/null
+	case $1 in
+	cb-frame) args='check whole.cbf' ;;
+	cb-mux) args='-f matroska -o out.mkv' in=whole.cbf ;;
+	cb-record) args='store2 --log log' in=whole.cbf ;;
+	cb-replay) args='store' ;;
+	cb-query) args='store segments' ;;
+	cb-store) args='check store' ;;
+	cb-detect) args='--no-objects' in=whole.cbf ;;
+	cb-model) args='check model.cbm' ;;
+	cb-draw) args='--picture=p.png' in=whole.cbf ;;
+	cb-track) args='--log log' in=events.ndjson ;;
+	cb-alert) args='--config rules.yml --log log' in=events.ndjson ;;
+	cb-audit) args='verify log' ;;
+	cb-sign) args='verify --pub key.pub events.ndjson' ;;
+	cb-verify) args='--key key.pub events.ndjson' ;;
+	cb-export) args='store -o bundle' ;;
+	esac
+}
+
+tools='cb-frame cb-mux cb-replay cb-query cb-store cb-detect cb-model cb-draw cb-track cb-audit cb-sign cb-verify cb-export'
+for t in $tools; do
+	use "$t"
+	# --- what is forbidden is refused
+	_st=0
+	# shellcheck disable=SC2086  # words
+	"$t" $args --sandbox-self-test <"$in" >probes 2>err || _st=$?
+	refused=$(grep -c '"verdict":"refused"' probes)
+	ok "$t: the self-test: nothing forbidden was possible" '[ "$_st" -eq 0 ] && [ -s probes ] && ! grep "\"verdict\":\"done\"" probes' ||
+		{ _diag "exited $_st"; _show err; }
+	ok "$t: lines of JSON" 'jq -es "length >= 80 and all(.[]; .tool == \"$t\" and .probe and .verdict)" probes >/dev/null'
+	if [ -z "$filter" ]; then
+		skip "no filter here: little can be refused"
+	else
+		ok "$t: at least 50 forbidden things were refused ($refused)" '[ "$refused" -ge 50 ]'
+	fi
+
+	# --- the same result, whatever the kernel has
+	rm -rf out.mkv p.png bundle
+	_st=0
+	# shellcheck disable=SC2086  # words
+	"$t" $args --sandbox=off <"$in" >wanted 2>err || _st=$?
+	want=$_st
+	for how in auto require; do
+		if [ "$how" = require ] && { [ -z "$filter" ] || [ -z "$landlock" ]; }; then
+			skip "this kernel has not all that is required"
+			continue
+		fi
+		rm -rf out.mkv p.png bundle
+		_st=0
+		# shellcheck disable=SC2086  # words
+		"$t" $args --sandbox=$how <"$in" >out 2>err || _st=$?
+		ok "$t --sandbox=$how: as without" '[ "$_st" -eq "$want" ] && [ "$(wc -l <out)" -eq "$(wc -l <wanted)" ]' ||
+			{ _diag "exited $_st, not $want"; _show err; }
+	done
+	if [ ! -x "$without" ] || ! "$without" landlock true 2>/dev/null; then
+		skip "system calls cannot be taken away here" 2
+		continue
+	fi
+	rm -rf out.mkv p.png bundle
+	_st=0
+	# shellcheck disable=SC2086  # words
+	"$without" landlock,seccomp "$t" -v $args <"$in" >out 2>err || _st=$?
+	ok "$t: on an old kernel: goes on, and says what is missing" \
+		'[ "$_st" -eq "$want" ] && grep -q "^$t: sandbox: landlock=0 seccomp=0 .*; Landlock: .*seccomp: " err' ||
+		{ _diag "exited $_st, not $want"; _show err; }
+	_st=0
+	# shellcheck disable=SC2086  # words
+	"$without" landlock "$t" $args --sandbox=require <"$in" >out 2>err || _st=$?
+	ok "$t --sandbox=require on an old kernel: 77, and why" \
+		'[ "$_st" -eq 77 ] && [ "$(wc -l <err)" -eq 1 ] && grep -q "^$t: .*sandbox: Landlock: Function not implemented" err' ||
+		{ _diag "exited $_st"; _show err; }
+done
+
+# --- the eye of the self-test: it sees what is possible
+if "$without" seccomp true 2>/dev/null; then
+	exits 0 "$without" seccomp cb-frame check --sandbox-self-test
+	ok "without a filter: what it would refuse is skipped, not passed" \
+		'[ "$(grep -c "\"verdict\":\"skipped\",\"why\":\"no seccomp filter\"" out)" -ge 50 ]'
+else
+	skip "system calls cannot be taken away here" 2
+fi
+exits 64 cb-frame check --sandbox=off --sandbox-self-test
+exits 64 cb-frame check --sandbox=maybe
+done_testing
