@@ -90,7 +90,8 @@ int main(int argc, char **argv)
 		return cb_cli_finish(&err);
 	}
 	ofd = cb_stdout_take(&err);
-	if (ofd >= 0) {
+	/* nothing but what is open */
+	if (ofd >= 0 && cb_cli_sandbox(&(struct cb_sandbox){ 0 }, &err) == 0) {
 		cb_out_init(&out, ofd);
 		if (run(&o, fd, &out, &err) < 0 && err.code == CB_E_DATA)
 			cb_err_prefix(&err, "%s", o.path ? o.path : "stdin");

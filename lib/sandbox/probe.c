@@ -34,7 +34,7 @@
 /* --- what is tried, of the network by system calls alone: no tool is to link it for this. Each returns 0 where it was done, else -1 and errno. They run in the directory
  * that was made for them, in which are "file", "program" and "dir". */
 
-static char place[PATH_MAX];
+static char place[PATH_MAX + 32];
 
 static int opened(long fd)
 {
@@ -43,7 +43,7 @@ static int opened(long fd)
 
 static const char *in(const char *name)
 {
-	static char path[2][PATH_MAX + 32];
+	static char path[2][PATH_MAX + 64];
 	static int turn;
 
 	turn = !turn;
