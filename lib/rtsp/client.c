@@ -252,8 +252,7 @@ static bool kept(struct cb_rtsp_client *c, struct cb_rtsp_msg *ret)
 
 int cb_rtsp_client_next(struct cb_rtsp_client *c, struct cb_rtsp_msg *ret, struct cb_err *err)
 {
-	c->early_data = kept(c, ret);
-	if (c->early_data)
+	if (kept(c, ret))
 		return 1;
 	if (c->out.len && flush(c, err) < 0)
 		return -1;

@@ -40,6 +40,7 @@ struct depay_nal {
 	struct cb_sets sets;
 	uint64_t version;	/* of the sets that the stream shows */
 	int active, reorder;
+	bool fields;		/* H.264: pictures may be single fields */
 	uint8_t sub_layers;
 	bool from_sdp, in_band;
 	bool vcl;		/* the unit has a slice */
@@ -74,6 +75,9 @@ struct depay_audio {
 	uint32_t want;		/* bytes of the access unit in fragments, 0: none */
 	/* LATM */
 	bool in_band, configured;
+	bool gap;		/* what came last may not have been whole */
+	bool skip;		/* the rest of what has this timestamp is nothing without its beginning */
+	int64_t skip_ts;
 	unsigned sub_frames;	/* frames of an element, less one */
 	/* samples as sent */
 	uint32_t unit_bytes, unit_ticks;	/* so many bytes last so many ticks; 0: unknown */

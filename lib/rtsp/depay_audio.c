@@ -210,9 +210,14 @@ static int aac_part(struct cb_depay *d, const struct cb_rtp_packet *p, const uin
 		return 0;
 	}
 	if (!d->open) {
+		if (a->skip && a->skip_ts == p->ts)
+			return 0;
 		if (p->lost || p->restart) {
+			/* perhaps not the first part: without that the rest is nothing */
 			cb_odd(d->odd, CB_ODD_AU_DAMAGED);
-			return 0;	/* perhaps not the first part: without that the rest is nothing */
+			a->skip = true;
+			a->skip_ts = p->ts;
+			return 0;
 		}
 		cb_depay_begin(d, p);
 		d->au.duration = ticks(d);
@@ -382,6 +387,24 @@ static int open_latm(struct cb_depay *d, struct cb_err *err)
 	return mux_config(d, &b, err);
 }
 
+/* Do the lengths in it add up? What follows a loss may be the end of an element only. */
+static bool latm_whole(const struct depay_bits *whole)
+{
+	size_t at = 0, n = whole->n / 8, size;
+
+	while (at < n) {
+		for (size = 0; at < n && whole->p[at] == 255; at++)
+			size += 255;
+		if (at == n)
+			return false;
+		size += whole->p[at++];
+		if (size > n - at)
+			return false;
+		at += size;
+	}
+	return true;
+}
+
 /* AudioMuxElement, 1.7.3: whole in out, where it becomes frames. */
 static int latm_element(struct cb_depay *d, struct cb_err *err)
 {
@@ -396,6 +419,9 @@ static int latm_element(struct cb_depay *d, struct cb_err *err)
 		return cb_err_nomem(err);
 	cb_depay_drop(d);
 	b = (struct depay_bits){ .p = whole.data, .n = 8 * whole.len };
+	if (a->gap && !a->in_band && !latm_whole(&b))
+		goto bad;
+	a->gap = false;
 	if (a->in_band && !cb_depay_bits(&b, 1)) {
 		struct cb_err why = CB_ERR_INIT;
 
@@ -450,18 +476,28 @@ out:
 
 static int push_latm(struct cb_depay *d, const struct cb_rtp_packet *p, struct cb_err *err)
 {
-	if (d->open && (p->lost || p->restart || p->ts != d->au.pts)) {
+	struct depay_audio *a = &d->audio;
+	bool gap = p->lost || p->restart || !d->any;
+
+	d->any = true;
+	if (d->open && (gap || p->ts != d->au.pts)) {
 		/* an element that is not whole cannot be taken apart */
-		if (p->ts != d->au.pts && !p->lost && !p->restart) {
+		if (!gap) {
 			cb_odd(d->odd, CB_ODD_AU_NO_MARKER);
 			if (latm_element(d, err) < 0)
 				return -1;
 		} else {
 			cb_odd(d->odd, CB_ODD_AU_DAMAGED);
+			a->skip = true;
+			a->skip_ts = d->au.pts;
 			cb_depay_drop(d);
 		}
 	}
 	count(d, p);
+	a->gap |= gap;
+	if (a->skip && a->skip_ts == p->ts)
+		return 0;
+	a->skip = false;
 	if (!d->open)
 		cb_depay_begin(d, p);
 	if (cb_depay_add(d, p->payload, p->len, FRAME_MAX, err) < 0)

@@ -38,11 +38,6 @@ static bool leads(const struct depay_nal *n, unsigned t)
 		       : t >= 6 && t <= 9;
 }
 
-static bool delimiter(const struct depay_nal *n, unsigned t)
-{
-	return t == (n->hevc ? 35u : 9u);
-}
-
 /* --- the unit being made ------------------------------------------------------------------- */
 
 static int finish(struct cb_depay *d, struct cb_err *err)
@@ -76,7 +71,7 @@ static int place(struct cb_depay *d, const struct cb_rtp_packet *p, int64_t ts, 
 	bool fresh = false, split = false;
 
 	if (d->open && ts != d->au.pts) {
-		if (n->vcl || (d->au.flags & CB_F_CORRUPT && !cb_depay_have(d))) {
+		if (n->vcl || d->au.flags & CB_F_CORRUPT) {
 			if (finish(d, err) < 0)
 				return -1;
 		} else {
@@ -87,16 +82,10 @@ static int place(struct cb_depay *d, const struct cb_rtp_packet *p, int64_t ts, 
 			n->marked = false;
 		}
 	} else if (d->open && n->vcl) {
-		if (n->marked)
-			fresh = first || leads(n, t);
-		else
-			fresh = delimiter(n, t) || (first && n->hevc);
-		if (!fresh && first && !n->hevc && !n->marked) {
-			struct cb_sps sps;
-
-			/* the second field of a frame has the timestamp of the first */
-			fresh = cb_sets_sps(&n->sets, &sps) && !sps.fields;
-		}
+		fresh = first || leads(n, t);
+		/* the second field of a frame has the timestamp of the first */
+		if (!n->marked && !n->hevc && n->fields)
+			fresh = false;
 		if (fresh) {
 			if (first)
 				cb_odd(d->odd, CB_ODD_TS_REPEATED);
@@ -147,6 +136,15 @@ static int add(struct cb_depay *d, const void *p, size_t n, struct cb_err *err)
 	return fits(d, n) ? cb_depay_add(d, p, n, CB_AU_MAX, err) : 0;
 }
 
+/* Pictures may be single fields, by the sequence parameter set that came last. */
+static void field_coding(struct cb_depay *d, const uint8_t *nal, size_t len)
+{
+	struct cb_sps sps;
+
+	if (cb_sps_parse(&sps, false, nal, len))
+		d->nal.fields = sps.fields;
+}
+
 static int put_nal(struct cb_depay *d, const struct cb_rtp_packet *p, int64_t ts, const uint8_t *nal, size_t len,
 		   struct cb_err *err)
 {
@@ -155,6 +153,8 @@ static int put_nal(struct cb_depay *d, const struct cb_rtp_packet *p, int64_t ts
 
 	if (d->nal.hevc ? t >= 48 : t == 0 || t >= 24)
 		cb_odd(d->odd, CB_ODD_NAL_RESERVED);
+	if (!d->nal.hevc && t == 7)
+		field_coding(d, nal, len);
 	if (place(d, p, ts, nal, len, err) < 0)
 		return -1;
 	if (!fits(d, 4 + len))
@@ -273,7 +273,7 @@ static int fragment(struct cb_depay *d, const struct cb_rtp_packet *p, const uin
 		cb_odd(d->odd, CB_ODD_FU_NO_START);
 		if (n->gap || n->over) {
 			/* its beginning was lost, and without that it is nothing */
-			if (d->open && d->au.pts != p->ts && n->vcl && finish(d, err) < 0)
+			if (d->open && d->au.pts != p->ts && finish(d, err) < 0)
 				return -1;
 			if (!d->open) {
 				cb_depay_begin(d, p);
@@ -508,6 +508,8 @@ static int push(struct cb_depay *d, const struct cb_rtp_packet *p, struct cb_err
 					return -1;
 			} else if (!n->marked || p->ts == d->au.pts) {
 				cb_depay_damaged(d);
+				if (p->ts != d->au.pts && finish(d, err) < 0)
+					return -1;
 			}
 		}
 		n->gap = true;
@@ -566,6 +568,7 @@ static int describe(struct cb_depay *d, struct cb_err *err)
 	}
 	cb_buf_release(&b);
 	n->reorder = sps.reorder;
+	n->fields = sps.fields;
 	n->sub_layers = sps.sub_layers;
 	s->width = sps.width;
 	s->height = sps.height;

@@ -37,7 +37,7 @@ int cb_rtsp_event_clock(struct cb_buf *out, const char *camera, uint16_t stream,
 		cb_jw_ki64(&w, "by_us", n->by_ns / CB_NS_PER_US);
 	}
 	if (n->state != CB_CLOCK_ARRIVAL) {
-		cb_jw_ki64(&w, "offset_us", n->offset_ns / CB_NS_PER_US);
+		cb_jw_ki64(&w, "camera_offset_us", n->offset_ns / CB_NS_PER_US);
 	}
 	if (n->have_drift) {
 		cb_jw_kfixed(&w, "drift_ppm", n->drift_ppm, 1);
@@ -55,8 +55,10 @@ int cb_rtsp_event_oddity(struct cb_buf *out, const char *camera, int64_t wall_ns
 	cb_sha256(digest, name, strlen(name));
 	begin(&w, out, "cb.stream.oddity", camera, wall_ns, digest, wall_ns, (uint32_t)(total & UINT32_MAX));
 	cb_jw_kstr(&w, "oddity", name);
-	cb_jw_kstr(&w, "text", cb_oddity_text(what));
 	cb_jw_ki64(&w, "count", total > INT64_C(9007199254740991) ? INT64_C(9007199254740991) : (int64_t)total);
+	if (total > 1)
+		cb_jw_kbool(&w, "total", true);
+	cb_jw_kstr(&w, "text", cb_oddity_text(what));
 	return cb_event_end(&w, err);
 }
 

@@ -15,7 +15,7 @@
 int cb_rtsp_event_clock(struct cb_buf *out, const char *camera, uint16_t stream,
 			const struct cb_clock_note *n, struct cb_err *err);
 
-/* total: so many of that kind so far in this session; of a first one, 1. */
+/* total: so many of that kind so far in this session; of a first one 1, which is not called a total. */
 int cb_rtsp_event_oddity(struct cb_buf *out, const char *camera, int64_t wall_ns,
 			 enum cb_oddity what, uint64_t total, struct cb_err *err);
 

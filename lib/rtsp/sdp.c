@@ -330,7 +330,7 @@ int cb_sdp_parse(struct cb_sdp *ret, const char *text, size_t n, struct cb_oddit
 {
 	struct cb_sdp s = { .name = "", .tool = "", .control = "", .range = "" };
 	enum cb_sdp_direction dir = CB_SDP_SENDRECV;
-	bool origin = false, first = true;
+	bool origin = false;
 	char *end, *l, *to;
 	const char *v;
 
@@ -347,10 +347,9 @@ int cb_sdp_parse(struct cb_sdp *ret, const char *text, size_t n, struct cb_oddit
 	memcpy(s.text, text, n);
 	s.text[n] = '\0';
 	end = s.text + lines_of(s.text, n, odd);
+	if (end - s.text < 2 || s.text[0] != 'v' || s.text[1] != '=')
+		cb_odd(odd, CB_ODD_SDP_NO_VERSION);
 	for (l = s.text; l < end && l[0] != 'm'; l += strlen(l) + 1) {
-		if (first && (l[0] != 'v' || l[1] != '='))
-			cb_odd(odd, CB_ODD_SDP_NO_VERSION);
-		first = false;
 		if (l[1] != '=') {
 			cb_odd(odd, CB_ODD_SDP_SYNTAX);
 			continue;
