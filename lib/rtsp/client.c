@@ -252,7 +252,8 @@ static bool kept(struct cb_rtsp_client *c, struct cb_rtsp_msg *ret)
 
 int cb_rtsp_client_next(struct cb_rtsp_client *c, struct cb_rtsp_msg *ret, struct cb_err *err)
 {
-	if (kept(c, ret))
+	c->early_data = kept(c, ret);
+	if (c->early_data)
 		return 1;
 	if (c->out.len && flush(c, err) < 0)
 		return -1;

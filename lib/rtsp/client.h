@@ -39,6 +39,7 @@ struct cb_rtsp_client {
 	char session[CB_RTSP_SESSION_MAX];	/* sent with each request where not "" */
 	int64_t wall_ns;			/* when what came last arrived */
 	uint64_t mono_ns;
+	bool early_data;			/* it came before the answer to a request, PLAY's */
 	uint64_t early_lost;			/* frames that did not fit in CB_RTSP_EARLY_MAX */
 	/* private */
 	int fd;

@@ -247,6 +247,8 @@ static int setup(struct cb_rtsp_session *s, struct cb_rtsp_track *t, unsigned i,
 	if (!cb_rtsp_transport_parse(&tr, cb_rtsp_header(m, "Transport"), &was_odd) || was_odd)
 		cb_odd(s->odd, CB_ODD_RTSP_TRANSPORT);
 	if (!s->udp) {
+		if (!was_odd && tr.channel[0] < 0)
+			cb_odd(s->odd, CB_ODD_RTSP_TRANSPORT);
 		/* a camera that agrees to something else than was asked for sends nothing here */
 		t->channel[0] = tr.channel[0] >= 0 ? tr.channel[0] : (int)(2 * i);
 		t->channel[1] = tr.channel[1] >= 0 ? tr.channel[1] : t->channel[0] + 1;
@@ -292,7 +294,8 @@ static int setup_all(struct cb_rtsp_session *s, struct cb_err *err)
 	return kept ? 0 : refused("SETUP", &m, err);
 }
 
-/* The first packet's number that the camera announces for each stream. */
+/* The first packet's number that the camera announces for each stream; 0 and 1 are what those
+ * write that do not know it. */
 static void rtp_info(struct cb_rtsp_session *s, const struct cb_rtsp_msg *m)
 {
 	struct cb_rtsp_text v = cb_rtsp_header(m, "RTP-Info");
@@ -304,7 +307,7 @@ static void rtp_info(struct cb_rtsp_session *s, const struct cb_rtsp_msg *m)
 		return;
 	n = cb_rtsp_info_parse(info, CB_SDP_MEDIA, v, &was_odd);
 	for (unsigned i = 0; i < n; i++)
-		if (info[i].have_seq && n == s->n) {
+		if (info[i].have_seq && info[i].seq > 1 && n == s->n) {
 			s->track[i]->have_seq = true;
 			s->track[i]->seq = info[i].seq;
 		}

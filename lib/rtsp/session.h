@@ -31,7 +31,7 @@ struct cb_rtsp_track {
 	uint32_t ours;			/* our source's number, in receiver reports */
 	bool metadata;
 	bool bye;
-	bool have_seq;			/* RTP-Info: the first packet's number, looked at once */
+	bool have_seq;			/* RTP-Info: the first packet's number */
 	uint16_t seq;
 	/* the last sender report; early: it came before the first packet */
 	bool have_sr, early_sr;

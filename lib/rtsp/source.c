@@ -23,6 +23,7 @@
 #define MINUTE_NS (60 * CB_NS_PER_S)
 #define FIRST_UDP_NS (5 * CB_NS_PER_S)	/* nothing by then: there is no UDP */
 #define UDP_BYE_NS (CB_NS_PER_S / 5)	/* what was sent before a BYE can arrive behind it */
+#define QUIET_BYE_NS CB_NS_PER_S
 #define EVENTS_MAX (1u << 20)
 #define CNAME "cb"
 
@@ -50,7 +51,7 @@ struct cb_rtsp {
 	uint8_t *datagram;
 
 	/* moments of CLOCK_MONOTONIC */
-	int64_t media, keepalive, report, minute, bye;
+	int64_t media, keepalive, report, minute, bye, quiet_bye;
 	bool any_media;
 	bool asked_keepalive;		/* and not answered yet */
 	bool by_parameter;		/* GET_PARAMETER instead of OPTIONS */
@@ -282,9 +283,12 @@ static void bye(struct cb_rtsp *r, struct cb_rtsp_track *t, uint32_t ssrc)
 	bool all = true;
 	uint32_t now;
 
-	/* of a source before this one, or of somebody else */
-	if (ssrc && cb_rtp_recv_ssrc(t->rtp, &now) && now != ssrc)
+	/* of a source before this one, or of somebody else: believed where nothing comes any more */
+	if (ssrc && cb_rtp_recv_ssrc(t->rtp, &now) && now != ssrc) {
+		if (!r->have_video || t->media->kind == CB_SDP_VIDEO)
+			r->quiet_bye = cb_now_mono_ns() + QUIET_BYE_NS;
 		return;
+	}
 	t->bye = true;
 	for (unsigned i = 0; i < r->s.n; i++)
 		if (!r->have_video || r->s.track[i]->media->kind == CB_SDP_VIDEO)
@@ -333,15 +337,16 @@ static int take_rtp(struct cb_rtsp *r, struct cb_rtsp_track *t, unsigned i, cons
 	struct cb_oddities none = { 0 };
 	struct cb_rtp head;
 
+	/* media that overtook the answer to PLAY are its beginning; what stands before the number in that
+	 * answer is left from another session */
+	if (r->s.c.early_data && t->have_seq && cb_rtp_parse(&head, p, n, &none) && (int16_t)(head.seq - t->seq) < 0)
+		return 0;
 	if (cb_rtp_recv_push(t->rtp, p, n, wall_ns, mono_ns, err) < 0)
 		return -1;
-	if (t->have_seq && cb_rtp_parse(&head, p, n, &none)) {
-		if (head.seq != t->seq)
-			cb_odd(r->s.odd, CB_ODD_RTSP_INFO);
-		t->have_seq = false;
-	}
-	if (!r->have_video || t->media->kind == CB_SDP_VIDEO)
+	if (!r->have_video || t->media->kind == CB_SDP_VIDEO) {
 		r->media = (int64_t)mono_ns;
+		r->quiet_bye = 0;
+	}
 	r->any_media = true;
 	if (t->early_sr)
 		sender_report(t);
@@ -487,7 +492,7 @@ static int due(struct cb_rtsp *r, int64_t now, struct cb_err *err)
 	if (now - r->media >= s->peer.timeout_ns)
 		return cb_err_set(err, CB_E_UNAVAIL, "no %s for %.3g s", r->have_video ? "video" : "media",
 				  (double)s->peer.timeout_ns / 1e9);
-	if (r->bye && now >= r->bye)
+	if ((r->bye && now >= r->bye) || (r->quiet_bye && now >= r->quiet_bye))
 		finish(r, 0, CB_RTSP_BYE, NULL);
 	if (now >= r->keepalive) {
 		r->keepalive = now + (int64_t)s->timeout_s * CB_NS_PER_S / 2;
@@ -535,6 +540,8 @@ static void rest(struct cb_rtsp *r, int64_t now)
 	}
 	if (r->bye && r->bye < until)
 		until = r->bye;
+	if (r->quiet_bye && r->quiet_bye < until)
+		until = r->quiet_bye;
 	if (r->keepalive < until)
 		until = r->keepalive;
 	if (r->report < until)
