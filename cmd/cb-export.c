@@ -14,6 +14,7 @@
 #include "cli/cli.h"
 #include "cli/pass.h"
 #include "export/export.h"
+#include "store/daykey.h"
 
 struct opts {
 	const char *store, *camera, *out, *purpose, *by, *log;
@@ -22,6 +23,8 @@ struct opts {
 	int64_t from_ns, to_ns;
 	bool require_proofs, no_entry, tar;
 	struct cb_age_to to;
+	const char *identity[CB_KEYRING_FILES];
+	size_t identities;
 	struct cb_cli_pass pass;
 };
 
@@ -37,6 +40,7 @@ static const struct argp_option options[] = {
 	{ "sign", OPT_SIGN, "KEYFILE", 0, "Sign with this secret key; may be repeated", 0 },
 	{ "log", OPT_LOG, "DIR", 0, "The log; STORE/log where that is", 0 },
 	{ "recipient", OPT_RECIPIENT, "TEXT", 0, "Encrypt the archive for this age1... key", 0 },
+	{ "identity", 'i', "KEYFILE", 0, "Read encrypted footage with this age key", 0 },
 	{ "no-entry", OPT_NO_ENTRY, NULL, 0, "Do not enter the export in the log", 0 },
 	{ "require-proofs", OPT_REQUIRE, NULL, 0, "Refuse where a part is not in the log", 0 },
 	CB_CLI_PASS_OPTIONS,
@@ -104,6 +108,11 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case OPT_RECIPIENT:
 		if (cb_age_to_add(&o->to, arg, &err) < 0)
 			argp_error(st, "--recipient: %s", err.msg);
+		return 0;
+	case 'i':
+		if (o->identities == CB_KEYRING_FILES)
+			argp_error(st, "--identity: more than %d files", CB_KEYRING_FILES);
+		o->identity[o->identities++] = arg;
 		return 0;
 	case OPT_NO_ENTRY:
 		o->no_entry = true;
@@ -177,7 +186,7 @@ static void report(const struct cb_export_totals *t)
 		cb_cli_warn("%" PRIu64 " lines of the store are no events and were left out", t->not_events);
 }
 
-static int run(const struct opts *o, int ofd, struct cb_seckey *const *key, struct cb_err *err)
+static int run(const struct opts *o, int ofd, struct cb_seckey *const *key, struct cb_keyring *keys, struct cb_err *err)
 {
 	struct cb_export_opts e = {
 		.camera = o->camera, .from_ns = o->from_ns, .to_ns = o->to_ns, .purpose = o->purpose, .by = o->by,
@@ -186,12 +195,13 @@ static int run(const struct opts *o, int ofd, struct cb_seckey *const *key, stru
 	};
 	struct cb_export_totals t = { 0 };
 	struct cb_names names = { 0 };
-	struct cb_store s = { -1, -1 };
+	struct cb_store s = { .fd = -1, .cameras = -1 };
 	char *log = NULL;
 	int ret = -1;
 
 	if (cb_store_open(&s, o->store, err) < 0)
 		return -1;
+	s.keys = keys;
 	if (!e.camera && only_camera(&s, &names, &e.camera, err) < 0) {
 		cb_err_prefix(err, "%s", o->store);
 		goto out;
@@ -224,6 +234,8 @@ out:
 int main(int argc, char **argv)
 {
 	struct cb_seckey *key[CB_CASE_KEYS] = { NULL };
+	struct cb_keyring *keys = NULL;
+	struct cb_pass pass;
 	struct cb_err err = CB_ERR_INIT;
 	int ofd = -1, ret = 0;
 	struct opts o;
@@ -235,13 +247,16 @@ int main(int argc, char **argv)
 		if (cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0 || (ofd = cb_stdout_take(&err)) < 0)
 			return cb_cli_finish(&err);
 	}
-	for (size_t i = 0; i < o.signs && ret == 0; i++) {
-		struct cb_pass pass = { cb_cli_pass_get, &o.pass };
-
+	pass = (struct cb_pass){ cb_cli_pass_get, &o.pass };
+	for (size_t i = 0; i < o.signs && ret == 0; i++)
 		ret = cb_seckey_load(&key[i], o.sign[i], &pass, &err);
-	}
 	if (ret == 0)
-		run(&o, ofd, key, &err);
+		ret = cb_keyring_new(&keys, o.identity, o.identities, &pass, &err);
+	if (cb_keyring_exposed(keys))
+		cb_cli_warn("others may read the identity's file");
+	if (ret == 0)
+		run(&o, ofd, key, keys, &err);
+	cb_keyring_free(keys);
 	for (size_t i = 0; i < o.signs; i++)
 		cb_seckey_free(key[i]);
 	cb_age_to_release(&o.to);

@@ -11,18 +11,21 @@
 #include "base/stop.h"
 #include "base/time.h"
 #include "cli/cli.h"
+#include "cli/pass.h"
 #include "log/log.h"
 #include "store/check.h"
+#include "store/daykey.h"
 #include "store/describe.h"
 #include "store/events.h"
+#include "store/forget.h"
 #include "store/hold.h"
 #include "store/index.h"
 #include "store/prune.h"
 #include "store/put.h"
 #include "store/store.h"
 
-enum verb { PUT, CHECK, REINDEX, HOLD, RELEASE, PRUNE };
-#define VERBS "put|check|reindex|hold|release|prune"
+enum verb { PUT, CHECK, REINDEX, HOLD, RELEASE, PRUNE, FORGET };
+#define VERBS "put|check|reindex|hold|release|prune|forget-key"
 
 struct opts {
 	int verb;
@@ -31,32 +34,39 @@ struct opts {
 	int64_t pre_ns, post_ns;
 	struct cb_hold hold;		/* its camera is --camera's of every verb */
 	struct cb_prune_opts prune;
+	struct cb_forget_opts forget;
+	const char *identity[CB_KEYRING_FILES];
+	size_t identities;
+	struct cb_cli_pass pass;
 };
 
 enum {
 	OPT_TEE = CB_OPT_BASE, OPT_CAMERA, OPT_HOLDER, OPT_ID, OPT_FROM, OPT_TO, OPT_REASON, OPT_OLDER, OPT_AROUND,
-	OPT_PRE, OPT_POST, OPT_EVENTS_OLDER, OPT_BYTES, OPT_FREE, OPT_KEEP, OPT_DRY_RUN, OPT_FORCE, OPT_LOG,
+	OPT_PRE, OPT_POST, OPT_EVENTS_OLDER, OPT_BYTES, OPT_FREE, OPT_KEEP, OPT_DRY_RUN, OPT_FORCE, OPT_LOG, OPT_DAY,
 };
 
 static const struct argp_option options[] = {
-	{ "tee", OPT_TEE, NULL, 0, "put: pass a whole frame stream on, not its events alone", 0 },
-	{ "camera", OPT_CAMERA, "NAME", 0, "check, hold, prune: only this camera", 0 },
-	{ "log", OPT_LOG, "DIR", 0, "check, hold, release, prune: log it, see cb-audit(1)", 0 },
+	{ "tee", OPT_TEE, NULL, 0, "put: pass a whole frame stream on", 0 },
+	{ "camera", OPT_CAMERA, "NAME", 0, "check, hold, prune, forget-key: this camera", 0 },
+	{ "log", OPT_LOG, "DIR", 0, "All but put and reindex: log it, cb-audit(1)", 0 },
+	{ "identity", 'i', "KEYFILE", 0, "check: what is encrypted, too; an age key", 0 },
+	CB_CLI_PASS_OPTIONS,
 	{ "holder", OPT_HOLDER, "NAME", 0, "hold, release: who", 1 },
 	{ "from", OPT_FROM, "TIME", 0, "hold: from here on", 1 },
 	{ "to", OPT_TO, "TIME", 0, "hold: up to here", 1 },
-	{ "reason", OPT_REASON, "TEXT", 0, "hold: why", 1 },
+	{ "reason", OPT_REASON, "TEXT", 0, "hold, forget-key: why", 1 },
+	{ "day", OPT_DAY, "TIME", 0, "forget-key: the day in UTC that this is in", 1 },
 	{ "id", OPT_ID, "TEXT", 0, "release: only this one", 1 },
 	{ "older", OPT_OLDER, "DURATION", 0, "prune: segments that ended longer ago", 2 },
-	{ "keep-around", OPT_AROUND, "FILE", 0, "prune: --older spares what is around the events in FILE (-: stdin)", 2 },
+	{ "keep-around", OPT_AROUND, "FILE", 0, "prune: --older spares what is around these events", 2 },
 	{ "pre", OPT_PRE, "DURATION", 0, "prune: around begins so long before an event (10s)", 2 },
 	{ "post", OPT_POST, "DURATION", 0, "prune: around ends so long after an event (30s)", 2 },
 	{ "events-older", OPT_EVENTS_OLDER, "DURATION", 0, "prune: hours of events that ended longer ago", 2 },
 	{ "bytes", OPT_BYTES, "BYTES", 0, "prune: the oldest, down to so many bytes (500G)", 2 },
 	{ "free", OPT_FREE, "BYTES", 0, "prune: the oldest, until so much is free (20G)", 2 },
-	{ "keep", OPT_KEEP, "DURATION", 0, "prune: --bytes and --free spare what is younger, and say so", 2 },
-	{ "dry-run", OPT_DRY_RUN, NULL, 0, "prune: only say what would go", 2 },
-	{ "force", OPT_FORCE, NULL, 0, "prune: even where it is more than half", 2 },
+	{ "keep", OPT_KEEP, "DURATION", 0, "prune: --bytes and --free spare what is younger", 2 },
+	{ "dry-run", OPT_DRY_RUN, NULL, 0, "prune, forget-key: only say what would go", 2 },
+	{ "force", OPT_FORCE, NULL, 0, "prune: even more than half; forget-key: even a part", 2 },
 	{ 0 },
 };
 
@@ -93,24 +103,30 @@ static error_t check_opts(struct argp_state *st, const struct opts *o)
 	bool rule = p->older_ns || p->events_older_ns || p->free || p->bytes != UINT64_MAX;
 
 	if (o->verb < 0)
-		argp_error(st, "one of put, check, reindex, hold, release, prune is needed");
+		argp_error(st, "one of put, check, reindex, hold, release, prune, forget-key is needed");
 	if (!o->store)
 		argp_error(st, "no STORE");
 	if (o->log && (o->verb == PUT || o->verb == REINDEX))
 		argp_error(st, "--log does not go with put and reindex");
+	if ((o->identities || o->pass.file || o->pass.fd >= 0) && o->verb != CHECK)
+		argp_error(st, "--identity and its passphrase go with check");
 	if (o->tee && o->verb != PUT)
 		argp_error(st, "--tee goes with put");
-	if (*o->hold.camera && o->verb != CHECK && o->verb != HOLD && o->verb != PRUNE)
-		argp_error(st, "--camera goes with check, hold and prune");
+	if (*o->hold.camera && (o->verb == PUT || o->verb == REINDEX || o->verb == RELEASE))
+		argp_error(st, "--camera goes with check, hold, prune and forget-key");
+	if (o->verb == FORGET ? !*o->forget.day || !*o->hold.camera : *o->forget.day != 0)
+		argp_error(st, "--day goes with forget-key, which needs it and --camera");
 	if (*o->hold.holder ? o->verb != HOLD && o->verb != RELEASE : o->verb == HOLD || o->verb == RELEASE)
 		argp_error(st, "--holder goes with hold and release, and they need it");
-	if ((o->hold.from_ns != INT64_MIN || o->hold.to_ns != INT64_MAX || *o->hold.reason) && o->verb != HOLD)
-		argp_error(st, "--from, --to and --reason go with hold");
+	if ((o->hold.from_ns != INT64_MIN || o->hold.to_ns != INT64_MAX) && o->verb != HOLD)
+		argp_error(st, "--from and --to go with hold");
+	if (*o->hold.reason && o->verb != HOLD && o->verb != FORGET)
+		argp_error(st, "--reason goes with hold and forget-key");
 	if (o->hold.from_ns >= o->hold.to_ns)
 		argp_error(st, "--from is not before --to");
 	if (o->id && o->verb != RELEASE)
 		argp_error(st, "--id goes with release");
-	if ((rule || p->keep_ns || p->dry_run || p->force || o->around) && o->verb != PRUNE)
+	if ((rule || p->keep_ns || o->around || ((p->dry_run || p->force) && o->verb != FORGET)) && o->verb != PRUNE)
 		argp_error(st, "retention's options go with prune");
 	if (o->verb == PRUNE && !rule)
 		argp_error(st, "prune needs --older, --events-older, --bytes or --free");
@@ -124,9 +140,11 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	struct opts *o = st->input;
 	struct cb_prune_opts *p = &o->prune;
 
+	if (key != ARGP_KEY_INIT && cb_cli_pass_opt(&o->pass, key, arg, st) == 0)
+		return 0;
 	switch (key) {
 	case ARGP_KEY_INIT:
-		*o = (struct opts){ .verb = -1, .pre_ns = 10 * CB_NS_PER_S, .post_ns = 30 * CB_NS_PER_S };
+		*o = (struct opts){ .verb = -1, .pass = CB_CLI_PASS_INIT, .pre_ns = 10 * CB_NS_PER_S, .post_ns = 30 * CB_NS_PER_S };
 		o->hold.from_ns = INT64_MIN;
 		o->hold.to_ns = INT64_MAX;
 		p->bytes = UINT64_MAX;
@@ -141,6 +159,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case OPT_HOLDER: text(st, "holder", arg, o->hold.holder, sizeof(o->hold.holder)); return 0;
 	case OPT_REASON: text(st, "reason", arg, o->hold.reason, sizeof(o->hold.reason)); return 0;
 	case OPT_ID: o->id = arg; return 0;
+	case OPT_DAY: cb_time_format_day(o->forget.day, cb_cli_time_ns(st, "day", arg)); return 0;
 	case OPT_FROM: o->hold.from_ns = cb_cli_time_ns(st, "from", arg); return 0;
 	case OPT_TO: o->hold.to_ns = cb_cli_time_ns(st, "to", arg); return 0;
 	case OPT_OLDER: p->older_ns = age(st, "older", arg); return 0;
@@ -154,6 +173,11 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case OPT_DRY_RUN: p->dry_run = true; return 0;
 	case OPT_LOG: o->log = arg; return 0;
 	case OPT_FORCE: p->force = true; return 0;
+	case 'i':
+		if (o->identities == CB_KEYRING_FILES)
+			argp_error(st, "--identity: more than %d files", CB_KEYRING_FILES);
+		o->identity[o->identities++] = arg;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (o->verb < 0)
 			o->verb = cb_cli_word(st, NULL, VERBS, arg);
@@ -173,7 +197,7 @@ static const struct argp argp = {
 	.doc = "Keep a store.\v"
 	       "put stores the events on stdin and passes them on; check compares everything\n"
 	       "with its digests; reindex makes cb-query faster; hold keeps footage from being\n"
-	       "deleted, release ends that; prune deletes.",
+	       "deleted, release ends that; prune deletes; forget-key destroys keys of footage.",
 	.children = cb_cli_children,
 };
 
@@ -232,6 +256,8 @@ static int check(const struct opts *o, const struct cb_store *s, struct lines *l
 	struct cb_check_totals t;
 	int ret = cb_check(s, camera, on_finding, l, &t, err);
 
+	if (ret == 0 && t.encrypted && o->identities)
+		cb_cli_warn("%" PRIu64 " segments are encrypted for others: what is in them was not looked at", t.encrypted);
 	if (ret == 0)
 		ret = cb_describe_checked(&l->line, camera, &t, !cb_stop_wanted(), err) < 0 ? -1 :
 		      put_line(l, &l->line, err);
@@ -320,6 +346,26 @@ static int prune(const struct opts *o, const struct cb_store *s, struct lines *l
 	return ret;
 }
 
+static int forget(const struct opts *o, const struct cb_store *s, struct lines *l, struct cb_err *err)
+{
+	struct cb_forget_opts f = o->forget;
+	struct cb_forget_totals t;
+	int ret;
+
+	f.camera = o->hold.camera;
+	f.reason = *o->hold.reason ? o->hold.reason : NULL;
+	f.force = o->prune.force;
+	f.dry_run = o->prune.dry_run;
+	f.event = put_line;
+	f.ctx = l;
+	ret = cb_forget_day(s, &f, &t, err);
+	if (ret == 0)
+		cb_cli_note("%" PRIu64 " keys, %" PRIu64 " segments", t.keys, t.segments);
+	if (ret == 0 && t.plain)
+		cb_cli_warn("%" PRIu64 " segments of that day are not encrypted, or damaged, and stay", t.plain);
+	return ret;
+}
+
 /* The verbs that answer in lines. */
 static int answer(const struct opts *o, const struct cb_store *s, int ofd, struct cb_err *err)
 {
@@ -330,7 +376,8 @@ static int answer(const struct opts *o, const struct cb_store *s, int ofd, struc
 	if (o->log && cb_log_open(&l.log, o->log, NULL, err) < 0)
 		return -1;
 	cb_out_init(&l.out, ofd);
-	ret = o->verb == CHECK ? check(o, s, &l, err) : o->verb == PRUNE ? prune(o, s, &l, err) : hold(o, s, &l, err);
+	ret = o->verb == CHECK ? check(o, s, &l, err) : o->verb == PRUNE ? prune(o, s, &l, err) :
+	      o->verb == FORGET ? forget(o, s, &l, err) : hold(o, s, &l, err);
 	if (cb_out_close(&l.out, &late) < 0 && (ret == 0 || err->code == CB_E_NO)) {
 		*err = late;
 		ret = -1;
@@ -341,8 +388,14 @@ static int answer(const struct opts *o, const struct cb_store *s, int ofd, struc
 }
 
 /* check alone writes nothing into the store. */
-static int lock_in(const struct opts *o, struct cb_err *err)
+static int lock_in(struct opts *o, struct cb_store *s, struct cb_err *err)
 {
+	struct cb_pass pass = { cb_cli_pass_get, &o->pass };
+
+	if (cb_keyring_new(&s->keys, o->identity, o->identities, &pass, err) < 0)
+		return -1;
+	if (cb_keyring_exposed(s->keys))
+		cb_cli_warn("others may read the identity's file");
 	return cb_cli_sandbox(&(struct cb_sandbox){
 		.read = { o->store, o->around },
 		.write = { o->verb == CHECK ? NULL : o->store, o->log },
@@ -353,7 +406,7 @@ static int lock_in(const struct opts *o, struct cb_err *err)
 int main(int argc, char **argv)
 {
 	struct cb_err err = CB_ERR_INIT;
-	struct cb_store s = { -1, -1 };
+	struct cb_store s = { .fd = -1, .cameras = -1 };
 	struct opts o;
 	uint64_t n = 0;
 	int ofd, ret = -1;
@@ -365,7 +418,7 @@ int main(int argc, char **argv)
 	if ((o.verb == PUT ? cb_store_create(&s, o.store, &err) : cb_store_open(&s, o.store, &err)) < 0)
 		return cb_cli_finish(&err);
 	ofd = cb_stdout_take(&err);
-	if (ofd >= 0 && lock_in(&o, &err) == 0) {
+	if (ofd >= 0 && lock_in(&o, &s, &err) == 0) {
 		if (o.verb == PUT)
 			ret = put(&o, &s, ofd, &err);
 		else if (o.verb != REINDEX)
@@ -375,6 +428,7 @@ int main(int argc, char **argv)
 		if (ret < 0 && err.code != CB_E_DATA && *err.msg)
 			cb_err_prefix(&err, "%s", o.store);
 	}
+	cb_keyring_free(s.keys);
 	cb_store_close(&s);
 	return cb_cli_finish(&err);
 }

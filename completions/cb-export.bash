@@ -20,13 +20,14 @@ _cb_export() {
 	--sign) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--log) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
 	--recipient) :; return ;;
+	--identity|-i) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--passphrase-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--passphrase-fd) :; return ;;
 	--sandbox) :; return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--camera= --from= --to= --output= --purpose= --by= --sign= --log= --recipient= --no-entry --require-proofs --passphrase-file= --passphrase-fd= --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--camera= --from= --to= --output= --purpose= --by= --sign= --log= --recipient= --identity= --no-entry --require-proofs --passphrase-file= --passphrase-fd= --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

@@ -13,10 +13,14 @@ _cb_store() {
 	case $prev in
 	--camera) :; return ;;
 	--log) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+	--identity|-i) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--passphrase-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--passphrase-fd) :; return ;;
 	--holder) :; return ;;
 	--from) :; return ;;
 	--to) :; return ;;
 	--reason) :; return ;;
+	--day) :; return ;;
 	--id) :; return ;;
 	--older) :; return ;;
 	--keep-around) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
@@ -30,7 +34,7 @@ _cb_store() {
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--tee --camera= --log= --holder= --from= --to= --reason= --id= --older= --keep-around= --pre= --post= --events-older= --bytes= --free= --keep= --dry-run --force --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--tee --camera= --log= --identity= --passphrase-file= --passphrase-fd= --holder= --from= --to= --reason= --day= --id= --older= --keep-around= --pre= --post= --events-older= --bytes= --free= --keep= --dry-run --force --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi
@@ -39,7 +43,7 @@ _cb_store() {
 		[[ ${COMP_WORDS[i]} == -* || ${COMP_WORDS[i]} == = || ${COMP_WORDS[i-1]} == = ]] || (( ++at ))
 	done
 	case $at in
-	1) mapfile -t COMPREPLY < <(compgen -W "put check reindex hold release prune" -- "$cur"); return ;;
+	1) mapfile -t COMPREPLY < <(compgen -W "put check reindex hold release prune forget-key" -- "$cur"); return ;;
 	esac
 	compopt -o filenames
 	mapfile -t COMPREPLY < <(compgen -d -- "$cur")

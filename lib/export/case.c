@@ -22,6 +22,7 @@ void cb_case_name(char out[static CB_BUNDLE_NAME], enum cb_case_name what, const
 	static const char *const form[] = {
 		[CB_CASE_CLIP] = "clip/%s.mp4", [CB_CASE_MANIFEST] = "manifests/%s.manifest",
 		[CB_CASE_ENTRY] = "proofs/%s.entry", [CB_CASE_PROOF] = "proofs/%s.tlog-proof",
+		[CB_CASE_SALTS] = "salts/%s.salts",
 	};
 	const char *at = strchr(form[what], '%');
 
@@ -78,6 +79,10 @@ static void put_part(struct cb_jw *w, const struct cb_clip_part *p, const struct
 	cb_jw_kstr(w, "clip", name);
 	cb_case_name(name, CB_CASE_MANIFEST, p);
 	cb_jw_kstr(w, "manifest", name);
+	if (p->encrypted) {
+		cb_case_name(name, CB_CASE_SALTS, p);
+		cb_jw_kstr(w, "salts", name);
+	}
 	if (p->sealed) {
 		cb_hex(hex, p->digest, CB_SHA256_LEN);
 		cb_jw_kstr(w, "manifest_sha256", hex);

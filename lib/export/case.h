@@ -34,7 +34,7 @@ struct cb_case {
 };
 
 /* Names in the bundle: "clip/%s.mp4" and so on, of a segment's name. */
-enum cb_case_name { CB_CASE_CLIP, CB_CASE_MANIFEST, CB_CASE_ENTRY, CB_CASE_PROOF };
+enum cb_case_name { CB_CASE_CLIP, CB_CASE_MANIFEST, CB_CASE_ENTRY, CB_CASE_PROOF, CB_CASE_SALTS };
 void cb_case_name(char out[static CB_BUNDLE_NAME], enum cb_case_name what, const struct cb_clip_part *p);
 /* "SHA256SUMS.minisig", "SHA256SUMS.2.minisig" ...; suffix "minisig" or "sig"; i from 0. */
 void cb_case_signature(char out[static CB_BUNDLE_NAME], size_t i, const char *suffix);

@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "base/stop.h"
 #include "store/box.h"
+#include "store/seal.h"
 #include "store/segment.h"
 
 /* --- pictures that cannot be decoded ------------------------------------------------------------ */
@@ -120,13 +121,14 @@ static bool choose(struct cb_clip_part *p, const struct cb_manifest *m, int64_t 
 	p->last = m->frag[end - 1].number;
 	p->fragments = m->frag[m->n - 1].number;
 	p->key = m->frag[start].flags & CB_FRAG_KEY;
-	p->init_bytes = p->bytes = m->frag[0].length;
+	p->encrypted = m->sealed;
+	p->init_bytes = p->bytes = cb_fragment_plain(&m->frag[0]);
 	p->from_ns = INT64_MAX;
 	p->to_ns = INT64_MIN;
 	for (size_t i = start; i < end; i++) {
 		const struct cb_fragment *f = &m->frag[i];
 
-		p->bytes += f->length;
+		p->bytes += cb_fragment_plain(f);
 		p->from_ns = f->wall_ns < p->from_ns ? f->wall_ns : p->from_ns;
 		p->to_ns = f->wall_to_ns > p->to_ns ? f->wall_to_ns : p->to_ns;
 	}
@@ -170,7 +172,7 @@ static int look_at_first(struct cb_clip_part *p, struct cb_segment_reader *r, st
 	return ret;
 }
 
-/* 1: *p is a part; 0: nothing of the segment is in the range. */
+/* 1: *p is a part; 0: nothing of the segment is in the range; 2: nobody can read it any more. */
 static int plan_segment(struct cb_clip_part *p, const struct cb_store *s, const struct cb_segment *g,
 			int64_t from_ns, int64_t to_ns, struct cb_err *err)
 {
@@ -188,6 +190,10 @@ static int plan_segment(struct cb_clip_part *p, const struct cb_store *s, const 
 	ret = 0;
 	if (!choose(p, &r.m, from_ns, to_ns))
 		goto out;
+	if (p->encrypted && cb_day_key_state(s, g->camera, r.m.key) == CB_DAY_KEY_DESTROYED) {
+		ret = 2;
+		goto out;
+	}
 	ret = -1;
 	p->sealed = r.sealed && r.m.ended;
 	memcpy(p->digest, r.m.digest, sizeof(p->digest));
@@ -219,6 +225,7 @@ int cb_clip_plan(struct cb_clip *ret, const struct cb_store *s, const char *came
 		 int64_t to_ns, struct cb_err *err)
 {
 	struct cb_segments l = { 0 };
+	bool destroyed = false;
 	int k = -1;
 
 	*ret = (struct cb_clip){ .from_ns = INT64_MAX, .to_ns = INT64_MIN };
@@ -235,13 +242,15 @@ int cb_clip_plan(struct cb_clip *ret, const struct cb_store *s, const char *came
 		k = plan_segment(p, s, &l.v[i], from_ns, to_ns, err);
 		if (k < 0)
 			goto out;
-		if (!k)
+		destroyed |= k == 2;
+		if (k != 1)
 			continue;
 		ret->n++;
 		ret->from_ns = p->from_ns < ret->from_ns ? p->from_ns : ret->from_ns;
 		ret->to_ns = p->to_ns > ret->to_ns ? p->to_ns : ret->to_ns;
 	}
-	k = ret->n ? 0 : cb_err_set(err, CB_E_NO, "camera %s: nothing was recorded there", camera);
+	k = ret->n ? 0 : cb_err_set(err, CB_E_NO, destroyed ? "camera %s: the key of what was recorded there was destroyed" :
+				    "camera %s: nothing was recorded there", camera);
 out:
 	cb_segments_release(&l);
 	if (k < 0)
@@ -277,6 +286,10 @@ int cb_clip_write(struct cb_clip_part *p, const struct cb_store *s, struct cb_bu
 		}
 		if (cb_bundle_write(b, at, len, err) < 0)
 			goto out;
+		if (r.salt && cb_buf_add(&p->salts, r.salt, CB_SALT_LEN) < 0) {
+			cb_err_nomem(err);
+			goto out;
+		}
 	}
 	ret = cb_bundle_end(b, err);
 out:
@@ -286,8 +299,10 @@ out:
 
 void cb_clip_release(struct cb_clip *c)
 {
-	for (size_t i = 0; i < c->n; i++)
+	for (size_t i = 0; i < c->n; i++) {
 		free(c->v[i].manifest);
+		cb_buf_release(&c->v[i].salts);
+	}
 	free(c->v);
 	*c = (struct cb_clip){ 0 };
 }

@@ -20,6 +20,8 @@ struct cb_clip_part {
 	uint8_t digest[CB_SHA256_LEN];	/* of the manifest, where sealed */
 	char *manifest;			/* its text, as far as it was understood */
 	size_t manifest_len;
+	bool encrypted;			/* in the store; the clip is not */
+	struct cb_buf salts;		/* of the pieces that were written: what ties them to the manifest */
 	uint32_t first, last;		/* the fragments taken */
 	uint32_t fragments;		/* that the segment has */
 	uint64_t init_bytes, bytes;	/* of the init segment; of the clip's file */
@@ -35,8 +37,9 @@ struct cb_clip {
 	int64_t from_ns, to_ns;		/* wall time from the earliest to the latest */
 };
 
-/* What a clip of this range consists of. Errors: CB_E_NO (nothing was recorded there), DATA (a
- * segment is damaged), IO. */
+/* What a clip of this range consists of. Segments whose key was destroyed are passed over. Errors:
+ * CB_E_NO (nothing was recorded there, or can be read any more), DATA (a segment is damaged), PERM
+ * (one is encrypted, and nobody gave an identity), IO. */
 int cb_clip_plan(struct cb_clip *ret, const struct cb_store *s, const char *camera, int64_t from_ns,
 		 int64_t to_ns, struct cb_err *err);
 /* Write a part as file name; every byte is checked against the manifest before it goes out.

@@ -70,6 +70,9 @@ static int put_clip(struct export *x, struct cb_err *err)
 		cb_case_name(name, CB_CASE_MANIFEST, p);
 		if (cb_bundle_put(x->b, name, p->manifest, p->manifest_len, err) < 0)
 			goto out;
+		cb_case_name(name, CB_CASE_SALTS, p);
+		if (p->encrypted && put(x, name, &p->salts, err) < 0)
+			goto out;
 		x->t->segments++;
 		x->t->fragments += p->last - p->first + 1;
 		x->t->bytes += p->bytes;

@@ -133,19 +133,40 @@ static void put_signatures(struct text *t, const struct cb_case *c)
 
 static void put_footage(struct text *t, const struct cb_case *c)
 {
+	bool encrypted = false;
+
+	for (size_t i = 0; i < c->clip->n; i++)
+		encrypted |= c->clip->v[i].encrypted;
 	put(t, "3. THE FOOTAGE IS WHAT WAS RECORDED\n\n"
 	    "A manifest has a line for each piece of a recording: number, offset, length and SHA-256.\n"
 	    "Piece 0 is the head of the file. A clip is piece 0 and a run of others, one behind another and\n"
-	    "nothing else. NAME FIRST LAST:\n\n"
-	    "    pieces() {\n"
-	    "        at=1\n"
-	    "        grep -E '^[0-9]+ ' \"manifests/$1.manifest\" >$t/lines\n"
-	    "        while read -r n offset length sum rest; do\n"
-	    "            [ \"$n\" = 0 ] || { [ \"$n\" -ge \"$2\" ] && [ \"$n\" -le \"$3\" ]; } || continue\n"
-	    "            [ \"$(tail -c +$at \"clip/$1.mp4\" | head -c \"$length\" | sha256sum)\" = \"$sum  -\" ] ||\n"
-	    "                { echo \"$1: piece $n is not what was recorded\"; return 1; }\n"
-	    "            at=$((at + length))\n"
-	    "        done <$t/lines\n"
+	    "nothing else.");
+	if (encrypted)
+		put(t, " Where the recording is encrypted (its manifest has a line \"key\"), length and\n"
+		    "SHA-256 are those of what is stored, 96 bytes more than the piece, and the last word of the line\n"
+		    "is the SHA-256 of 32 bytes of salt, then the piece. The salts of a clip's pieces lie in salts,\n"
+		    "one behind another.");
+	put(t, " NAME FIRST LAST:\n\n"
+	    "    pieces() {\n");
+	if (encrypted)
+		put(t, "        at=1 salt=1\n"
+		    "        grep -E '^[0-9]+ ' \"manifests/$1.manifest\" >$t/lines\n"
+		    "        while read -r n offset length sum pts duration wall flags packets end plain; do\n"
+		    "            [ \"$n\" = 0 ] || { [ \"$n\" -ge \"$2\" ] && [ \"$n\" -le \"$3\" ]; } || continue\n"
+		    "            [ -z \"$plain\" ] || length=$((length - 96)) sum=$plain\n"
+		    "            [ \"$({ [ -z \"$plain\" ] || tail -c +$salt \"salts/$1.salts\" | head -c 32\n"
+		    "                 tail -c +$at \"clip/$1.mp4\" | head -c \"$length\"; } | sha256sum)\" = \"$sum  -\" ] ||\n"
+		    "                { echo \"$1: piece $n is not what was recorded\"; return 1; }\n"
+		    "            at=$((at + length)) salt=$((salt + 32))\n");
+	else
+		put(t, "        at=1\n"
+		    "        grep -E '^[0-9]+ ' \"manifests/$1.manifest\" >$t/lines\n"
+		    "        while read -r n offset length sum rest; do\n"
+		    "            [ \"$n\" = 0 ] || { [ \"$n\" -ge \"$2\" ] && [ \"$n\" -le \"$3\" ]; } || continue\n"
+		    "            [ \"$(tail -c +$at \"clip/$1.mp4\" | head -c \"$length\" | sha256sum)\" = \"$sum  -\" ] ||\n"
+		    "                { echo \"$1: piece $n is not what was recorded\"; return 1; }\n"
+		    "            at=$((at + length))\n");
+	put(t, "        done <$t/lines\n"
 	    "        [ $((at - 1)) -eq \"$(wc -c <\"clip/$1.mp4\")\" ] ||\n"
 	    "            { echo \"$1: more bytes than were recorded\"; return 1; }\n"
 	    "        echo \"$1: footage: good\"\n"

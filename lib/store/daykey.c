@@ -13,13 +13,10 @@
 
 #include "base/io.h"
 #include "base/num.h"
+#include "store/keyfile.h"
 #include "store/segment.h"
 
-#define KEYS "keys"
-#define PLACE KEYS "/cameras"
 #define MAGIC "cb-day-key 1\n"
-#define AGE ".age"
-#define DESTROYED ".destroyed"
 #define FILE_MAX_BYTES (CB_AGE_HEADER_MAX + CB_AGE_SMALL + 64)
 #define RING 8
 #define WAIT_US 10000
@@ -34,17 +31,6 @@ struct text {
 
 /* --- names ------------------------------------------------------------------------------------------ */
 
-bool cb_day_key_name_ok(const char *s)
-{
-	char day[11];
-
-	if (strlen(s) != CB_DAY_KEY_NAME - 1 || s[10] != '-' || strspn(s + 11, "0123456789abcdef") != 32)
-		return false;
-	memcpy(day, s, 10);
-	day[10] = '\0';
-	return cb_day_name_ok(day);
-}
-
 void cb_day_key_name(struct cb_day_key *k, const char *day)
 {
 	uint8_t in[sizeof(MAGIC) - 1 + CB_SEAL_KEY], sum[CB_SHA256_LEN];
@@ -56,29 +42,6 @@ void cb_day_key_name(struct cb_day_key *k, const char *day)
 	memcpy(k->name, day, 10);
 	k->name[10] = '-';
 	cb_hex(k->name + 11, sum, 16);
-}
-
-static int keys_open(const struct cb_store *s, const char *camera, bool make, struct cb_err *err)
-{
-	int keys = cb_dir_open(s->fd, KEYS, make, err), cameras, fd;
-
-	if (keys < 0)
-		return -1;
-	cameras = cb_dir_open(keys, "cameras", make, err);
-	close(keys);
-	if (cameras < 0)
-		return cb_err_prefix(err, KEYS);
-	fd = cb_dir_open(cameras, camera, make, err);
-	close(cameras);
-	return fd < 0 ? cb_err_prefix(err, PLACE) : fd;
-}
-
-static bool there(int dir, const char *name, const char *suffix)
-{
-	char file[64];
-
-	snprintf(file, sizeof(file), "%s%s", name, suffix);
-	return faccessat(dir, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* As a whole, under a name that nothing has. */
@@ -125,20 +88,20 @@ static int default_recipients(struct cb_age_to *to, const struct cb_store *s, bo
 {
 	struct cb_err why = CB_ERR_INIT;
 	char *text = NULL;
-	int keys = cb_dir_open(s->fd, KEYS, false, &why), r = -1;
+	int keys = cb_dir_open(s->fd, CB_KEYS, false, &why), r = -1;
 	size_t n;
 
 	*none = false;
 	if (keys >= 0 && cb_file_at(keys, "recipients", CB_AGE_KEYS_MAX, &text, &n, &why) == 0) {
 		r = cb_age_to_text(to, text, n, err);
 		if (r < 0)
-			cb_err_prefix(err, KEYS "/recipients");
+			cb_err_prefix(err, CB_KEYS "/recipients");
 	} else if (why.sys == ENOENT) {
 		*none = true;
 		r = 0;
 	} else if (err) {
 		*err = why;
-		cb_err_prefix(err, KEYS);
+		cb_err_prefix(err, CB_KEYS);
 	}
 	free(text);
 	if (keys >= 0)
@@ -194,14 +157,14 @@ static int make_key(struct cb_sealer *k, int dir, const char *camera, const char
 	cb_day_key_name(k->key, day);
 	cb_hex(t->hex, k->key->key, CB_SEAL_KEY);
 	t->n = put_text(t->s, sizeof(t->s), camera, day, t->hex);
-	snprintf(file, sizeof(file), "%s" AGE, k->key->name);
+	snprintf(file, sizeof(file), "%s" CB_KEY_AGE, k->key->name);
 	if (cb_age_wrap(&k->to, t->s, t->n, &b, err) == 0)
 		r = write_new(dir, file, 0440, b.data, b.len, err);
 	cb_buf_release(&b);
 	cb_secret_free(t);
 	if (r < 0) {
 		k->key->name[0] = '\0';
-		return cb_err_prefix(err, PLACE "/%s", camera);
+		return cb_err_prefix(err, CB_KEYS_CAMERAS "/%s", camera);
 	}
 	snprintf(k->camera, sizeof(k->camera), "%s", camera);
 	return 0;
@@ -224,7 +187,7 @@ static bool lock(int dir, int how)
 int cb_sealer_day(struct cb_sealer *k, const char *camera, const char *day,
 		  const struct cb_day_key **ret, struct cb_err *err)
 {
-	int dir = keys_open(k->s, camera, true, err);
+	int dir = cb_keys_open(k->s, camera, true, err);
 	bool locked;
 
 	if (dir < 0)
@@ -233,7 +196,7 @@ int cb_sealer_day(struct cb_sealer *k, const char *camera, const char *day,
 	/* who has it for longer must not stop a recording: it goes on with a key of its own */
 	locked = lock(dir, LOCK_SH);
 	if ((!locked || strcmp(k->camera, camera) != 0 || strncmp(k->key->name, day, 10) != 0 ||
-	     !there(dir, k->key->name, AGE) || there(dir, k->key->name, DESTROYED)) &&
+	     !cb_key_file(dir, k->key->name, CB_KEY_AGE) || cb_key_file(dir, k->key->name, CB_KEY_DESTROYED)) &&
 	    make_key(k, dir, camera, day, err) < 0) {
 		close(dir);
 		return -1;
@@ -272,21 +235,6 @@ struct cb_keyring {
 	} slot[RING];
 	uint64_t now;
 };
-
-enum cb_day_key_state cb_day_key_state(const struct cb_store *s, const char *camera, const char *name)
-{
-	int dir = keys_open(s, camera, false, NULL);
-	enum cb_day_key_state st = CB_DAY_KEY_MISSING;
-
-	if (dir < 0)
-		return st;
-	if (there(dir, name, DESTROYED))
-		st = CB_DAY_KEY_DESTROYED;
-	else if (there(dir, name, AGE))
-		st = CB_DAY_KEY_THERE;
-	close(dir);
-	return st;
-}
 
 int cb_keyring_new(struct cb_keyring **ret, const char *const *path, size_t n, const struct cb_pass *pass,
 		   struct cb_err *err)
@@ -353,12 +301,12 @@ static int unwrap(struct cb_keyring *r, struct cb_day_key *k, const struct cb_st
 {
 	struct text *t = NULL;
 	char file[64], *wrapped = NULL;
-	int dir = keys_open(s, camera, false, err), ret = -1;
+	int dir = cb_keys_open(s, camera, false, err), ret = -1;
 	size_t n;
 
 	if (dir < 0)
 		return -1;
-	snprintf(file, sizeof(file), "%s" AGE, name);
+	snprintf(file, sizeof(file), "%s" CB_KEY_AGE, name);
 	if (cb_file_at(dir, file, FILE_MAX_BYTES, &wrapped, &n, err) < 0)
 		goto out;
 	t = cb_secret_new(sizeof(*t), err);
@@ -369,7 +317,7 @@ static int unwrap(struct cb_keyring *r, struct cb_day_key *k, const struct cb_st
 		ret = 0;
 out:
 	if (ret < 0)
-		cb_err_prefix(err, PLACE "/%s", camera);
+		cb_err_prefix(err, CB_KEYS_CAMERAS "/%s", camera);
 	cb_secret_free(t);
 	free(wrapped);
 	close(dir);
@@ -393,10 +341,10 @@ int cb_keyring_get(struct cb_keyring *r, const struct cb_store *s, const char *c
 	}
 	switch (cb_day_key_state(s, camera, name)) {
 	case CB_DAY_KEY_DESTROYED:
-		return cb_err_set(err, CB_E_NO, "encrypted, and its key was destroyed: " PLACE "/%s/%s" DESTROYED, camera,
+		return cb_err_set(err, CB_E_NO, "encrypted, and its key was destroyed: " CB_KEYS_CAMERAS "/%s/%s" CB_KEY_DESTROYED, camera,
 				  name);
 	case CB_DAY_KEY_MISSING:
-		return cb_err_set(err, CB_E_DATA, "encrypted, and its key is missing: " PLACE "/%s/%s" AGE, camera, name);
+		return cb_err_set(err, CB_E_DATA, "encrypted, and its key is missing: " CB_KEYS_CAMERAS "/%s/%s" CB_KEY_AGE, camera, name);
 	case CB_DAY_KEY_THERE:
 		break;
 	}
@@ -415,59 +363,16 @@ int cb_keyring_get(struct cb_keyring *r, const struct cb_store *s, const char *c
 
 /* --- destroying ------------------------------------------------------------------------------------------ */
 
-static bool want(const char *file, const void *day)
-{
-	char name[CB_DAY_KEY_NAME];
-
-	if (strlen(file) < CB_DAY_KEY_NAME || strncmp(file, day, 10) != 0)
-		return false;
-	memcpy(name, file, sizeof(name) - 1);
-	name[sizeof(name) - 1] = '\0';
-	return cb_day_key_name_ok(name) && (strcmp(file + sizeof(name) - 1, AGE) == 0 ||
-					    strcmp(file + sizeof(name) - 1, DESTROYED) == 0);
-}
-
-int cb_day_keys(const struct cb_store *s, const char *camera, const char *day, struct cb_names *ret,
-		struct cb_err *err)
-{
-	struct cb_err why = CB_ERR_INIT;
-	int dir = keys_open(s, camera, false, &why), r;
-	size_t n = 0;
-
-	*ret = (struct cb_names){ 0 };
-	if (dir < 0) {
-		if (why.sys == ENOENT)
-			return 0;
-		if (err)
-			*err = why;
-		return -1;
-	}
-	r = cb_names_read(dir, want, day, ret, err);
-	close(dir);
-	/* both files of one key are one name */
-	for (size_t i = 0; r == 0 && i < ret->n; i++) {
-		char *name = ret->v[i];
-
-		name[CB_DAY_KEY_NAME - 1] = '\0';
-		if (n && strcmp(ret->v[n - 1], name) == 0)
-			free(name);
-		else
-			ret->v[n++] = name;
-	}
-	ret->n = n;
-	return r;
-}
-
 int cb_day_keys_lock(const struct cb_store *s, const char *camera, struct cb_err *err)
 {
-	int dir = keys_open(s, camera, false, err);
+	int dir = cb_keys_open(s, camera, false, err);
 
 	if (dir < 0)
 		return -1;
 	if (lock(dir, LOCK_EX))
 		return dir;
 	close(dir);
-	return cb_err_set(err, CB_E_TEMP, PLACE "/%s: somebody else has it", camera);
+	return cb_err_set(err, CB_E_TEMP, CB_KEYS_CAMERAS "/%s: somebody else has it", camera);
 }
 
 /* Zeros over it, then no name. What the medium keeps all the same is still wrapped. */
@@ -517,14 +422,14 @@ out:
 int cb_day_key_destroy(const struct cb_store *s, const char *camera, const char *name, const struct cb_buf *said,
 		       struct cb_err *err)
 {
-	int dir = keys_open(s, camera, false, err), ret = -1;
+	int dir = cb_keys_open(s, camera, false, err), ret = -1;
 	struct cb_buf line = { 0 };
 	char file[80];
 
 	if (dir < 0)
 		return -1;
-	if (said && !there(dir, name, DESTROYED)) {
-		snprintf(file, sizeof(file), "%s" DESTROYED, name);
+	if (said && !cb_key_file(dir, name, CB_KEY_DESTROYED)) {
+		snprintf(file, sizeof(file), "%s" CB_KEY_DESTROYED, name);
 		if (cb_buf_add(&line, said->data, said->len) < 0 || cb_buf_byte(&line, '\n') < 0) {
 			cb_err_nomem(err);
 			goto out;
@@ -532,11 +437,11 @@ int cb_day_key_destroy(const struct cb_store *s, const char *camera, const char 
 		if (write_new(dir, file, 0440, line.data, line.len, err) < 0)
 			goto out;
 	}
-	snprintf(file, sizeof(file), "%s" AGE, name);
+	snprintf(file, sizeof(file), "%s" CB_KEY_AGE, name);
 	ret = wipe(dir, file, err);
 out:
 	if (ret < 0)
-		cb_err_prefix(err, PLACE "/%s", camera);
+		cb_err_prefix(err, CB_KEYS_CAMERAS "/%s", camera);
 	cb_buf_release(&line);
 	close(dir);
 	return ret;
@@ -550,18 +455,18 @@ int cb_day_keys_clear(const struct cb_store *s, const char *camera, const char *
 
 	if (cb_day_keys(s, camera, day, &l, err) < 0)
 		return -1;
-	dir = l.n ? keys_open(s, camera, false, err) : -1;
+	dir = l.n ? cb_keys_open(s, camera, false, err) : -1;
 	if (l.n && dir < 0)
 		ret = -1;
 	for (size_t i = 0; i < l.n && ret == 0; i++) {
-		snprintf(file, sizeof(file), "%s" AGE, l.v[i]);
+		snprintf(file, sizeof(file), "%s" CB_KEY_AGE, l.v[i]);
 		ret = wipe(dir, file, err);
-		snprintf(file, sizeof(file), "%s" DESTROYED, l.v[i]);
+		snprintf(file, sizeof(file), "%s" CB_KEY_DESTROYED, l.v[i]);
 		if (ret == 0 && unlinkat(dir, file, 0) < 0 && errno != ENOENT)
 			ret = cb_err_sys(err, cb_errc_write(errno), errno, "%s", file);
 	}
 	if (ret < 0)
-		cb_err_prefix(err, PLACE "/%s", camera);
+		cb_err_prefix(err, CB_KEYS_CAMERAS "/%s", camera);
 	if (dir >= 0)
 		close(dir);
 	cb_names_release(&l);

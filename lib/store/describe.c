@@ -91,6 +91,8 @@ int cb_describe_segment(struct cb_buf *line, const struct cb_segment *g, struct 
 	count(&w, "bytes", g->end.bytes);
 	count(&w, "gaps", g->end.gaps);
 	cb_jw_kstr(&w, "reason", g->end.reason);
+	if (*g->key)
+		cb_jw_kstr(&w, "key", g->key);
 	if (g->state == CB_SEGMENT_SEALED)
 		cb_jw_kstr(&w, "manifest_sha256", hex);
 	return end(&w, err);
@@ -174,6 +176,10 @@ int cb_describe_checked(struct cb_buf *line, const char *camera, const struct cb
 	count(&w, "packets", t->packets);
 	count(&w, "bytes", t->bytes);
 	count(&w, "events", t->events);
+	if (t->encrypted)
+		count(&w, "encrypted", t->encrypted);
+	if (t->destroyed)
+		count(&w, "destroyed", t->destroyed);
 	count(&w, "findings", t->findings);
 	cb_jw_kbool(&w, "whole", whole);
 	return cb_event_end(&w, err);

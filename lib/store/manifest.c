@@ -464,6 +464,22 @@ uint64_t cb_fragment_plain(const struct cb_fragment *f)
 	return f->sealed ? f->length - CB_SEALED_EXTRA : f->length;
 }
 
+void cb_manifest_reveal(struct cb_manifest *m)
+{
+	uint64_t at = 0;
+
+	for (size_t i = 0; i < m->n; i++) {
+		struct cb_fragment *f = &m->frag[i];
+
+		if (!f->sealed)
+			return;
+		f->length = cb_fragment_plain(f);
+		f->offset = at;
+		memcpy(f->sha256, f->commit, sizeof(f->sha256));
+		at += f->length;
+	}
+}
+
 void cb_manifest_release(struct cb_manifest *m)
 {
 	free(m->frag);

@@ -86,6 +86,9 @@ int cb_manifest_put_end(struct cb_buf *b, const struct cb_manifest_end *e, struc
 int cb_manifest_parse(struct cb_manifest *ret, const char *text, size_t len, struct cb_err *err);
 /* Bytes of a line's plaintext: what its init segment or fragment has. */
 uint64_t cb_fragment_plain(const struct cb_fragment *f);
+/* Make the lines of an encrypted segment speak of the plaintext: offset and length are those of the
+ * file that it would be, and sha256 is that of the line's salt and its plaintext. */
+void cb_manifest_reveal(struct cb_manifest *m);
 /* What cb_manifest_parse gives, from a file's beginning and end only: head and end, no fragments. False where
  * there is no end line there; then it takes cb_manifest_parse. */
 bool cb_manifest_peek(struct cb_manifest *ret, const char *head, size_t head_len,

@@ -16,6 +16,7 @@
 #include "base/num.h"
 #include "base/stop.h"
 #include "base/time.h"
+#include "store/daykey.h"
 #include "store/describe.h"
 #include "store/events.h"
 #include "store/hold.h"
@@ -359,6 +360,40 @@ out:
 	return ret;
 }
 
+static bool want_manifest(const char *name, const void *ctx)
+{
+	(void)ctx;
+	return cb_segment_name_ok(name, ".manifest");
+}
+
+/* Keys of days of which we have deleted the last segment: of no use to anybody but one who finds what
+ * was deleted. */
+static int drop_keys(struct prune *p, const char *camera, const char *day, struct cb_err *err)
+{
+	int dir, lock, ret = 0;
+	struct cb_names left = { 0 };
+	bool ours = false;
+
+	for (size_t i = 0; i < p->n && !ours; i++)
+		ours = p->v[i].rule && *p->v[i].g.key && strcmp(p->v[i].g.camera, camera) == 0 &&
+		       strcmp(p->v[i].g.day, day) == 0;
+	if (!ours)
+		return 0;
+	lock = cb_day_keys_lock(p->s, camera, NULL);
+	if (lock < 0)		/* gone, or a recorder is about to use one */
+		return 0;
+	dir = cb_day_open(p->s, camera, day, false, NULL);
+	if (dir >= 0) {
+		ret = cb_names_read(dir, want_manifest, NULL, &left, err);
+		close(dir);
+	}
+	if (ret == 0 && !left.n)
+		ret = cb_day_keys_clear(p->s, camera, day, err);
+	cb_names_release(&left);
+	close(lock);
+	return ret;
+}
+
 static int delete_camera(struct prune *p, const char *camera, struct cb_err *err)
 {
 	struct choice *batch[BATCH];
@@ -384,7 +419,7 @@ static int delete_camera(struct prune *p, const char *camera, struct cb_err *err
 	if (cb_store_days(p->s, camera, INT64_MIN, INT64_MAX, &days, err) < 0)
 		return -1;
 	for (size_t i = 0; i < days.n && ret == 0 && !cb_stop_wanted(); i++)
-		ret = tidy_day(p, camera, days.v[i], err);
+		ret = tidy_day(p, camera, days.v[i], err) < 0 ? -1 : drop_keys(p, camera, days.v[i], err);
 	cb_names_release(&days);
 	return ret;
 }

@@ -15,6 +15,7 @@
 
 #include "base/io.h"
 #include "base/time.h"
+#include "store/daykey.h"
 #include "store/index.h"
 #include "store/spans.h"
 
@@ -696,6 +697,13 @@ int cb_store_holes(const struct cb_store *s, const char *camera, int64_t from_ns
 			if (h.reason == CB_GAP_STORE && cb_spans_touch(&pruned, camera, h.from_ns, h.to_ns))
 				snprintf(h.text, sizeof(h.text), "deleted by retention");
 			if (fn(ctx, camera, &h, err) < 0)
+				goto out;
+		}
+		if (*g->key && cb_day_key_state(s, camera, g->key) == CB_DAY_KEY_DESTROYED) {
+			h = (struct cb_hole){ .reason = CB_GAP_STORE, .from_ns = g->end.from_ns,
+					      .to_ns = g->end.to_ns, .packets = g->end.packets, .bytes = g->end.bytes };
+			snprintf(h.text, sizeof(h.text), "encrypted, and its key was destroyed");
+			if (h.to_ns >= from_ns && h.from_ns < to_ns && fn(ctx, camera, &h, err) < 0)
 				goto out;
 		}
 		if (g->end.gaps && manifest_holes(s, g, from_ns, to_ns, fn, ctx, err) < 0)

@@ -12,6 +12,7 @@
 #include "base/num.h"
 #include "base/stop.h"
 #include "store/manifest.h"
+#include "store/seal.h"
 #include "verify/members.h"
 #include "verify/signature.h"
 #include "verify/verify.h"
@@ -45,6 +46,8 @@ struct run {
 	char *checkpoint;		/* the file of that name, or NULL */
 	size_t checkpoint_len;
 	size_t clip_first, clip_last;	/* fragments of the clip read last; 0: none */
+	const char *salt;		/* of the clip's pieces, in their order; the recording was encrypted */
+	size_t salts;
 	struct piece *piece;		/* what is there of each segment */
 	size_t pieces;
 };
@@ -360,6 +363,11 @@ static int clip(struct run *x, const struct cb_member *f, const struct cb_manife
 	cb_sha256_init(&h);
 	while (byte < f->size && i < m->n) {
 		uint64_t n = m->frag[i].length;
+		size_t piece = i ? i - first + 1 : 0;
+
+		/* where there is none, nothing comes out right */
+		if (m->frag[i].sealed && piece < x->salts)
+			cb_sha256_update(&h, x->salt + piece * CB_SALT_LEN, CB_SALT_LEN);
 
 		if (n > f->size - byte) {
 			at = at_fragment(x, f, m, i, f->size);
@@ -625,10 +633,32 @@ static int add_piece(struct run *x, const struct cb_member *f, const struct cb_m
 	return 0;
 }
 
+/* The salts of a clip whose recording was encrypted; *ret stays NULL where there are none, which is
+ * found. From there on the manifest speaks of what was encrypted. */
+static int salts(struct run *x, struct cb_manifest *m, const char *base, char **ret)
+{
+	char name[2 * CB_MEMBER_NAME];
+	const struct cb_member *f;
+	size_t len = 0;
+
+	*ret = NULL;
+	snprintf(name, sizeof(name), "salts/%s.salts", base);
+	f = cb_members_find(&x->m, name);
+	if (!f)
+		return about(x, CB_FOUND_FALSE, "file-missing", name, "the recording was encrypted, and without its salts "
+			     "nothing ties the clip to the manifest");
+	if (load(x, f, CB_MANIFEST_MAX, ret, &len) < 0)
+		return -1;
+	x->salt = *ret;
+	x->salts = len / CB_SALT_LEN;
+	cb_manifest_reveal(m);
+	return 0;
+}
+
 /* A manifest, its clip, its proof. base: "075442-0123456789ab". */
 static int segment(struct run *x, const struct cb_member *f, const char *base)
 {
-	char name[2 * CB_MEMBER_NAME], *text;
+	char name[2 * CB_MEMBER_NAME], *text, *salt = NULL;
 	const struct cb_member *c;
 	struct cb_finding at = CB_FINDING_NONE;
 	struct cb_err why = CB_ERR_INIT;
@@ -666,16 +696,21 @@ static int segment(struct run *x, const struct cb_member *f, const char *base)
 	} else if (proof(x, &m, f->name, base) < 0) {
 		goto out;
 	}
+	if (m.sealed && c && salts(x, &m, base, &salt) < 0)
+		goto out;
+	x->clip_last = 0;
 	if (!c)
 		ret = about(x, CB_FOUND_FALSE, "file-missing", name, "the clip of this manifest is missing");
 	else
-		ret = one_file(x, c, m.n ? &m : NULL);
+		ret = one_file(x, c, m.n && (!m.sealed || salt) ? &m : NULL);
 	if (ret == 0 && c && m.n && x->clip_last)
 		ret = add_piece(x, c, &m);
 	if (m.n && !*x->camera)
 		strcpy(x->camera, m.camera);
 	x->r->open += !m.ended;
 out:
+	x->salts = 0;
+	free(salt);
 	cb_manifest_release(&m);
 	free(text);
 	return ret;

@@ -12,6 +12,7 @@
 
 #include "base/num.h"
 #include "base/stop.h"
+#include "store/daykey.h"
 #include "store/store.h"
 #include "verify/segment.h"
 #include "verify/verify.h"
@@ -48,6 +49,7 @@ struct run {
 	uint64_t missing, deleted;	/* deleted: by the log's own word */
 	int64_t deleted_from_us, deleted_to_us;
 	bool unused;			/* it has a log, and nobody said whom to believe */
+	char key[CB_DAY_KEY_NAME];	/* of the encrypted segments looked at last */
 	uint64_t next;			/* entry of the log */
 	uint64_t listed_at;		/* entries of the log before the store was listed */
 };
@@ -444,6 +446,30 @@ static int say_unused(struct run *x, struct cb_err *err)
 
 /* --- all of it ----------------------------------------------------------------------------------- */
 
+/* The key of encrypted segments is not needed here; whether it is still there is worth knowing,
+ * once a key. */
+static int key_of(struct run *x, const struct cb_segment *g, struct cb_err *err)
+{
+	enum cb_day_key_state st;
+	struct cb_finding f = CB_FINDING_NONE;
+	char path[CB_SEGMENT_PATH];
+
+	if (!*g->key || strcmp(g->key, x->key) == 0)
+		return 0;
+	memcpy(x->key, g->key, sizeof(x->key));
+	st = cb_day_key_state(x->s, g->camera, g->key);
+	if (st == CB_DAY_KEY_THERE)
+		return 0;
+	snprintf(path, sizeof(path), "keys/cameras/%s/%s.%s", g->camera, g->key,
+		 st == CB_DAY_KEY_DESTROYED ? "destroyed" : "age");
+	f.code = st == CB_DAY_KEY_DESTROYED ? "key-destroyed" : "key-missing";
+	f.path = path;
+	f.camera = g->camera;
+	return cb_verify_found(x->v, x->r, &f, err, st == CB_DAY_KEY_DESTROYED ?
+			       "the key of this day was destroyed: its footage verifies, and cannot be seen any more" :
+			       "the key of encrypted footage is not here");
+}
+
 static int camera(struct run *x, size_t c, struct cb_err *err)
 {
 	struct cb_segments *l = &x->list[c];
@@ -453,7 +479,7 @@ static int camera(struct run *x, size_t c, struct cb_err *err)
 	for (size_t i = 0; i < l->n; i++) {
 		if (cb_stop_wanted())
 			return cb_err_set(err, CB_E_TEMP, "stopped");
-		if (sequence(x, i ? &l->v[i - 1] : NULL, &l->v[i], err) < 0 || one_segment(x, &l->v[i], err) < 0)
+		if (sequence(x, i ? &l->v[i - 1] : NULL, &l->v[i], err) < 0 || key_of(x, &l->v[i], err) < 0 || one_segment(x, &l->v[i], err) < 0)
 			return -1;
 	}
 	return 0;

@@ -12,11 +12,16 @@ cb-ingest --camera=front --start-time=2026-11-21T07:00:00Z clip.mp4 | cb-record 
 cb-audit init L --epochs 2000 --key a.key --origin example.org/cam
 for i in $(seq 1 300); do echo "{\"specversion\":\"1.0\",\"id\":\"$i\",\"source\":\"/x\",\"type\":\"x\",\"data\":{}}"; done | cb-audit append L
 grep '"cb.segment.closed"' record.ndjson | head -n 1 | cb-audit append L
+# and of a recording that is encrypted
+cb-sign keygen --encryption --no-passphrase -o e
+cb-ingest --camera=front --start-time=2026-11-21T08:00:00Z clip.mp4 | cb-record E -R e.pub --segment=4s >record.ndjson
+grep '"cb.segment.closed"' record.ndjson | cb-audit append L
 cb-audit checkpoint L --key a.key
+cb-export E -i e.key --log L --no-entry --require-proofs --sign a.key --from 2026-11-21T08:00:02Z -o sealed
 cb-export S --log L --no-entry --require-proofs --sign a.key --from 2026-11-21T07:00:01Z --to 2026-11-21T07:00:02Z \
 	-o proved --purpose 'case 17' --by '<script>alert(1)</script>'
 cb-export S --log L --no-entry -q -o half
-ok "two bundles" '[ -d proved ] && [ -d half ]'
+ok "three bundles" '[ -d proved ] && [ -d half ] && [ -d sealed ]'
 resum() { (cd "$1" && find . -type f ! -name 'SHA256SUMS*' | sed 's/^\.\///' | LC_ALL=C sort | xargs sha256sum >SHA256SUMS); }
 
 # one thing wrong at a time
@@ -32,8 +37,12 @@ bad signature "sed -i '2s/\\(.\\{40\\}\\)./\\1#/;2y/#/A/' SHA256SUMS.minisig; cm
 bad root "sed -i '3s/^..../AAAA/' checkpoint; cd .. && resum bad-root"
 bad case "sed -i 's/case 17/case 18/' case.json; cd .. && resum bad-case"
 bad unlisted "sed -i '/events.ndjson/d' SHA256SUMS"
+cp -r sealed bad-salts
+(cd bad-salts && for f in salts/*; do printf '\377' | dd of="$f" bs=1 seek=40 conv=notrunc status=none; done; cd .. && resum bad-salts)
+cp -r sealed bad-unsalted
+(cd bad-unsalted && rm -r salts && sed -i 's/"salts":"[^"]*",//' segments.ndjson index.html && cd .. && resum bad-unsalted)
 timeout 200 /usr/bin/python3 "$CB_SRC/tests/browser.py" --width 400 plain:proved folder:proved http:proved files:proved \
-	folder:half folder:bad-footage folder:bad-events folder:bad-proof folder:bad-missing \
+	folder:half folder:sealed folder:bad-salts folder:bad-unsalted folder:bad-footage folder:bad-events folder:bad-proof folder:bad-missing \
 	folder:bad-signature folder:bad-root folder:bad-case folder:bad-unlisted >look.ndjson 2>look.err
 if [ ! -s look.ndjson ]; then
 	skip_all "chromium does not run here: $(tail -n 1 look.err)"
@@ -51,6 +60,10 @@ ok "page: nothing is wider than a small screen" 'jq -se "all(.wide <= 0)" look.n
 look http:proved true
 look files:proved true
 look folder:half unchecked
+look folder:sealed true
+look folder:bad-salts false
+ok "page: the salts are what is wrong" 'jq -e ".checks | map(select(.[0] == \"bad\" and (.[1] | test(\"not what was recorded\")))) | length > 0" look.json >/dev/null' || note "$(cat look.json)"
+look folder:bad-unsalted false
 for b in footage events proof missing signature root case unlisted; do
 	look "folder:bad-$b" false
 done
