@@ -73,7 +73,6 @@ struct cb_recorder {
 	struct cb_fragment frag;
 	bool tried;			/* it could not be written, and is complete */
 	int64_t frag_mono, lead_end;
-	uint64_t since_clock;
 	struct cb_rec_often steps, jumps;
 
 	int64_t last_sync, last_wall, synced_wall;

@@ -18,7 +18,6 @@
 #define SHORTEST_NS (CB_NS_PER_S / 2)	/* and several short groups share one */
 #define FRAGMENT_BYTES (4u << 20)
 #define FRAGMENT_PACKETS 16384
-#define CLOCK_PACKETS 64		/* a step that is followed begins a segment, but not more often */
 /* --- the lock ------------------------------------------------------------------------------------- */
 
 static int mark(struct cb_recorder *r, const char *text, struct cb_err *err)
@@ -330,8 +329,9 @@ int cb_rec_write_fragment(struct cb_recorder *r, bool partial, struct cb_err *er
 	iov[0] = (struct iovec){ r->head.data, r->head.len };
 	iov[1] = (struct iovec){ r->data.data, r->data.len };
 	r->frag.packets = r->n;
-	if (r->frag.pts != CB_NOPTS && r->lead_end > r->frag.pts)
-		r->frag.duration = r->lead_end - r->frag.pts;
+	if (r->frag.pts != CB_NOPTS && r->lead_end > r->frag.pts &&
+	    __builtin_sub_overflow(r->lead_end, r->frag.pts, &r->frag.duration))
+		r->frag.duration = INT64_MAX;
 	if (r->live && !cb_ballast_room(r->s, r->head.len + r->data.len))
 		return cb_err_sys(err, CB_E_IO, ENOSPC, "cameras/%s", r->camera);
 	if (cb_segment_writer_fragment(&r->w, iov, 2, &r->frag, err) < 0)
@@ -463,7 +463,7 @@ static int on_packet(struct cb_recorder *r, const struct cb_frame *f, struct cb_
 	struct cb_rec_known *k;
 	struct cb_packet p;
 	const struct cb_stream *s;
-	bool stepped = false;
+	bool stepped;
 	int64_t wall;
 
 	if (cb_packet_parse(&p, f, err) < 0)
@@ -481,11 +481,13 @@ static int on_packet(struct cb_recorder *r, const struct cb_frame *f, struct cb_
 	    (note.media_by_ns && note.what == CB_WALL_ON &&
 	     cb_rec_say_clock(r, &r->jumps, f->stream, wall, note.media_by_ns, false, err) < 0))
 		return cb_rec_fail(r, err);
-	if (note.what == CB_WALL_FOLLOWED && r->since_clock >= CLOCK_PACKETS) {
-		stepped = true;
-		r->since_clock = 0;
+	/* the first stream that steps takes the others with it: what they still have of the time
+	 * before is filed at the new segment's beginning */
+	stepped = note.what == CB_WALL_FOLLOWED && wall - r->last_wall > CB_WALL_AHEAD_NS / 2;
+	if (!stepped && r->open && wall < r->w.seg.start_ns - CB_WALL_BACK_NS) {
+		wall = r->w.seg.start_ns;
+		note.own = true;
 	}
-	r->since_clock++;
 	if (r->suspended && !cb_rec_resume(r, false))
 		goto lost;
 	if (make_room(r, k->track, &p, wall, stepped, err) < 0 && cb_rec_trouble(r, err) < 0)

@@ -7,8 +7,10 @@
 #define STALL_NS (60 * CB_NS_PER_S)
 #define MEDIA_NS (10 * CB_NS_PER_S)	/* media time that runs ahead by more has jumped */
 #define SWITCH_NS (5 * CB_NS_PER_S)
+#define FOLLOW_PACKETS 64
 #define SLEW 2000			/* 500 ppm */
 #define NONE INT64_MIN
+#define MONO_MAX ((uint64_t)INT64_MAX / 4)
 
 int64_t cb_ticks_ns(const struct cb_stream *s, int64_t ticks)
 {
@@ -52,11 +54,17 @@ static int64_t reckon(const struct cb_walltime *t, const struct cb_stream *s, co
 	return media > 0 && media < CB_WALL_AHEAD_NS ? t->at + media : t->at;
 }
 
+/* Wall time less monotonic time. */
+static int64_t lead_of(int64_t stated, const struct cb_packet *p)
+{
+	return stated - (int64_t)(p->mono_ns < MONO_MAX ? p->mono_ns : MONO_MAX);
+}
+
 /* Has the clock that packets state been set? dm: monotonic time since the last packet. */
 static bool stepped(struct cb_walltime *t, const struct cb_packet *p, int64_t stated, int64_t dm,
 		    int64_t media)
 {
-	int64_t lead = calendar(stated) - (int64_t)(p->mono_ns & INT64_MAX), moved = lead - t->lead;
+	int64_t lead = lead_of(stated, p), moved = lead - t->lead;
 	bool same = p->wall_source == t->source;
 
 	/* a clock that is slow falls behind the most there was: let that come down with it */
@@ -80,20 +88,32 @@ static bool stepped(struct cb_walltime *t, const struct cb_packet *p, int64_t st
 	return true;
 }
 
+static bool may_follow(struct cb_walltime *t)
+{
+	if (t->back || t->since < FOLLOW_PACKETS)
+		return false;
+	t->since = 0;
+	return true;
+}
+
 static int64_t live(struct cb_walltime *t, const struct cb_packet *p, int64_t stated, int64_t media,
 		    struct cb_wall_note *n)
 {
-	int64_t dm = (int64_t)(p->mono_ns - t->mono);
+	int64_t dm = (int64_t)(p->mono_ns - t->mono), due = t->lead + (int64_t)p->mono_ns + t->offset_ns;
 
 	if (!stepped(t, p, stated, dm, media))
 		return calendar((__int128)stated + t->offset_ns);
 	n->by_ns = stated - t->stated - dm;
-	if (n->by_ns > 0 && t->sync == CB_SYNC_NO && p->sync == CB_SYNC_YES && !t->offset_ns) {
+	if (n->by_ns > 0 && t->sync == CB_SYNC_NO && p->sync == CB_SYNC_YES && !t->offset_ns && may_follow(t)) {
 		n->what = CB_WALL_FOLLOWED;
 		return stated;
 	}
 	n->what = CB_WALL_STEPPED;
-	t->offset_ns = t->at + dm - stated;
+	t->back |= n->by_ns < 0;
+	/* on by the old reckoning, with what a clock that goes too slowly had fallen behind */
+	if (due < t->at || due - t->at > dm + CB_WALL_AHEAD_NS)
+		due = t->at + dm;
+	t->offset_ns = due - stated;
 	/* the clock was set back to where it was before */
 	if (within(t->offset_ns, -CB_WALL_STEP_NS, CB_WALL_STEP_NS) && t->offset_ns <= 0)
 		t->offset_ns = 0;
@@ -108,11 +128,11 @@ static int64_t file(struct cb_walltime *t, const struct cb_stream *s, const stru
 	if (within(moved, -CB_WALL_BACK_NS, CB_WALL_AHEAD_NS))
 		return at;
 	n->by_ns = moved - lasts(s, p);
-	if (moved > 0 && !t->back) {
+	if (moved > 0 && may_follow(t)) {
 		n->what = CB_WALL_FOLLOWED;
 		return at;
 	}
-	t->back = true;
+	t->back |= moved < 0;
 	n->what = CB_WALL_STEPPED;
 	at = t->at + lasts(s, p);
 	t->offset_ns = at - stated;
@@ -127,21 +147,27 @@ int64_t cb_walltime_next(struct cb_walltime *t, const struct cb_stream *s, const
 	int64_t ts = p->dts != CB_NOPTS ? p->dts : p->pts, media = t->begun ? media_passed(t, s, ts) : NONE;
 	int64_t stated = calendar(p->wall_ns), at, passed;
 	struct cb_wall_note n = { .what = CB_WALL_ON };
-	bool clocked = p->mono_ns && t->begun && t->mono && p->mono_ns >= t->mono &&
-		       p->mono_ns - t->mono < INT64_MAX / 2;
+	bool clocked = t->begun && t->mono && p->mono_ns && p->mono_ns >= t->mono &&
+		       p->mono_ns < MONO_MAX;
 
 	if (p->wall_source == CB_WALL_NONE) {
 		n.own = true;
 		at = calendar(t->begun ? reckon(t, s, p, media) : before);
 		stated = at;
-	} else if (!t->begun || t->source == CB_WALL_NONE) {
+	} else if (!t->begun) {
 		at = stated;
-		t->lead = at - (int64_t)(p->mono_ns & INT64_MAX);
-	} else if (clocked) {
+		t->since = FOLLOW_PACKETS;
+	} else if (clocked && t->led) {
 		at = live(t, p, stated, media, &n);
 	} else {
 		at = file(t, s, p, stated, &n);
 	}
+	if (!t->led && p->wall_source != CB_WALL_NONE && p->mono_ns && p->mono_ns < MONO_MAX) {
+		t->lead = lead_of(stated, p);
+		t->led = true;
+	}
+	if (t->since < FOLLOW_PACKETS)
+		t->since++;
 	n.own |= t->offset_ns != 0;
 	/* against all other clocks: the monotonic one, else the time to file by */
 	if (media != NONE) {
@@ -157,7 +183,7 @@ int64_t cb_walltime_next(struct cb_walltime *t, const struct cb_stream *s, const
 	t->at = at;
 	t->stated = stated;
 	t->ts = ts;
-	if (p->mono_ns)
+	if (p->mono_ns < MONO_MAX)
 		t->mono = p->mono_ns;
 	*ret = n;
 	return at;

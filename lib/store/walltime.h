@@ -9,8 +9,8 @@
  * offset_ns. A new recording begins with the clocks as they are then.
  *
  * Two steps are followed, ahead only, and begin a new segment: of a clock that was not
- * synchronised and now is; and of a file, whose times are all there is, by more than an hour,
- * unless its times have gone back before.
+ * synchronised and now is; and of a file, whose times are all there is, by more than an hour.
+ * But not where times have gone back before, and not one step right after another.
  *
  * What is no step: a network that stalls for less than a minute and then catches up, as media
  * time tells; drift (500 ppm); a change of the wall time's source by less than 5 s. */
@@ -28,8 +28,11 @@
 
 /* An elementary stream; begin with zeros. */
 struct cb_walltime {
-	bool begun, back;
+	bool begun;
+	bool led;		/* lead below is set */
+	bool back;		/* times went back once: no step is followed any more */
 	uint8_t source, sync;
+	uint32_t since;		/* packets since a step was followed */
 	int64_t at;		/* the last packet is filed at */
 	int64_t stated;		/* what it said, or at where it said nothing */
 	int64_t ts;		/* dts, else pts, else CB_NOPTS */
