@@ -41,8 +41,9 @@ cb-audit_LIBS  := cli verify log store wire crypto base
 cb-verify_LIBS := cli verify log store wire crypto base
 
 # programs that tools start, in libexec/: each in a process of its own for what it brings along
-HELPERS := cb-libav cb-deliver $(if $(WITH_DARKNET),cb-darknet)
+HELPERS := cb-libav cb-rtsp cb-deliver $(if $(WITH_DARKNET),cb-darknet)
 cb-libav_LIBS := cli live media codec wire crypto base
+cb-rtsp_LIBS := cli live rtsp codec tls wire crypto base
 cb-darknet_LIBS := nn crypto sandbox base
 cb-deliver_LIBS := deliver conf wire crypto base
 

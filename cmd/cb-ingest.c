@@ -21,6 +21,7 @@
 enum {
 	OPT_CAMERA = CB_OPT_BASE, OPT_START, OPT_REALTIME, OPT_DURATION, OPT_STREAMS, OPT_FPS,
 	OPT_CREDENTIALS, OPT_CA, OPT_TIMEOUT, OPT_RETRY, OPT_RETRY_FIRST,
+	OPT_TRANSPORT, OPT_PIN,
 };
 
 struct opts {
@@ -28,6 +29,7 @@ struct opts {
 	enum cb_source_kind kind;
 	int retry;		/* enum cb_retry; -1: as the source has it */
 	int64_t retry_ns;
+	bool transport;		/* was given */
 };
 
 static const struct argp_option options[] = {
@@ -39,6 +41,8 @@ static const struct argp_option options[] = {
 	{ "realtime", OPT_REALTIME, NULL, 0, "Deliver a file at its own pace, as a live source", 1 },
 	{ "credentials", OPT_CREDENTIALS, "FILE", 0, "USER:PASSWORD from FILE or fd:N", 2 },
 	{ "ca-file", OPT_CA, "FILE", 0, "Certificates (PEM) to trust instead of the system's", 2 },
+	{ "pin", OPT_PIN, "LIST", 0, "SHA-256 of the key that rtsps:// must have", 2 },
+	{ "transport", OPT_TRANSPORT, "tcp|udp", 0, "How an rtsp:// camera sends its media (tcp)", 2 },
 	{ "timeout", OPT_TIMEOUT, "DURATION", 0, "Give up when nothing comes for so long (10 s)", 2 },
 	{ "retry", OPT_RETRY, "never|later|always", 0,
 	  "Connect again: never, once media has come (rtsp), or always", 2 },
@@ -46,24 +50,35 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
+static bool rtsp(enum cb_source_kind k)
+{
+	return k == CB_SOURCE_RTSP || k == CB_SOURCE_RTSPS;
+}
+
 static bool network(enum cb_source_kind k)
 {
-	return k == CB_SOURCE_HTTP || k == CB_SOURCE_HTTPS || k == CB_SOURCE_RTSP;
+	return k == CB_SOURCE_HTTP || k == CB_SOURCE_HTTPS || rtsp(k);
 }
 
 /* What only some sources have a use for is refused elsewhere: it would seem to be in force. */
 static void check_source(struct argp_state *st, struct opts *o)
 {
 	if (!o->s.source || !*o->s.source)
-		argp_error(st, "a source is needed: a file, -, http(s)://, rtsp:// or /dev/videoN");
+		argp_error(st, "a source is needed: a file, -, http(s)://, rtsp(s):// or /dev/videoN");
 	if (cb_source_kind(&o->kind, o->s.source, NULL) < 0)
 		return;		/* said later, with its reason */
 	if ((o->s.credentials || o->s.ca_file) && !network(o->kind))
 		argp_error(st, "%s goes with an address", o->s.credentials ? "--credentials" : "--ca-file");
+	if ((o->transport && !rtsp(o->kind)) || (o->s.pin && o->kind != CB_SOURCE_RTSPS))
+		argp_error(st, "%s goes with rtsp%s://", o->s.pin ? "--pin" : "--transport", o->s.pin ? "s" : "");
+	if (o->s.udp && o->kind == CB_SOURCE_RTSPS)
+		argp_error(st, "--transport=udp: what goes by UDP would not be encrypted");
+	if (o->s.fps_num && rtsp(o->kind))
+		argp_error(st, "--fps is for raw video and devices");
 	if (o->retry >= 0 && !network(o->kind) && o->kind != CB_SOURCE_V4L2)
 		argp_error(st, "--retry goes with an address or a device");
 	if (o->retry < 0)
-		o->retry = o->kind == CB_SOURCE_RTSP ? CB_RETRY_LATER : CB_RETRY_NEVER;
+		o->retry = rtsp(o->kind) ? CB_RETRY_LATER : CB_RETRY_NEVER;
 }
 
 static error_t parse_opt(int key, char *arg, struct argp_state *st)
@@ -109,6 +124,13 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		return 0;
 	case OPT_RETRY:
 		opts->retry = cb_cli_word(st, "retry", "never|later|always", arg);
+		return 0;
+	case OPT_TRANSPORT:
+		opts->transport = true;
+		o->udp = cb_cli_word(st, "transport", "tcp|udp", arg) == 1;
+		return 0;
+	case OPT_PIN:
+		o->pin = arg;
 		return 0;
 	case OPT_RETRY_FIRST:
 		opts->retry_ns = cb_cli_duration_ns(st, "retry-first", arg);
@@ -156,7 +178,7 @@ static void progress(void *ctx, int64_t since_ns, uint64_t bytes)
 static int live(const struct opts *o, struct cb_err *err)
 {
 	char camera[CB_NAME_MAX + 1], shown[1024], *secret = NULL;
-	struct cb_live_opts lo = { .program = "cb-libav", .spec = o->s, .camera = camera, .shown = shown,
+	struct cb_live_opts lo = { .program = rtsp(o->kind) ? "cb-rtsp" : "cb-libav", .spec = o->s, .camera = camera, .shown = shown,
 				   .retry = (enum cb_retry)o->retry, .retry_ns = o->retry_ns, .warn = warn, .note = note,
 				   .progress = progress };
 	struct cb_writer w;
@@ -200,7 +222,7 @@ int main(int argc, char **argv)
 		return cb_cli_finish(&err);
 	if (cb_url_has_userinfo(o.s.source))
 		cb_cli_warn("every user of this machine can see the password in the address: use --credentials");
-	if (o.kind == CB_SOURCE_RTSP || o.retry != CB_RETRY_NEVER) {
+	if (rtsp(o.kind) || o.retry != CB_RETRY_NEVER) {
 		cb_stop_install(false);
 		live(&o, &err);
 	} else {	/* a file, a pipe: nothing of it is touched here */

@@ -18,13 +18,15 @@ _cb_ingest() {
 	--fps) :; return ;;
 	--credentials) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--ca-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--pin) :; return ;;
+	--transport) mapfile -t COMPREPLY < <(compgen -W "tcp udp" -- "$cur"); return ;;
 	--timeout) :; return ;;
 	--retry) mapfile -t COMPREPLY < <(compgen -W "never later always" -- "$cur"); return ;;
 	--sandbox) :; return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--camera= --start-time= --duration= --streams= --fps= --realtime --credentials= --ca-file= --timeout= --retry= --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--camera= --start-time= --duration= --streams= --fps= --realtime --credentials= --ca-file= --pin= --transport= --timeout= --retry= --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi

@@ -7,6 +7,8 @@ complete -c cb-ingest -l fps -x -d 'Pictures a second of raw video or of a devic
 complete -c cb-ingest -l realtime -d 'Deliver a file at its own pace, as a live source'
 complete -c cb-ingest -l credentials -r -F -d 'USER:PASSWORD from FILE or fd:N'
 complete -c cb-ingest -l ca-file -r -F -d 'Certificates (PEM) to trust instead of the system\'s'
+complete -c cb-ingest -l pin -x -d 'SHA-256 of the key that rtsps:// must have'
+complete -c cb-ingest -l transport -x -a 'tcp udp' -d 'How an rtsp:// camera sends its media (tcp)'
 complete -c cb-ingest -l timeout -x -d 'Give up when nothing comes for so long (10 s)'
 complete -c cb-ingest -l retry -x -a 'never later always' -d 'Connect again: never, once media has come (rtsp), or always'
 complete -c cb-ingest -l quiet -s q -d 'Only report errors'

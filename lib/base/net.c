@@ -156,5 +156,7 @@ int cb_net_connect(int *ret_fd, const struct cb_net_addrs *to, int64_t deadline,
 		if (!r || cb_stop_wanted())
 			break;
 	}
+	if (!r && err)	/* what other addresses said is over */
+		*err = (struct cb_err)CB_ERR_INIT;
 	return r;
 }

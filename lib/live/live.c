@@ -45,7 +45,7 @@ struct live {
 	bool hello, media, asked, silent;
 	bool seen[CB_STREAMS_MAX], video[CB_STREAMS_MAX], any_video;
 	int64_t deadline;		/* monotonic: the next media, or the end */
-	int64_t first_media;		/* monotonic */
+	int64_t first_media, fed;	/* monotonic: the first; the last that feeds the watchdog */
 	int ended;			/* reason of its END; -1 */
 
 	/* all of them */
@@ -206,8 +206,10 @@ static int on_packet(struct live *l, const struct cb_frame *f, struct cb_err *ba
 	l->last_wall = p.wall_source == CB_WALL_NONE ? cb_now_wall_ns() : p.wall_ns;
 	l->packets++;
 	l->bytes += p.len;
-	if (l->video[f->stream] || !l->any_video)
+	if (l->video[f->stream] || !l->any_video) {
+		l->fed = now;
 		l->deadline = now + patience(l, 1);
+	}
 	if (now - l->first_media >= STEADY_NS)
 		l->back.failed = 0;
 	if (l->o->progress && l->packets % PROGRESS_PACKETS == 0)
@@ -287,7 +289,7 @@ static int attend(struct live *l, enum end *how, struct cb_err *what, struct cb_
 	int k, ret = 0;
 
 	l->hello = l->media = l->asked = l->silent = l->any_video = false;
-	l->first_media = 0;
+	l->first_media = l->fed = 0;
 	l->ended = -1;
 	memset(l->seen, 0, sizeof(l->seen));
 	memset(l->video, 0, sizeof(l->video));
@@ -324,7 +326,8 @@ static int attend(struct live *l, enum end *how, struct cb_err *what, struct cb_
 	} else if (l->ended == CB_END_STOPPED && !status.code) {
 		*how = END_STOPPED;
 	} else if (status.code && *status.msg && (l->ended == CB_END_ERROR || !l->hello)) {
-		*how = END_ERROR;
+		/* the worker has a watchdog, too, which is the first to bark */
+		*how = l->fed && cb_now_mono_ns() - l->fed >= l->o->spec.timeout_ns ? END_SILENT : END_ERROR;
 	} else {
 		*how = END_BROKEN;
 		if (!status.code)

@@ -172,8 +172,8 @@ int cb_avin_open(struct cb_avin *in, enum cb_source_kind kind, const char *sourc
 		in->timeout_ns = timeout_ns;
 		return open_http(in, url, ca_file, log, err);
 	case CB_SOURCE_RTSP:
-		in->timeout_ns = timeout_ns;
-		return 0;
+	case CB_SOURCE_RTSPS:
+		return cb_err_set(err, CB_E_BUG, "%s: not for FFmpeg", shown);
 	default:
 		return open_fd(in, source, err);
 	}
@@ -227,7 +227,7 @@ void cb_avin_close(struct cb_avin *in)
 int cb_avin_error(const struct cb_avin *in, int averror, const struct cb_avlog *log,
 		  struct cb_err *err)
 {
-	bool net = in->kind == CB_SOURCE_HTTP || in->kind == CB_SOURCE_HTTPS || in->kind == CB_SOURCE_RTSP;
+	bool net = in->kind == CB_SOURCE_HTTP || in->kind == CB_SOURCE_HTTPS;
 	const char *text = cb_averror_text(averror);
 
 	if (averror == AVERROR(ENOMEM))

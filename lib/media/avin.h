@@ -24,7 +24,7 @@ struct cb_avin {
 	bool late;		/* the deadline passed */
 	bool downgraded;	/* https:// was led to something else */
 	bool denied;		/* the container wanted to open something else */
-	AVIOContext *pb;	/* NULL: the demuxer opens its own connections (RTSP) */
+	AVIOContext *pb;
 };
 
 /* url carries credentials, if any. ca_file or NULL. */

@@ -32,7 +32,7 @@
 /* Containers that cameras, recorders, phones and editors write. The library knows hundreds
  * more, among them playlists that open whatever they name. */
 #define FORMATS "mov,matroska,mpegts,flv,live_flv,avi,h264,hevc,mjpeg,mpjpeg,m4v,mpegvideo,mpeg," \
-		"vc1,h263,h261,ivf,obu,ogg,wav,w64,aac,mp3,flac,ac3,eac3,amr,asf,mxf,nut,dv,dhav,rtsp"
+		"vc1,h263,h261,ivf,obu,ogg,wav,w64,aac,mp3,flac,ac3,eac3,amr,asf,mxf,nut,dv,dhav"
 
 struct ahead {
 	AVPacket *pkt;
@@ -191,7 +191,7 @@ static void decide_clock(struct cb_demux *d)
 	int64_t ns;
 	bool file = d->in.kind == CB_SOURCE_FILE && d->in.regular;
 
-	d->live = d->o.realtime || d->in.kind == CB_SOURCE_RTSP || d->in.kind == CB_SOURCE_V4L2 ||
+	d->live = d->o.realtime || d->in.kind == CB_SOURCE_V4L2 ||
 		  ((d->in.kind == CB_SOURCE_HTTP || d->in.kind == CB_SOURCE_HTTPS) && !d->in.size);
 	d->source = CB_WALL_FILE;
 	e = d->s ? av_dict_get(d->s->metadata, "creation_time", NULL, 0) : NULL;
@@ -511,13 +511,6 @@ static int open_container(struct cb_demux *d, struct cb_err *err)
 	d->s->flags |= AVFMT_FLAG_NOFILLIN;	/* no time that the container does not state */
 	cb_avin_attach(&d->in, d->s);
 	r = av_dict_set(&o, "format_whitelist", FORMATS, 0);
-	if (r >= 0 && d->in.kind == CB_SOURCE_RTSP) {
-		r = av_dict_set(&o, "rtsp_transport", "tcp", 0);
-		if (r >= 0)
-			r = av_dict_set(&o, "protocol_whitelist", "tcp", 0);
-		if (r >= 0 && d->in.timeout_ns)
-			r = av_dict_set_int(&o, "timeout", d->in.timeout_ns / 1000, 0);
-	}
 	cb_avin_patience(&d->in);
 	if (d->in.pb && recognise(d, &format, err) < 0) {
 		av_dict_free(&o);

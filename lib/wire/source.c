@@ -44,11 +44,10 @@ int cb_source_kind(enum cb_source_kind *ret, const char *source, struct cb_err *
 	else if (n == 4 && strncasecmp(source, "rtsp", n) == 0)
 		*ret = CB_SOURCE_RTSP;
 	else if (n == 5 && strncasecmp(source, "rtsps", n) == 0)
-		return cb_err_set(err, CB_E_USAGE,
-				  "rtsps:// is refused: this version could not check the camera's certificate");
+		*ret = CB_SOURCE_RTSPS;
 	else if (n)
 		return cb_err_set(err, CB_E_USAGE,
-				  "%.*s:// is no source (a file, -, http://, https://, rtsp://, /dev/videoN)",
+				  "%.*s:// is no source (a file, -, http(s)://, rtsp(s)://, /dev/videoN)",
 				  n > 20 ? 20 : (int)n, source);
 	else if (strncmp(source, "/dev/video", 10) == 0 || strncmp(source, "/dev/v4l/", 9) == 0)
 		*ret = CB_SOURCE_V4L2;

@@ -12,11 +12,11 @@
 enum cb_source_kind {
 	CB_SOURCE_FILE,		/* a path: a regular file, a FIFO */
 	CB_SOURCE_STDIN,	/* "-" */
-	CB_SOURCE_HTTP, CB_SOURCE_HTTPS, CB_SOURCE_RTSP,
+	CB_SOURCE_HTTP, CB_SOURCE_HTTPS, CB_SOURCE_RTSP, CB_SOURCE_RTSPS,
 	CB_SOURCE_V4L2,		/* /dev/video* */
 };
 
-/* CB_E_USAGE for addresses that are no source: rtsps:// (not yet), other schemes. */
+/* CB_E_USAGE for addresses that are no source. */
 int cb_source_kind(enum cb_source_kind *ret, const char *source, struct cb_err *err);
 
 /* Copy text with the user:password part of every address in it replaced by "***". */

@@ -187,8 +187,8 @@ exits 77 cb-ingest -v "http://viewer:wr0ngpw@localhost:$PLAIN/secret/clip.ts"
 ok "not in a diagnosis" '! leak err out && grep -q "://\*\*\*@localhost" err'
 exits 69 cb-ingest "http://viewer:wr0ngpw@127.0.0.1:9/x"
 ok "nor in this one" '! leak err out'
-exits 64 cb-ingest "rtsps://viewer:wr0ngpw@127.0.0.1:9/x"
-ok "nor in a refusal" '! leak err out'
+exits 69 cb-ingest --timeout 2s "rtsps://viewer:wr0ngpw@127.0.0.1:9/x"
+ok "nor with rtsps" '! leak err out'
 exits 69 cb-ingest --timeout 2s "rtsp://viewer:wr0ngpw@127.0.0.1:9/x"
 ok "nor with rtsp" '! leak err out'
 rm -f asked
