@@ -21,10 +21,8 @@ clip plain 1 64x48 libx264 -g 10 -bf 0 -qp 12 -x264-params "$x264" &&
 	clip onekey 1 64x48 libx264 -g 1000 -bf 0 -x264-params "$x264" &&
 	clip b 1 64x48 libx264 -g 10 -bf 2 -x264-params "$x264:b-adapt=0" || exit 1
 clip h265 1 64x64 libx265 -bf 0 -x265-params "log-level=none:keyint=10:repeat-headers=1:pools=none:frame-threads=1" || exit 1
-for name in good; do
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=localhost" \
-		-addext "subjectAltName=DNS:localhost" -keyout $name.key -out $name.pem 2>/dev/null
-done
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=localhost" \
+	-addext "subjectAltName=DNS:localhost" -keyout good.key -out good.pem 2>/dev/null
 openssl x509 -in good.pem -noout -pubkey | openssl pkey -pubin -outform DER | sha256sum | cut -d' ' -f1 >good.pin
 
 # it prints the plan, and is the test
