@@ -145,8 +145,10 @@ static int connect_one(int *ret_fd, const struct cb_net_addr *a, int64_t deadlin
 int cb_net_connect(int *ret_fd, const struct cb_net_addrs *to, int64_t deadline, int64_t dead_ns,
 		   unsigned *which, struct cb_err *err)
 {
-	int r = cb_err_set(err, CB_E_UNAVAIL, "no address");
+	int r = -1;
 
+	if (!to->n)
+		return cb_err_set(err, CB_E_UNAVAIL, "no address");
 	for (unsigned i = 0; i < to->n; i++) {
 		int64_t now = cb_now_mono_ns(), share = (deadline - now) / (int64_t)(to->n - i);
 
