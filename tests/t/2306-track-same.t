@@ -19,7 +19,7 @@ same() {	# NAME CC CFLAGS: what computes is compiled anew, the rest is that of t
 		"$T/$1/obj/cmd/cb-track.o" >log 2>&1
 	# shellcheck disable=SC2086,SC2046  # words
 	if ! $2 -o "$T/$1/cb-track" "$T/$1/obj/cmd/cb-track.o" "$T/$1/lib/libtrack.a" \
-			$(printf "$CB_BUILD/lib/lib%s.a " cli conf log wire crypto base) \
+			$(printf "$CB_BUILD/lib/lib%s.a " cli sandbox conf log wire crypto base) \
 			$(pkg-config --libs yaml-0.1 nettle libsodium) -lm -pthread >>log 2>&1; then
 		ok "$1 builds" false
 		note "$(tail -n 5 log)"
