@@ -33,6 +33,7 @@ static bool specific_config(struct cb_depay *d, struct depay_bits *b, bool *ret_
 {
 	static const uint16_t channels[16] = { 0, 1, 2, 3, 4, 5, 6, 8, 0, 0, 0, 7, 8, 0, 8, 0 };
 	struct depay_audio *a = &d->audio;
+	struct depay_bits ahead;
 	unsigned type = object_type(b), conf, core;
 	uint32_t rate = frequency(b), ext = 0;
 
@@ -57,6 +58,22 @@ static bool specific_config(struct cb_depay *d, struct depay_bits *b, bool *ret_
 			cb_depay_bits(b, 14);
 		cb_depay_bits(b, 1);
 		*ret_known = conf && core == 2;
+		/* 1.6.6: SBR and PS said behind, so that old decoders do not see it */
+		ahead = *b;
+		if (!ext && cb_depay_bits(&ahead, 11) == 0x2b7 && object_type(&ahead) == 5) {
+			if (cb_depay_bits(&ahead, 1)) {
+				ext = frequency(&ahead);
+				*b = ahead;
+				if (cb_depay_bits(&ahead, 11) == 0x548) {
+					cb_depay_bits(&ahead, 1);
+					*b = ahead;
+				}
+			} else {
+				*b = ahead;
+			}
+			if (b->bad)
+				return false;
+		}
 	}
 	d->s.sample_rate = ext ? ext : rate;
 	if (ext > rate)
