@@ -173,8 +173,8 @@ static int choose(struct cb_rtsp_session *s, struct cb_err *err)
 		const struct cb_sdp_media *m = &s->sdp.media[i];
 		const char *why = "not plain RTP";
 
-		/* what only the camera listens to: its loudspeaker */
-		if (m->direction == CB_SDP_RECVONLY || m->direction == CB_SDP_INACTIVE)
+		/* whose view the others are is not agreed upon; a backchannel comes only where it is asked for */
+		if (m->direction == CB_SDP_INACTIVE)
 			continue;
 		if (m->kind <= CB_SDP_APPLICATION && !s->want[m->kind] && m->kind != CB_SDP_OTHER)
 			continue;

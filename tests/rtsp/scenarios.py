@@ -285,6 +285,8 @@ add("sdp-no-fmtp", sdp=sub("^a=fmtp:96.*\r\n", ""))
 add("sdp-unknown-payload-50", sdp=lambda t: t + "m=application 0 RTP/AVP 50\r\na=control:track9\r\n", odd="sdp-unknown-payload?")
 add("sdp-lines-of-lf", sdp=lambda t: t.replace("\r\n", "\n"))
 add("sdp-rubbish", sdp=lambda t: t.replace("t=0 0\r\n", "t=0 0\r\nrubbish\r\n\0\r\n"), odd="sdp-syntax")
+add("sdp-recvonly", sdp=sub("^t=0 0\r\n", "t=0 0\r\na=recvonly\r\n"))
+add("sdp-sendonly", audio="pcmu", sdp=sub("^(a=control:track.*)\r$", "\\1\r\na=sendonly\r"), check=sound(40))
 # parameter sets
 add("sets-only-in-stream", sets="band")
 add("sets-only-in-description", sets="sdp")
