@@ -419,7 +419,7 @@ out:
 	return ret;
 }
 
-int cb_day_key_destroy(const struct cb_store *s, const char *camera, const char *name, const struct cb_buf *said,
+int cb_day_key_condemn(const struct cb_store *s, const char *camera, const char *name, const struct cb_buf *said,
 		       struct cb_err *err)
 {
 	int dir = cb_keys_open(s, camera, false, err), ret = -1;
@@ -428,21 +428,29 @@ int cb_day_key_destroy(const struct cb_store *s, const char *camera, const char 
 
 	if (dir < 0)
 		return -1;
-	if (said && !cb_key_file(dir, name, CB_KEY_DESTROYED)) {
-		snprintf(file, sizeof(file), "%s" CB_KEY_DESTROYED, name);
-		if (cb_buf_add(&line, said->data, said->len) < 0 || cb_buf_byte(&line, '\n') < 0) {
-			cb_err_nomem(err);
-			goto out;
-		}
-		if (write_new(dir, file, 0440, line.data, line.len, err) < 0)
-			goto out;
-	}
-	snprintf(file, sizeof(file), "%s" CB_KEY_AGE, name);
-	ret = wipe(dir, file, err);
-out:
+	snprintf(file, sizeof(file), "%s" CB_KEY_DESTROYED, name);
+	if (cb_buf_add(&line, said->data, said->len) < 0 || cb_buf_byte(&line, '\n') < 0)
+		cb_err_nomem(err);
+	else if (cb_key_file(dir, name, CB_KEY_DESTROYED) || write_new(dir, file, 0440, line.data, line.len, err) == 0)
+		ret = 0;
 	if (ret < 0)
 		cb_err_prefix(err, CB_KEYS_CAMERAS "/%s", camera);
 	cb_buf_release(&line);
+	close(dir);
+	return ret;
+}
+
+int cb_day_key_destroy(const struct cb_store *s, const char *camera, const char *name, struct cb_err *err)
+{
+	int dir = cb_keys_open(s, camera, false, err), ret;
+	char file[80];
+
+	if (dir < 0)
+		return -1;
+	snprintf(file, sizeof(file), "%s" CB_KEY_AGE, name);
+	ret = wipe(dir, file, err);
+	if (ret < 0)
+		cb_err_prefix(err, CB_KEYS_CAMERAS "/%s", camera);
 	close(dir);
 	return ret;
 }
