@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Syslog (RFC 5424) over UDP (RFC 5426), TCP with octet counting (RFC 6587, 3.4.1) and TLS (RFC
  * 5425). The protocol has no answers. What TCP and TLS can know is known: that the other side's
- * kernel has acknowledged every byte; a batch counts as delivered then. */
+ * kernel has acknowledged every byte; a batch counts as delivered then. Whether the server read
+ * them before it ended, nobody says: when a connection is lost, what was sent over it in the last
+ * second or two is sent again over the next. */
 #include "deliver/outlet.h"
 
 #include <errno.h>
@@ -20,11 +22,16 @@
 #include "tls/tls.h"
 
 #define UDP_MAX 65000
+#define RECENT_NS CB_NS_PER_S
+#define RECENT_BYTES (1u << 20)
 
 struct syslog {
 	struct cb_tls_trust *trust;
 	struct cb_tls *tls;
 	int fd;
+	bool lost;			/* the connection before ended, and not by us */
+	struct cb_buf old, young;	/* what was sent, each of a second at least */
+	int64_t young_since;
 	char host[256];
 };
 
@@ -62,11 +69,20 @@ static void hang_up(struct syslog *s, bool bye)
 	s->fd = -1;
 }
 
+static int resend(struct cb_outlet *o, struct syslog *s);
+static bool alive(struct syslog *s);
+
 static void syslog_close(struct cb_outlet *o)
 {
 	struct syslog *s = o->own;
 
+	if (s->fd >= 0 && o->conf->transport != CB_TRANSPORT_UDP && !alive(s))
+		s->lost = true;
+	if (s->lost)
+		resend(o, s);
 	hang_up(s, true);
+	cb_buf_release(&s->old);
+	cb_buf_release(&s->young);
 	cb_tls_trust_free(s->trust);
 	free(s);
 	o->own = NULL;
@@ -200,14 +216,15 @@ static int acknowledged(struct cb_outlet *o, struct syslog *s, int64_t deadline,
 	return alive(s) ? 0 : cb_err_set(err, CB_E_UNAVAIL, "%s: the connection was closed", o->conf->host);
 }
 
-static int write_all(struct cb_outlet *o, struct syslog *s, int64_t deadline, struct cb_err *err)
+static int write_all(struct cb_outlet *o, struct syslog *s, const struct cb_buf *b, int64_t deadline,
+		     struct cb_err *err)
 {
 	size_t at = 0;
 
-	if (s->tls)
-		return cb_tls_write_until(s->tls, o->body.data, o->body.len, deadline, err);
-	while (at < o->body.len) {
-		ssize_t k = send(s->fd, o->body.data + at, o->body.len - at, MSG_NOSIGNAL);
+	if (s->tls && b->len)
+		return cb_tls_write_until(s->tls, b->data, b->len, deadline, err);
+	while (at < b->len) {
+		ssize_t k = send(s->fd, b->data + at, b->len - at, MSG_NOSIGNAL);
 
 		if (k > 0)
 			at += (size_t)k;
@@ -219,6 +236,61 @@ static int write_all(struct cb_outlet *o, struct syslog *s, int64_t deadline, st
 	return 0;
 }
 
+/* Keep what was sent for as long as it may be needed again. */
+static void remember(struct syslog *s, const struct cb_buf *sent)
+{
+	int64_t now = cb_now_mono_ns();
+
+	if (now - s->young_since > RECENT_NS || s->young.len > RECENT_BYTES) {
+		struct cb_buf old = s->old;
+
+		s->old = s->young;
+		s->young = old;
+		s->young.len = 0;
+		s->young_since = now;
+	}
+	/* without memory it is not kept, as with a server that nobody can ask anyway */
+	cb_buf_add(&s->young, sent->data, sent->len);
+}
+
+/* A connection, and over it what the one before may have lost. */
+static int ready(struct cb_outlet *o, struct syslog *s, int64_t deadline, struct cb_err *err)
+{
+	if (alive(s))
+		return 0;
+	if (s->fd >= 0)
+		s->lost = true;
+	hang_up(s, false);
+	if (dial(o, s, deadline, err) < 0)
+		return -1;
+	if (!s->lost || o->conf->transport == CB_TRANSPORT_UDP)
+		return 0;
+	if (write_all(o, s, &s->old, deadline, err) < 0 || write_all(o, s, &s->young, deadline, err) < 0 ||
+	    acknowledged(o, s, deadline, err) < 0) {
+		hang_up(s, false);
+		return -1;
+	}
+	s->lost = false;
+	return 0;
+}
+
+static int resend(struct cb_outlet *o, struct syslog *s)
+{
+	int64_t most = o->conf->timeout_ns < CB_NS_PER_S ? o->conf->timeout_ns : CB_NS_PER_S;
+
+	return s->old.len + s->young.len ? ready(o, s, cb_now_mono_ns() + most, NULL) : 0;
+}
+
+/* Nothing was sent for a while. Who is still there had the time to read. */
+static void syslog_idle(struct cb_outlet *o)
+{
+	struct syslog *s = o->own;
+
+	if (o->conf->transport != CB_TRANSPORT_UDP && (s->fd < 0 ? !s->lost || resend(o, s) == 0 :
+						       alive(s) || resend(o, s) == 0))
+		s->old.len = s->young.len = 0;
+}
+
 static void syslog_send(struct cb_outlet *o, struct cb_spooled *const *note, uint32_t n, struct cb_report *r)
 {
 	int64_t deadline = cb_now_mono_ns() + o->conf->timeout_ns;
@@ -227,12 +299,9 @@ static void syslog_send(struct cb_outlet *o, struct cb_spooled *const *note, uin
 	struct cb_buf one = { 0 };
 	uint32_t made = 0;
 
-	if (!alive(s)) {
-		hang_up(s, false);
-		if (dial(o, s, deadline, &err) < 0) {
-			cb_report_err(r, CB_SENT_LATER, &err);
-			return;
-		}
+	if (ready(o, s, deadline, &err) < 0) {
+		cb_report_err(r, atomic_load(o->abort) ? CB_SENT_ABORTED : CB_SENT_LATER, &err);
+		return;
 	}
 	if (o->conf->transport == CB_TRANSPORT_UDP) {
 		send_udp(o, s, note, n, r);
@@ -249,14 +318,17 @@ static void syslog_send(struct cb_outlet *o, struct cb_spooled *const *note, uin
 		}
 	}
 	cb_buf_release(&one);
-	if (made && (write_all(o, s, deadline, &err) < 0 || acknowledged(o, s, deadline, &err) < 0)) {
+	if (made && (write_all(o, s, &o->body, deadline, &err) < 0 || acknowledged(o, s, deadline, &err) < 0)) {
+		s->lost = true;
 		hang_up(s, false);
 		cb_report_err(r, atomic_load(o->abort) ? CB_SENT_ABORTED : CB_SENT_LATER, &err);
 		return;
 	}
+	if (made)
+		remember(s, &o->body);
 	r->done = made;
 	if (made < n)
 		cb_report_err(r, bad.code == CB_E_DATA ? CB_SENT_NEVER : CB_SENT_LATER, &bad);
 }
 
-const struct cb_outlet_ops cb_outlet_syslog = { syslog_open, syslog_send, NULL, syslog_close };
+const struct cb_outlet_ops cb_outlet_syslog = { syslog_open, syslog_send, syslog_idle, syslog_close };
