@@ -156,7 +156,7 @@ include tests/tests.mk
 
 # the models with their cards, the signed list of their digests and its key
 MODELS_SHIPPED := $(wildcard models/SHA256SUMS* $(foreach s,cfg weights names md svg,models/cb-*.$(s)))
-into := $(BINDIR) $(if $(HELPERS),$(LIBEXECDIR)) $(SHAREDIR) $(SHAREDIR)/models $(foreach s,1 5 7,$(MANDIR)/man$(s)) $(BASHDIR) $(ZSHDIR) $(FISHDIR)
+into := $(BINDIR) $(if $(HELPERS),$(LIBEXECDIR)) $(SHAREDIR) $(SHAREDIR)/models $(SHAREDIR)/examples $(foreach s,1 5 7,$(MANDIR)/man$(s)) $(BASHDIR) $(ZSHDIR) $(FISHDIR)
 
 install: all sbom-build
 	install -d $(into:%=$(DESTDIR)%)
@@ -165,6 +165,8 @@ install: all sbom-build
 	$(foreach s,1 5 7,$(if $(wildcard man/*.$(s)),install -m 644 $(wildcard man/*.$(s)) $(DESTDIR)$(MANDIR)/man$(s);))
 	install -m 644 $(wildcard schema/*.json) $(O)/sbom/cb.cdx.json $(DESTDIR)$(SHAREDIR)
 	install -m 644 $(MODELS_SHIPPED) $(DESTDIR)$(SHAREDIR)/models
+	install -m 644 $(wildcard examples/*.yml examples/*.service) $(DESTDIR)$(SHAREDIR)/examples
+	install -m 755 examples/cb-cameras $(wildcard examples/*.sh) $(DESTDIR)$(SHAREDIR)/examples
 	for t in $(TOOLS); do \
 		install -m 644 completions/$$t.bash $(DESTDIR)$(BASHDIR)/$$t && \
 		install -m 644 completions/_$$t $(DESTDIR)$(ZSHDIR)/_$$t && \
@@ -176,9 +178,10 @@ uninstall:
 		$(TOOLS:%=$(DESTDIR)$(BASHDIR)/%) $(TOOLS:%=$(DESTDIR)$(ZSHDIR)/_%) \
 		$(TOOLS:%=$(DESTDIR)$(FISHDIR)/%.fish) \
 		$(patsubst schema/%,$(DESTDIR)$(SHAREDIR)/%,$(wildcard schema/*.json)) $(DESTDIR)$(SHAREDIR)/cb.cdx.json \
-		$(MODELS_SHIPPED:%=$(DESTDIR)$(SHAREDIR)/%)
+		$(MODELS_SHIPPED:%=$(DESTDIR)$(SHAREDIR)/%) $(DESTDIR)$(SHAREDIR)/examples/cb-cameras \
+		$(patsubst %,$(DESTDIR)$(SHAREDIR)/%,$(wildcard examples/*.yml examples/*.service examples/*.sh))
 	$(if $(DESTDIR),for d in $(into:/%=%); do (cd $(DESTDIR) && rmdir -p $$d 2>/dev/null) || :; done, \
-		rmdir $(SHAREDIR)/models $(SHAREDIR) $(LIBEXECDIR) 2>/dev/null || :)
+		rmdir $(SHAREDIR)/models $(SHAREDIR)/examples $(SHAREDIR) $(LIBEXECDIR) 2>/dev/null || :)
 
 clean:
 	rm -rf $(O) build-asan demo/out
