@@ -17,6 +17,7 @@
 #define READ (64u << 10)
 #define IN_MAX (CB_RTSP_HEAD_MAX + CB_RTSP_BODY_MAX + 65539 + READ)
 #define OUT_MAX (256u << 10)
+#define READS_MAX 16		/* in one go: what has no end must not keep us from looking at the clock */
 
 void cb_rtsp_client_init(struct cb_rtsp_client *c, const struct cb_rtsp_peer *peer, struct cb_oddities *odd)
 {
@@ -38,7 +39,7 @@ static void hang_up(struct cb_rtsp_client *c)
 	c->fd = -1;
 	c->pos = c->len = c->done = 0;
 	c->out.len = 0;
-	c->dry = c->eof = c->want_write = false;
+	c->dry = c->eof = c->want_write = c->more = false;
 }
 
 void cb_rtsp_client_close(struct cb_rtsp_client *c)
@@ -152,6 +153,11 @@ short cb_rtsp_client_events(const struct cb_rtsp_client *c)
 	return (short)(POLLIN | (c->want_write ? POLLOUT : 0));
 }
 
+bool cb_rtsp_client_more(const struct cb_rtsp_client *c)
+{
+	return c->more;
+}
+
 /* --- what arrives --------------------------------------------------------------------------------- */
 
 /* A camera's request, answered. */
@@ -178,7 +184,8 @@ static int take(struct cb_rtsp_client *c, struct cb_rtsp_msg *ret, struct cb_err
 {
 	c->pos += c->done;
 	c->done = 0;
-	for (;;) {
+	c->more = false;
+	for (int reads = 0;; reads++) {
 		size_t used = 0;
 		int r = cb_rtsp_msg_parse(ret, c->in + c->pos, c->len - c->pos, &used, c->odd, err);
 
@@ -196,6 +203,10 @@ static int take(struct cb_rtsp_client *c, struct cb_rtsp_msg *ret, struct cb_err
 		/* the last read took all that there was: poll first */
 		if (c->dry) {
 			c->dry = false;
+			return 0;
+		}
+		if (reads == READS_MAX) {
+			c->more = true;
 			return 0;
 		}
 		r = fill(c, err);
@@ -366,6 +377,8 @@ static int await(struct cb_rtsp_client *c, struct cb_rtsp_msg *ret, int64_t dead
 			continue;
 		if (c->out.len && flush(c, err) < 0)
 			return -1;
+		if (c->more)
+			continue;
 		p = (struct pollfd){ c->fd, cb_rtsp_client_events(c), 0 };
 		poll(&p, 1, left / 1000000 >= INT_MAX ? INT_MAX : (int)(left / 1000000) + 1);
 	}

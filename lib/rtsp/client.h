@@ -47,7 +47,7 @@ struct cb_rtsp_client {
 	uint32_t cseq;
 	uint8_t *in;
 	size_t pos, len, done;
-	bool dry, eof, want_write;
+	bool dry, eof, want_write, more;
 	struct cb_buf out, early, request;
 	size_t early_pos;
 };
@@ -74,6 +74,8 @@ int cb_rtsp_client_frame(struct cb_rtsp_client *c, uint8_t channel, const void *
  * given. */
 int cb_rtsp_client_next(struct cb_rtsp_client *c, struct cb_rtsp_msg *ret, struct cb_err *err);
 short cb_rtsp_client_events(const struct cb_rtsp_client *c);
+/* After 0: there may be more at once, whatever the descriptor says. */
+bool cb_rtsp_client_more(const struct cb_rtsp_client *c);
 
 /* TEARDOWN, and wait for the answer until the deadline, whether asked to stop or not. */
 void cb_rtsp_client_teardown(struct cb_rtsp_client *c, const char *uri, int64_t deadline);

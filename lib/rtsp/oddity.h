@@ -83,7 +83,8 @@
 	X(RTSP_BASIC, "rtsp-basic", "the password was wanted unencrypted") \
 	X(UDP_REFUSED, "udp-refused", "UDP was asked for and refused: TCP instead") \
 	X(UDP_SILENT, "udp-silent", "UDP was asked for and nothing came: TCP instead") \
-	X(UDP_FOREIGN, "udp-foreign", "datagrams from somebody else")
+	X(UDP_FOREIGN, "udp-foreign", "datagrams from somebody else") \
+	X(CLOCK_NOTES, "clock-restless", "more to tell of clocks than sixty events a minute: not told")
 
 enum cb_oddity {
 #define CB_ODDITY_ENUM(id, name, text) CB_ODD_##id,

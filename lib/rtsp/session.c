@@ -163,6 +163,20 @@ static int add_track(struct cb_rtsp_session *s, const struct cb_sdp_media *m, st
 	return 0;
 }
 
+/* Is it what the camera listens to, its loudspeaker? Whose view recvonly and sendonly are is not
+ * agreed upon (ONVIF's is the client's, RFC 8866's the sender's); but a camera that gives both means
+ * different things, and its pictures come to us. */
+static bool backchannel(const struct cb_sdp *sdp, const struct cb_sdp_media *m)
+{
+	const struct cb_sdp_media *lead = &sdp->media[0];
+
+	for (unsigned i = sdp->n; i--;)
+		if (sdp->media[i].kind == CB_SDP_VIDEO)
+			lead = &sdp->media[i];
+	return (lead->direction == CB_SDP_RECVONLY && m->direction == CB_SDP_SENDONLY) ||
+		(lead->direction == CB_SDP_SENDONLY && m->direction == CB_SDP_RECVONLY);
+}
+
 /* Which of the media are to be set up. */
 static int choose(struct cb_rtsp_session *s, struct cb_err *err)
 {
@@ -173,8 +187,7 @@ static int choose(struct cb_rtsp_session *s, struct cb_err *err)
 		const struct cb_sdp_media *m = &s->sdp.media[i];
 		const char *why = "not plain RTP";
 
-		/* whose view the others are is not agreed upon; a backchannel comes only where it is asked for */
-		if (m->direction == CB_SDP_INACTIVE)
+		if (m->direction == CB_SDP_INACTIVE || backchannel(&s->sdp, m))
 			continue;
 		if (m->kind <= CB_SDP_APPLICATION && !s->want[m->kind] && m->kind != CB_SDP_OTHER)
 			continue;

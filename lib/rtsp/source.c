@@ -24,6 +24,7 @@
 #define FIRST_UDP_NS (5 * CB_NS_PER_S)	/* nothing by then: there is no UDP */
 #define UDP_BYE_NS (CB_NS_PER_S / 5)	/* what was sent before a BYE can arrive behind it */
 #define QUIET_BYE_NS CB_NS_PER_S
+#define CLOCK_NOTES_MAX 60		/* a minute */
 #define EVENTS_MAX (1u << 20)
 #define CNAME "cb"
 
@@ -54,9 +55,11 @@ struct cb_rtsp {
 	int64_t media, keepalive, report, minute, bye, quiet_bye;
 	bool any_media;
 	bool asked_keepalive;		/* and not answered yet */
+	bool renewed;			/* sent again with a new nonce */
 	bool by_parameter;		/* GET_PARAMETER instead of OPTIONS */
 	uint32_t keepalive_cseq;
 	uint8_t sync;
+	unsigned clock_notes;		/* told in this minute */
 
 	/* at the end */
 	bool ending, totals_told;
@@ -252,6 +255,11 @@ static int tell_clock(struct cb_rtsp *r, struct cb_rtsp_track *t, unsigned i, st
 		/* this machine's clock is every stream's: one says so */
 		if (n.what == CB_CLOCK_LOCAL_STEP && i > 0)
 			continue;
+		if (r->clock_notes == CLOCK_NOTES_MAX) {
+			cb_odd(r->s.odd, CB_ODD_CLOCK_NOTES);
+			continue;
+		}
+		r->clock_notes++;
 		if (cb_rtsp_event_clock(&r->line, r->camera, (uint16_t)i, &n, err) < 0 || tell(r, err) < 0)
 			return -1;
 	}
@@ -374,11 +382,12 @@ static void take_answer(struct cb_rtsp *r, const struct cb_rtsp_msg *m, struct c
 		return;
 	}
 	r->asked_keepalive = false;
-	if (m->status == 401 && cb_rtsp_client_challenge(&r->s.c, m)) {
+	if (m->status == 401 && !r->renewed && cb_rtsp_client_challenge(&r->s.c, m)) {
 		/* the nonce was too old: once more, at once */
 		if (cb_rtsp_client_send(&r->s.c, r->by_parameter ? "GET_PARAMETER" : "OPTIONS", r->s.uri,
 					&r->keepalive_cseq, err) == 0)
 			r->asked_keepalive = true;
+		r->renewed = true;
 	} else if (m->status != 200) {
 		/* media may come all the same; if it does not, that is noticed */
 		cb_odd(r->s.odd, CB_ODD_RTSP_KEEPALIVE);
@@ -442,6 +451,8 @@ static int send_report(struct cb_rtsp *r, struct cb_rtsp_track *t, struct cb_err
 	r->line.len = 0;
 	if (cb_rtcp_receiver_report(&r->line, t->ours, CNAME, have ? &rep : NULL, t->have_sr ? t->sr_ntp : 0, since, err) < 0)
 		return -1;
+	if (!r->s.udp && t->channel[1] > UINT8_MAX)
+		return 0;
 	if (!r->s.udp)
 		return cb_rtsp_client_frame(&r->s.c, (uint8_t)t->channel[1], r->line.data, r->line.len, err);
 	if (t->to[1].ss_family && sendto(t->fd[1], r->line.data, r->line.len, MSG_NOSIGNAL, (struct sockaddr *)&t->to[1],
@@ -460,6 +471,7 @@ static int keep_alive(struct cb_rtsp *r, struct cb_err *err)
 	if (cb_rtsp_client_send(&r->s.c, r->by_parameter ? "GET_PARAMETER" : "OPTIONS", r->s.uri, &r->keepalive_cseq, err) < 0)
 		return -1;
 	r->asked_keepalive = true;
+	r->renewed = false;
 	return 0;
 }
 
@@ -507,6 +519,7 @@ static int due(struct cb_rtsp *r, int64_t now, struct cb_err *err)
 	}
 	if (now >= r->minute) {
 		r->minute = now + MINUTE_NS;
+		r->clock_notes = 0;
 		r->sync = cb_clock_local_sync();
 		if (tell_oddities(r, true, err) < 0)
 			return -1;
@@ -571,7 +584,7 @@ static int input(struct cb_rtsp *r, struct cb_err *err)
 	now = cb_now_mono_ns();
 	if (due(r, now, err) < 0)
 		return -1;
-	if (!got && !r->active && !r->ending)
+	if (!got && !r->active && !r->ending && !cb_rtsp_client_more(&r->s.c))
 		rest(r, now);
 	return tell_oddities(r, false, err);
 }

@@ -27,6 +27,7 @@ enum {
 	BYE = 256, CLOSE = 512, STALL = 1024, TEARDOWN = 2048,		/* how it ends */
 	EARLY = 4096, OLD = 8192, NO_RANGE = 1 << 14, NO_SESSION = 1 << 15, DEAF = 1 << 16, FOREIGN = 1 << 17,
 	GARBAGE = 1 << 18, KEEP = 1 << 19, SILENT = 1 << 20, REPORT = 1 << 21, LOST = 1 << 22,
+	TALK = 1 << 23, VIEW = 1 << 24,
 };
 
 struct plan {
@@ -171,6 +172,9 @@ static void udp_sockets(struct way *w, const char *transport, uint16_t ports[2])
 	}
 }
 
+/* a loudspeaker in front or behind, in either way of saying so */
+#define TALK_SDP(ours, theirs) "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\n" \
+	"m=audio 0 RTP/AVP 0\r\na=control:a\r\na=" ours "\r\nm=audio 0 RTP/AVP 8\r\na=control:b\r\na=" theirs "\r\n"
 #define SDP "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\na=control:a\r\n"
 
 /* May this request be answered? Otherwise it is refused here. */
@@ -246,8 +250,11 @@ static void serve(int fd, const struct plan *p)
 		} else if (strcmp(method, "DESCRIBE") == 0 && p->describe) {
 			say(fd, "%s\r\n%s\r\n", p->describe, cseq);
 		} else if (strcmp(method, "DESCRIBE") == 0) {
+			const char *sdp = !(p->how & TALK) ? SDP : p->how & VIEW ? TALK_SDP("recvonly", "sendonly") :
+				TALK_SDP("sendonly", "recvonly");
+
 			say(fd, "RTSP/1.0 200 OK\r\n%sContent-Type: application/sdp\r\nContent-Base: rtsp://127.0.0.1:%u/x/\r\n"
-			    "Content-Length: %zu\r\n\r\n" SDP, cseq, port, strlen(SDP));
+			    "Content-Length: %zu\r\n\r\n%s", cseq, port, strlen(sdp), sdp);
 		} else if (strcmp(method, "SETUP") == 0) {
 			const char *t = header(req, "Transport: ");
 			const char *session = p->how & NO_SESSION ? "" : p->how & KEEP ? "Session: s1;timeout=1\r\n" : "Session: s1\r\n";
@@ -460,6 +467,11 @@ static void plays(void)
 	/* the camera's own clock */
 	with(BYE | REPORT, OPTS(0), 0);
 	OK(r.packets == PACKETS && r.sources[CB_WALL_RTCP] > 0 && r.sources[CB_WALL_RTCP] + r.sources[CB_WALL_ARRIVAL] == PACKETS);
+	/* one stream is ours, the other its loudspeaker */
+	for (int view = 0; view < 2; view++) {
+		with(BYE | TALK | (view ? VIEW : 0), OPTS(0), 0);
+		OK(r.packets == PACKETS && r.streams == 1 && odd("") && did(WHOLE));
+	}
 	/* what is lost is said, and nothing else is */
 	with(BYE | LOST, OPTS(0), 0);
 	OK(r.packets == PACKETS - 1 && r.bytes && r.gaps == 1 && r.lost == 1 && odd(" rtp-lost=1"));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lib/tls: who is believed, and who is not, against servers of OpenSSL and GnuTLS with
+/* lib/tls: who is believed, and who is not, against servers of OpenSSL with
  * certificates made here. */
 #include <arpa/inet.h>
 #include <errno.h>
