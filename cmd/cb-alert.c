@@ -1,34 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cb-alert: match events with rules, emit alerts, run hooks. */
+/* cb-alert: match events with rules, emit alerts, run hooks, tell sinks. */
 #include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "alert/alert.h"
+#include "alert/desk.h"
 #include "alert/hook.h"
-#include "alert/rules.h"
 #include "base/io.h"
 #include "base/stop.h"
+#include "base/time.h"
 #include "cli/cli.h"
+#include "deliver/deliver.h"
 #include "log/logbook.h"
 #include "wire/event.h"
 
-#define TOLD_MAX 8	/* bad lines named one by one */
+#define TOLD_MAX 8		/* bad lines named one by one */
+#define LOOK_MS 200		/* hooks and the log are looked after so often */
+#define RELOAD_EVERY 1024	/* events between two looks at SIGHUP where input never waits */
 
 struct opts {
-	const char *config, *log;
-	bool check, pass, tee;
+	const char *verb, *config, *log, *state;
+	bool check, pass, tee, live, test;
+	int64_t drain_ns;
 };
 
-enum { OPT_CHECK = CB_OPT_BASE, OPT_PASS, OPT_TEE, OPT_LOG };
+enum { OPT_CHECK = CB_OPT_BASE, OPT_PASS, OPT_TEE, OPT_LOG, OPT_STATE, OPT_LIVE, OPT_DRAIN };
 
 static const struct argp_option options[] = {
 	{ "config", 'c', "FILE", 0, "the rules, a YAML file", 0 },
 	{ "check", OPT_CHECK, NULL, 0, "check the rules, read nothing", 0 },
 	{ "pass", OPT_PASS, NULL, 0, "write the events that come in, too", 0 },
 	{ "tee", OPT_TEE, NULL, 0, "pass the frame stream on, with the alerts in it", 0 },
-	{ "log", OPT_LOG, "DIR", 0, "log the rules' digest and the alerts here", 0 },
+	{ "log", OPT_LOG, "DIR", 0, "log the rules' digest, alerts and decisions here", 0 },
+	{ "state", OPT_STATE, "DIR", 0, "remember here, and spool what sinks get", 0 },
+	{ "live", OPT_LIVE, NULL, 0, "time goes on while no event comes", 0 },
+	{ "drain", OPT_DRAIN, "DURATION", 0, "wait so long for sinks at the end (10s)", 0 },
 	{ 0 },
 };
 
@@ -55,31 +65,59 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case OPT_LOG:
 		o->log = arg;
 		return 0;
+	case OPT_STATE:
+		o->state = arg;
+		return 0;
+	case OPT_LIVE:
+		o->live = true;
+		return 0;
+	case OPT_DRAIN:
+		o->drain_ns = cb_cli_duration_ns(st, "drain", arg);
+		return 0;
 	case ARGP_KEY_ARG:
-		argp_error(st, "no operands are taken: events come from stdin");
+		if (!o->verb) {
+			cb_cli_word(st, NULL, "test", arg);
+			o->verb = arg;
+			o->test = true;
+		} else if (!o->config) {
+			o->config = arg;
+		} else {
+			argp_error(st, "only one rules file is taken");
+		}
 		return 0;
 	case ARGP_KEY_END:
 		if (!o->config)
-			argp_error(st, "--config is needed");
+			argp_error(st, o->verb ? "%s: a rules file is needed" : "--config is needed", o->verb);
 		if (o->pass && o->tee)
 			argp_error(st, "--tee passes everything on: --pass is not needed");
+		if (o->test && (o->tee || o->log || o->state || o->live))
+			argp_error(st, "test reads events and writes what would be done: no --tee, --log, --state, --live");
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
 }
 
 static const struct argp argp = {
-	.options = options, .parser = parse_opt, .args_doc = "",
-	.doc = "Match events with rules and emit alerts.\v"
-	       "Events come from stdin, as lines or in a frame stream.",
+	.options = options, .parser = parse_opt, .args_doc = "[test RULES]",
+	.doc = "Match events with rules, emit alerts, tell sinks.\v"
+	       "Events come from stdin, as lines or in a frame stream. test writes what would be sent, "
+	       "and why, and sends nothing.",
 	.children = cb_cli_children,
 };
 
 struct state {
 	const struct opts *o;
 	struct cb_sink sink;
+	bool mute;			/* stdout belongs to a sink */
+	struct cb_desk *desk;
 	struct cb_hooks *hooks;
 	struct cb_logbook *log;
+	struct cb_conf *conf;		/* of deliver, on its own */
+	struct cb_deliver_conf *sinks;
+	struct cb_deliver *deliver;
+	int hup;			/* signalfd */
+	int64_t seen_mono_ns, seen_us;	/* --live: when time was last told by an event, and what it was */
+	struct cb_err late;		/* of what runs while input is awaited */
 	uint64_t events, bad, alerts;
 };
 
@@ -89,15 +127,37 @@ static void tell(void *ctx, const char *text)
 	cb_cli_warn("%s", text);
 }
 
+/* What is said is kept before it is heard: the spool, then the state, then stdout. */
+static int sync_all(struct state *s, struct cb_err *err)
+{
+	if (s->deliver && cb_deliver_sync(s->deliver, err) < 0)
+		return -1;
+	if (cb_desk_sync(s->desk, err) < 0)
+		return -1;
+	return s->sink.ndjson ? cb_out_flush(s->sink.ndjson, err) : 0;
+}
+
+/* An event of ours. */
+static int put(struct state *s, const struct cb_buf *line, struct cb_err *err)
+{
+	struct cb_out *out = s->sink.ndjson;
+
+	cb_logbook_say(s->log, line);
+	if (s->mute)
+		return 0;
+	if (out && s->desk && out->len + line->len + 1 > sizeof(out->buf) && sync_all(s, err) < 0)
+		return -1;
+	return cb_sink_event(&s->sink, line, err);
+}
+
 static int on_alert(void *ctx, const struct cb_alert_out *a, struct cb_err *err)
 {
 	struct state *s = ctx;
 
 	s->alerts += !a->resolved;
-	cb_logbook_say(s->log, a->line);
-	if (cb_sink_event(&s->sink, a->line, err) < 0)
+	if (put(s, a->line, err) < 0)
 		return -1;
-	if (!a->argv)
+	if (!a->argv || s->o->test)
 		return 0;
 	/* it may wait: what it speaks of must be out before */
 	if (s->sink.ndjson && cb_out_flush(s->sink.ndjson, err) < 0)
@@ -106,14 +166,166 @@ static int on_alert(void *ctx, const struct cb_alert_out *a, struct cb_err *err)
 			    err);
 }
 
+static int on_decision(void *ctx, const struct cb_buf *line, struct cb_err *err)
+{
+	return put(ctx, line, err);
+}
+
+static int on_notice(void *ctx, const struct cb_notice *n, struct cb_err *err)
+{
+	struct state *s = ctx;
+	struct cb_note_out o = { .id = n->id, .sink = n->sink, .group = n->group, .severity = n->severity,
+				 .title = n->title, .text = n->text, .line = (const char *)n->line->data,
+				 .len = n->line->len, .t_us = n->t_us };
+
+	if (!s->o->test)
+		return cb_deliver_put(s->deliver, &o, err);
+	/* the alert's own event is there already */
+	return memmem(n->line->data, n->line->len, "\"type\":\"cb.alert.notice\"", 24) ? put(s, n->line, err) : 0;
+}
+
+/* What became of a notice at its sink. */
+static int on_fate(void *ctx, const struct cb_decision *d, struct cb_err *err)
+{
+	struct state *s = ctx;
+	struct cb_fate f = { .decision = cb_decided_name(d->what), .note = d->id, .sink = d->sink, .reason = d->reason,
+			     .attempt = d->attempts, .t_us = d->t_us, .next_us = d->next_us, .number = d->number };
+
+	return cb_notify_fate(cb_desk_notify(s->desk), &f, err);
+}
+
+/* --- rules, again ------------------------------------------------------------------------------- */
+
+static int read_sinks(const char *path, struct cb_conf **ret, struct cb_deliver_conf **ret_sinks, struct cb_err *err)
+{
+	if (cb_conf_load(ret, path, err) < 0)
+		return -1;
+	if (cb_deliver_conf_read(ret_sinks, *ret, cb_conf_root(*ret), err) == 0)
+		return 0;
+	cb_conf_free(*ret);
+	*ret = NULL;
+	return -1;
+}
+
+static void free_sinks(struct state *s)
+{
+	cb_deliver_conf_free(s->sinks);
+	cb_conf_free(s->conf);
+	s->sinks = NULL;
+	s->conf = NULL;
+}
+
+static int open_sinks(struct state *s, int ofd, struct cb_err *err)
+{
+	char dir[4096];
+	struct cb_deliver_opts o = { .dir = dir, .on_event = on_fate, .tell = tell, .ctx = s, .out_fd = ofd };
+
+	s->mute = false;
+	for (uint32_t i = 0; s->sinks && i < s->sinks->n; i++)
+		s->mute = s->mute || s->sinks->outlet[i].kind == CB_OUT_STDOUT;
+	if (!s->sinks || s->o->test)
+		return s->mute = false, 0;
+	if (!s->o->state)
+		return cb_err_set(err, CB_E_USAGE, "%s has sinks: --state is needed", s->o->config);
+	if (s->mute && (s->o->pass || s->o->tee))
+		return cb_err_set(err, CB_E_USAGE, "a sink of %s has stdout: no --pass and --tee", s->o->config);
+	snprintf(dir, sizeof(dir), "%s/spool", s->o->state);
+	return cb_deliver_open(&s->deliver, s->sinks, &o, err);
+}
+
+static bool same_sinks(const struct cb_deliver_conf *a, const struct cb_deliver_conf *b)
+{
+	return a == b || (a && b && a->text.len == b->text.len && memcmp(a->text.data, b->text.data, a->text.len) == 0);
+}
+
+/* The old rules go on where the new ones are wrong. */
+static int reload(struct state *s, struct cb_err *err)
+{
+	struct cb_deliver_conf *sinks = NULL;
+	struct cb_err why = CB_ERR_INIT;
+	struct cb_conf *conf = NULL;
+	bool same;
+
+	if (read_sinks(s->o->config, &conf, &sinks, &why) < 0 || sync_all(s, &why) < 0 ||
+	    cb_desk_reload(s->desk, &why) < 0) {
+		cb_cli_warn("%s: the rules from before go on", why.msg);
+		cb_deliver_conf_free(sinks);
+		cb_conf_free(conf);
+		return 0;
+	}
+	cb_cli_note("%s: read again, %u rules", s->o->config, cb_desk_rules(s->desk)->n);
+	same = same_sinks(s->sinks, sinks);
+	if (!same && s->deliver) {
+		if (cb_deliver_close(s->deliver, err) < 0)
+			return -1;
+		s->deliver = NULL;
+	}
+	if (same) {
+		cb_deliver_conf_free(sinks);
+		cb_conf_free(conf);
+	} else {
+		free_sinks(s);
+		s->sinks = sinks;
+		s->conf = conf;
+		if (open_sinks(s, s->sink.ndjson ? s->sink.ndjson->fd : -1, err) < 0)
+			return -1;
+	}
+	return s->log ? cb_logbook_config(s->log, "cb-alert", s->o->config, err) : 0;
+}
+
+static int look_hup(struct state *s, struct cb_err *err)
+{
+	struct signalfd_siginfo si;
+
+	return s->hup >= 0 && read(s->hup, &si, sizeof(si)) == sizeof(si) ? reload(s, err) : 0;
+}
+
+/* --- while input is awaited ----------------------------------------------------------------------- */
+
+/* With --live, event time by our clock: as far as it was with the last event, and on since. */
+static int64_t live_us(const struct state *s)
+{
+	return s->seen_us + (cb_now_mono_ns() - s->seen_mono_ns) / 1000;
+}
+
+static int idle(struct state *s, bool *ret_again, struct cb_err *err)
+{
+	struct pollfd p[3] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = s->hup, .events = POLLIN },
+			       { .fd = s->deliver ? cb_deliver_fd(s->deliver) : -1, .events = POLLIN } };
+	bool timed = s->o->live && cb_desk_now(s->desk) != INT64_MIN;
+	int64_t wait_ms = -1, next;
+
+	if (timed && cb_desk_pass(s->desk, live_us(s), err) < 0)
+		return -1;
+	if (s->deliver && cb_deliver_poll(s->deliver, err) < 0)
+		return -1;
+	if (sync_all(s, err) < 0)
+		return -1;
+	cb_sink_flush(&s->sink);
+	cb_logbook_tick(s->log);
+	cb_hooks_poll(s->hooks);
+	if (s->deliver || s->log || cb_hooks_running(s->hooks))
+		wait_ms = LOOK_MS;
+	if (timed && (next = cb_desk_next(s->desk)) != INT64_MAX) {
+		next = (next - live_us(s)) / 1000 + 1;
+		next = next < 0 ? 0 : next > 60000 ? 60000 : next;
+		wait_ms = wait_ms < 0 || next < wait_ms ? next : wait_ms;
+	}
+	*ret_again = poll(p, 3, (int)wait_ms) >= 0 && !p[0].revents && !cb_stop_wanted();
+	return look_hup(s, err);
+}
+
 static void before_block(void *ctx)
 {
 	struct state *s = ctx;
+	bool again = true;
 
-	cb_sink_flush(&s->sink);
-	cb_logbook_tick(s->log);
-	cb_hooks_idle(s->hooks, STDIN_FILENO);
+	while (again && !s->late.code)
+		if (idle(s, &again, &s->late) < 0)
+			again = false;
 }
+
+/* --- events ----------------------------------------------------------------------------------------- */
 
 static void bad_line(struct state *s, const char *kind, uint64_t number, const struct cb_err *why)
 {
@@ -128,8 +340,8 @@ static void bad_line(struct state *s, const char *kind, uint64_t number, const s
 }
 
 /* One event of the input; lines that are none are told, counted and not passed on. */
-static int event(struct state *s, struct cb_alert *a, struct cb_evin *in, const char *line,
-		 size_t len, struct cb_frame *f, struct cb_err *err)
+static int event(struct state *s, struct cb_evin *in, const char *line, size_t len, struct cb_frame *f,
+		 struct cb_err *err)
 {
 	struct cb_err why = CB_ERR_INIT;
 	struct cb_buf in_line = { .data = (uint8_t *)line, .len = len, .cap = len };
@@ -138,19 +350,24 @@ static int event(struct state *s, struct cb_alert *a, struct cb_evin *in, const 
 	/* the event first, its alerts after it */
 	if (s->o->tee && cb_sink_frame(&s->sink, f, err) < 0)
 		return -1;
-	s->events++;
-	if (cb_alert_parse(a, line, len, &why) < 0) {
+	if (++s->events % RELOAD_EVERY == 0 && (look_hup(s, err) < 0 || (s->deliver && cb_deliver_poll(s->deliver, err) < 0)))
+		return -1;
+	if (cb_desk_parse(s->desk, line, len, &why) < 0) {
 		bad_line(s, in->frames ? "frame" : "line", in->line, &why);
 		return 0;
 	}
-	if (cb_alert_until(a, cb_alert_now(a, NULL) - 1, err) < 0)
+	if (s->o->live && cb_desk_now(s->desk) != s->seen_us) {
+		s->seen_us = cb_desk_now(s->desk);
+		s->seen_mono_ns = cb_now_mono_ns();
+	}
+	if (cb_desk_due(s->desk, err) < 0)
 		return -1;
 	if (s->o->pass && cb_sink_event(&s->sink, &in_line, err) < 0)
 		return -1;
-	return cb_alert_apply(a, err);
+	return cb_desk_apply(s->desk, err);
 }
 
-static int read_all(struct state *s, struct cb_alert *a, struct cb_evin *in, struct cb_err *err)
+static int read_all(struct state *s, struct cb_evin *in, struct cb_err *err)
 {
 	struct cb_frame f;
 	const char *line;
@@ -159,6 +376,10 @@ static int read_all(struct state *s, struct cb_alert *a, struct cb_evin *in, str
 
 	for (;;) {
 		k = cb_evin_next(in, &line, &len, &f, err);
+		if (s->late.code) {
+			*err = s->late;
+			return -1;
+		}
 		if (k < 0 && err->code == CB_E_DATA && !in->frames) {
 			s->events++;
 			bad_line(s, NULL, 0, err);
@@ -169,24 +390,75 @@ static int read_all(struct state *s, struct cb_alert *a, struct cb_evin *in, str
 			break;
 		if (s->o->tee && !in->frames)
 			return cb_err_set(err, CB_E_DATA, "stdin: --tee takes a frame stream, not lines");
-		if (line ? event(s, a, in, line, len, &f, err) < 0 :
+		if (line ? event(s, in, line, len, &f, err) < 0 :
 			   s->o->tee && cb_sink_frame(&s->sink, &f, err) < 0)
 			return -1;
 	}
-	if (k < 0)
-		return cb_err_prefix(err, "stdin");
-	if (cb_evin_finish(in, err) < 0)
+	if (k < 0 || cb_evin_finish(in, err) < 0)
 		return cb_err_prefix(err, "stdin");
 	return 0;
 }
 
-static int run(const struct opts *o, const struct cb_rules *rules, int ofd, struct cb_err *err)
+/* --- all of it -------------------------------------------------------------------------------------- */
+
+static int start(struct state *s, int ofd, struct cb_err *err)
+{
+	struct cb_desk_opts d = { .config = s->o->config, .state = s->o->state, .alert = on_alert,
+				  .ops = { .decide = on_decision, .send = on_notice, .ctx = s } };
+	sigset_t hup;
+
+	if (!s->o->test) {
+		sigemptyset(&hup);
+		sigaddset(&hup, SIGHUP);
+		sigprocmask(SIG_BLOCK, &hup, NULL);
+		s->hup = signalfd(-1, &hup, SFD_NONBLOCK | SFD_CLOEXEC);
+	}
+	if (read_sinks(s->o->config, &s->conf, &s->sinks, err) < 0 ||
+	    cb_logbook_open(&s->log, s->o->log, tell, NULL, err) < 0 ||
+	    cb_logbook_config(s->log, "cb-alert", s->o->config, err) < 0 ||
+	    cb_desk_open(&s->desk, &d, err) < 0 ||
+	    cb_hooks_new(&s->hooks, cb_desk_rules(s->desk)->hooks_max, tell, NULL, err) < 0)
+		return -1;
+	return open_sinks(s, ofd, err);
+}
+
+/* All is read: what waits is told or kept, and sinks have their time. */
+static int end(struct state *s, struct cb_err *err)
+{
+	static struct cb_buf line;
+	int k = cb_desk_end(s->desk, err);
+
+	if (s->deliver && k == 0)
+		k = cb_deliver_drain(s->deliver, s->o->drain_ns, err) < 0 ? -1 : 0;
+	if (k == 0 && cb_desk_rules(s->desk)->routes && cb_desk_now(s->desk) != INT64_MIN)
+		k = cb_notify_account(cb_desk_notify(s->desk), cb_desk_now(s->desk), &line, err) < 0 ? -1 : put(s, &line, err);
+	cb_buf_release(&line);
+	return k;
+}
+
+static void report(struct state *s)
+{
+	const struct cb_rules *rules = cb_desk_rules(s->desk);
+	const struct cb_hooks_stats *h = cb_hooks_stats(s->hooks);
+
+	for (uint32_t i = 0; i < rules->n; i++) {
+		uint64_t n = cb_alert_forgotten(cb_desk_alerts(s->desk), i);
+
+		if (n)
+			cb_cli_warn("rule %s: more than %u groups: %" PRIu64 " forgotten, longest unused first",
+				    rules->rule[i].name, rules->rule[i].max_groups, n);
+	}
+	if (h->failed)
+		cb_cli_warn("%" PRIu64 " of %" PRIu64 " hooks failed", h->failed, h->started);
+	cb_cli_note("%" PRIu64 " events, %" PRIu64 " alerts, %" PRIu64 " hooks", s->events, s->alerts, h->started);
+}
+
+static int run(const struct opts *o, int ofd, struct cb_err *err)
 {
 	static struct cb_out out;
 	static struct cb_writer tee;
-	struct state s = { .o = o };
+	struct state s = { .o = o, .hup = -1 };
 	struct cb_err late = CB_ERR_INIT;
-	struct cb_alert *a = NULL;
 	struct cb_evin in;
 	int ret = -1;
 
@@ -200,26 +472,22 @@ static int run(const struct opts *o, const struct cb_rules *rules, int ofd, stru
 	cb_evin_init(&in, STDIN_FILENO);
 	in.before_block = before_block;
 	in.ctx = &s;
-	if (cb_logbook_open(&s.log, o->log, tell, NULL, err) < 0 || cb_logbook_config(s.log, "cb-alert", o->config, err) < 0 ||
-	    cb_alert_new(&a, rules, on_alert, &s, err) < 0 ||
-	    cb_hooks_new(&s.hooks, rules->hooks_max, tell, NULL, err) < 0)
+	if (start(&s, ofd, err) < 0)
 		goto out;
-	ret = read_all(&s, a, &in, err);
+	ret = read_all(&s, &in, err);
+	if (end(&s, &late) < 0 && ret == 0) {
+		*err = late;
+		ret = -1;
+	}
 	if (s.sink.ndjson && cb_out_flush(s.sink.ndjson, &late) < 0 && ret == 0) {
 		*err = late;
 		ret = -1;
 	}
 	cb_hooks_drain(s.hooks);
-	for (uint32_t i = 0; i < rules->n; i++)
-		if (cb_alert_forgotten(a, i))
-			cb_cli_warn("rule %s: more than %u groups: %" PRIu64 " forgotten, longest unused first",
-				    rules->rule[i].name, rules->rule[i].max_groups, cb_alert_forgotten(a, i));
-	if (cb_hooks_stats(s.hooks)->failed)
-		cb_cli_warn("%" PRIu64 " of %" PRIu64 " hooks failed", cb_hooks_stats(s.hooks)->failed,
-			    cb_hooks_stats(s.hooks)->started);
-	cb_cli_note("%" PRIu64 " events, %" PRIu64 " alerts, %" PRIu64 " hooks", s.events, s.alerts,
-		    cb_hooks_stats(s.hooks)->started);
+	report(&s);
 out:
+	if (s.deliver && cb_deliver_close(s.deliver, ret == 0 ? err : &late) < 0)
+		ret = -1;
 	if (cb_sink_close(&s.sink, ret == 0, cb_stop_wanted() ? CB_END_STOPPED : CB_END_EOF,
 			  ret == 0 ? err : &late) < 0)
 		ret = -1;
@@ -230,31 +498,49 @@ out:
 		ret = -1;
 	cb_hooks_free(s.hooks);
 	cb_evin_release(&in);
-	cb_alert_free(a);
+	cb_desk_free(s.desk);
+	free_sinks(&s);
+	return ret;
+}
+
+/* Rules, sinks and silences. */
+static int check(const struct opts *o, struct cb_err *err)
+{
+	struct cb_silences *silences = NULL;
+	struct cb_deliver_conf *sinks = NULL;
+	struct cb_rules *rules = NULL;
+	struct cb_conf *conf = NULL;
+	int ret = -1;
+
+	if (cb_rules_load(&rules, o->config, err) < 0 || read_sinks(o->config, &conf, &sinks, err) < 0 ||
+	    (rules->silences && cb_silences_load(&silences, rules->silences, err) < 0))
+		goto out;
+	cb_cli_note("%s: %u rules, %u routes, %u sinks, %u silences", o->config, rules->n, rules->routes,
+		    sinks ? sinks->n : 0, silences ? silences->n : 0);
+	ret = 0;
+out:
+	cb_silences_free(silences);
+	cb_deliver_conf_free(sinks);
+	cb_conf_free(conf);
+	cb_rules_free(rules);
 	return ret;
 }
 
 int main(int argc, char **argv)
 {
+	struct opts o = { .drain_ns = INT64_C(10000000000) };
 	struct cb_err err = CB_ERR_INIT;
-	struct cb_rules *rules = NULL;
-	struct opts o = { 0 };
 	int ofd;
 
 	cb_cli_parse("cb-alert", &argp, argc, argv, &o);
 	cb_stop_install(false);
-	if (cb_rules_load(&rules, o.config, &err) < 0)
+	if (check(&o, &err) < 0 || o.check)
 		goto out;
-	if (o.check) {
-		cb_cli_note("%s: %u rules", o.config, rules->n);
-		goto out;
-	}
 	if (o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0)
 		goto out;
 	ofd = cb_stdout_take(&err);
 	if (ofd >= 0)
-		run(&o, rules, ofd, &err);
+		run(&o, ofd, &err);
 out:
-	cb_rules_free(rules);
 	return cb_cli_finish(&err);
 }

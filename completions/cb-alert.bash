@@ -13,11 +13,13 @@ _cb_alert() {
 	case $prev in
 	--config|-c) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--log) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+	--state) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+	--drain) :; return ;;
 	--sandbox) :; return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--config= --check --pass --tee --log= --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--config= --check --pass --tee --log= --state= --live --drain= --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi
@@ -26,6 +28,8 @@ _cb_alert() {
 		[[ ${COMP_WORDS[i]} == -* || ${COMP_WORDS[i]} == = || ${COMP_WORDS[i-1]} == = ]] || (( ++at ))
 	done
 	case $at in
+	1) return ;;
+	2) return ;;
 	esac
 	compopt -o filenames
 	mapfile -t COMPREPLY < <(compgen -f -- "$cur")

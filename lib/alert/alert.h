@@ -27,6 +27,7 @@ struct cb_alert_out {
 	const struct cb_buf *line;	/* a cb.alert or cb.alert.resolved event */
 	char *const *argv;		/* the hook with its fields filled in; NULL: none */
 	const char *id;			/* of the line */
+	const char *over;		/* resolved: id of the alert that is over */
 	const char *subject, *title, *text;
 	const char *label[CB_LABELS_MAX];	/* values, in the order of the rule's names */
 	const char *group;		/* JSON object, or "" */

@@ -164,6 +164,14 @@ struct cb_group *cb_groups_get(struct cb_groups *g, const uint8_t digest[static 
 	return i == NONE ? NULL : &g->entry[i].group;
 }
 
+struct cb_group *cb_groups_find(struct cb_groups *g, const uint8_t digest[static 16])
+{
+	for (uint32_t i = g->cap ? *bucket_of(g, digest) : NONE; i != NONE; i = g->entry[i].chain)
+		if (memcmp(g->entry[i].group.digest, digest, 16) == 0)
+			return &g->entry[i].group;
+	return NULL;
+}
+
 uint32_t cb_groups_number(const struct cb_groups *g, const struct cb_group *e)
 {
 	return (uint32_t)((const struct entry *)e - g->entry);

@@ -35,6 +35,8 @@ uint64_t cb_groups_forgotten(const struct cb_groups *g);
 /* The group with this digest, the one used last from now on; a new one is all zero. It stays
  * where it is until the next call. NULL: no memory. */
 struct cb_group *cb_groups_get(struct cb_groups *g, const uint8_t digest[static 16], bool *ret_new);
+/* The same without making one: NULL where there is none. */
+struct cb_group *cb_groups_find(struct cb_groups *g, const uint8_t digest[static 16]);
 int64_t *cb_groups_values(struct cb_groups *g, const struct cb_group *e);
 /* By number, which a group keeps: cb_groups_number. NULL where there is none of this age. */
 struct cb_group *cb_groups_at(struct cb_groups *g, uint32_t i, uint64_t age);

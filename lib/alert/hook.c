@@ -141,6 +141,11 @@ void cb_hooks_idle(struct cb_hooks *h, int fd)
 			return;
 }
 
+uint32_t cb_hooks_running(const struct cb_hooks *h)
+{
+	return h->n;
+}
+
 void cb_hooks_drain(struct cb_hooks *h)
 {
 	while (h->n)

@@ -31,6 +31,7 @@ int cb_hooks_run(struct cb_hooks *h, const char *rule, char *const argv[], const
 void cb_hooks_poll(struct cb_hooks *h);
 /* Look after them until fd can be read, or none runs, or a signal came. */
 void cb_hooks_idle(struct cb_hooks *h, int fd);
+uint32_t cb_hooks_running(const struct cb_hooks *h);
 /* Until none runs. */
 void cb_hooks_drain(struct cb_hooks *h);
 const struct cb_hooks_stats *cb_hooks_stats(const struct cb_hooks *h);

@@ -555,7 +555,8 @@ static int one_rule(struct cb_compile *b, const struct cb_conf_node *n, struct c
 
 static int compile(struct cb_compile *b)
 {
-	static const char *const keys[] = { "rules", "hooks", "timezone", "schedules", NULL };
+	static const char *const keys[] = { "rules", "hooks", "timezone", "schedules", "sinks",
+		"delivery", "routes", "inhibit", "silences", NULL };
 	static const char *const hook_keys[] = { "concurrent", NULL };
 	const struct cb_conf_node *root = cb_conf_root(b->c), *list, *h;
 	struct cb_err why = CB_ERR_INIT;
@@ -596,6 +597,18 @@ static int compile(struct cb_compile *b)
 	for (const struct cb_conf_node *n = list->child; n; n = n->next)
 		if (one_rule(b, n, &b->r->rule[b->r->n++]) < 0)
 			return -1;
+	if (cb_compile_routes(b, cb_conf_get(root, "routes")) < 0)
+		return -1;
+	if ((h = cb_conf_get(root, "inhibit")) && cb_compile_inhibits(b, h) < 0)
+		return -1;
+	if (!(h = cb_conf_get(root, "silences")))
+		return 0;
+	if (cb_conf_str(b->c, h, 1024, &s, b->err) < 0)
+		return -1;
+	if (asprintf(&b->r->silences, "%s%s", *s == '/' || !b->dir ? "" : b->dir, s) < 0) {
+		b->r->silences = NULL;
+		return cb_err_nomem(b->err);
+	}
 	return 0;
 }
 
@@ -688,6 +701,9 @@ void cb_rules_free(struct cb_rules *r)
 	free(r->slot);
 	free(r->camera);
 	free(r->schedule);
+	cb_routes_free(r->route, r->routes);
+	cb_inhibits_free(r->inhibit, r->inhibits);
+	free(r->silences);
 	cb_tz_free(r->tz);
 	cb_conf_free(r->conf);
 	free(r);

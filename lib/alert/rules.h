@@ -10,6 +10,7 @@
 
 #include "alert/listed.h"
 #include "alert/path.h"
+#include "alert/route.h"
 #include "base/err.h"
 #include "base/tz.h"
 #include "conf/conf.h"
@@ -147,6 +148,11 @@ struct cb_rules {
 	struct cb_tz *tz;		/* NULL: UTC */
 	struct cb_schedule *schedule;
 	uint32_t schedules;
+	struct cb_route *route;		/* none: alerts go to stdout and hooks alone */
+	uint32_t routes;
+	struct cb_inhibit *inhibit;
+	uint32_t inhibits;
+	char *silences;			/* directory, as seen from here; NULL: none */
 };
 
 /* Load and compile. Errors: CB_E_CONFIG "FILE:LINE:COLUMN: reason", or the file's. */
