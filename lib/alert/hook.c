@@ -2,21 +2,18 @@
 /* Starting programs, with a bound on their number and their time. */
 #include "alert/hook.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/program.h"
 #include "base/time.h"
 
 #define HOOKS_MAX 64
@@ -152,55 +149,6 @@ void cb_hooks_drain(struct cb_hooks *h)
 		wait_some(h, -1);
 }
 
-static int memory_file(const void *p, size_t n, struct cb_err *err)
-{
-	int fd = memfd_create("alert", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd < 0)
-		return cb_err_sys(err, CB_E_OS, errno, "a file in memory");
-	if (cb_write_all(fd, p, n, err) < 0 || cb_write_all(fd, "\n", 1, err) < 0) {
-		close(fd);
-		return -1;
-	}
-	if (lseek(fd, 0, SEEK_SET) < 0 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-		cb_err_sys(err, CB_E_OS, errno, "a file in memory");
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static int spawn(pid_t *pid, char *const argv[], int in)
-{
-	static char path[] = "PATH=/usr/local/bin:/usr/bin:/bin", locale[] = "LC_ALL=C.UTF-8";
-	char *env[] = { path, locale, NULL };
-	posix_spawn_file_actions_t f;
-	posix_spawnattr_t a;
-	sigset_t all, none;
-	int k;
-
-	sigfillset(&all);
-	sigemptyset(&none);
-	if ((k = posix_spawn_file_actions_init(&f)))
-		return k;
-	if ((k = posix_spawnattr_init(&a))) {
-		posix_spawn_file_actions_destroy(&f);
-		return k;
-	}
-	if (!(k = posix_spawn_file_actions_adddup2(&f, in, STDIN_FILENO)) &&
-	    !(k = posix_spawn_file_actions_addopen(&f, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)) &&
-	    !(k = posix_spawn_file_actions_addclosefrom_np(&f, 3)) &&
-	    !(k = posix_spawnattr_setflags(&a, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF |
-					       POSIX_SPAWN_SETSIGMASK)) &&
-	    !(k = posix_spawnattr_setpgroup(&a, 0)) && !(k = posix_spawnattr_setsigdefault(&a, &all)) &&
-	    !(k = posix_spawnattr_setsigmask(&a, &none)))
-		k = posix_spawn(pid, argv[0], &f, &a, argv, env);
-	posix_spawnattr_destroy(&a);
-	posix_spawn_file_actions_destroy(&f);
-	return k;
-}
-
 int cb_hooks_run(struct cb_hooks *h, const char *rule, char *const argv[], const void *in,
 		 size_t len, int64_t timeout_ns, struct cb_err *err)
 {
@@ -213,10 +161,10 @@ int cb_hooks_run(struct cb_hooks *h, const char *rule, char *const argv[], const
 		h->stats.waits++;
 	while (h->n == h->max)
 		wait_some(h, -1);
-	fd = memory_file(in, len, err);
+	fd = cb_memory_file(in, len, err);
 	if (fd < 0)
 		return -1;
-	k = spawn(&pid, argv, fd);
+	k = cb_program_start(&pid, argv, NULL, fd);
 	close(fd);
 	h->stats.started++;
 	if (k) {

@@ -32,7 +32,7 @@ static const struct kind {
 	[CB_OUT_EXEC] = { 1, CB_BODY_JSON, { "argv" } },
 	[CB_OUT_SYSLOG] = { 2, CB_BODY_RFC5424, { "transport", "host", "port", "facility", "hostname", "ca" } },
 	[CB_OUT_WEBHOOK] = { 1, CB_BODY_CLOUDEVENTS,
-		{ "url", "keys", "ca", "plain_http", "allow", "headers" } },
+		{ "url", "keys", "ca", "plain_http", "allow", "headers", "header_file" } },
 	[CB_OUT_MQTT] = { 2, CB_BODY_JSON,
 		{ "host", "topic", "port", "tls", "ca", "qos", "retain", "version", "client_id", "status_topic",
 		  "user", "password_file" } },
@@ -151,21 +151,20 @@ static int get_list(const struct cb_conf *c, const struct cb_conf_node *at, uint
 
 /* --- each type ---------------------------------------------------------------------------------- */
 
-static bool clean(const char *s)
+bool cb_outlet_header_ok(const char *s)
 {
+	static const char *const own[] = { "content-type", "content-length", "host", "transfer-encoding", "connection" };
+	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+
+	if (!n || s[n] != ':' || strncasecmp(s, "webhook-", 8) == 0)
+		return false;
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+		if (strlen(own[i]) == n && strncasecmp(s, own[i], n) == 0)
+			return false;
 	for (; *s; s++)
 		if ((uint8_t)*s < 0x20 || *s == 0x7f)
 			return false;
 	return true;
-}
-
-static int all_clean(const struct cb_conf *c, const struct cb_conf_node *at, const struct cb_words *w,
-		     struct cb_err *err)
-{
-	for (uint32_t i = 0; i < w->n; i++)
-		if (!*w->at[i] || !clean(w->at[i]))
-			return cb_conf_fail(c, at, err, "%s: empty, or with control characters", at->key);
-	return 0;
 }
 
 static int read_exec(struct cb_outlet_conf *o, const struct cb_conf *c, const struct cb_conf_node *m,
@@ -225,14 +224,14 @@ static int read_webhook(struct cb_outlet_conf *o, const struct cb_conf *c, const
 {
 	const struct cb_conf_node *url = cb_conf_get(m, "url"), *allow = cb_conf_get(m, "allow");
 	const struct cb_conf_node *keys = cb_conf_get(m, "keys"), *headers = cb_conf_get(m, "headers");
-	struct cb_net net;
+	struct cb_cidr net;
 
 	if (get_str(c, url, 2048, &o->url, err) < 0 || get_path(c, cb_conf_get(m, "ca"), &o->ca, err) < 0 ||
 	    get_bool(c, cb_conf_get(m, "plain_http"), &o->plain, err) < 0 ||
 	    get_list(c, keys, CB_OUTLET_LIST_MAX, &o->keys, err) < 0 ||
 	    get_list(c, allow, CB_OUTLET_LIST_MAX, &o->allow, err) < 0 ||
 	    get_list(c, headers, CB_OUTLET_LIST_MAX, &o->headers, err) < 0 ||
-	    all_clean(c, headers, &o->headers, err) < 0)
+	    get_path(c, cb_conf_get(m, "header_file"), &o->header_file, err) < 0)
 		return -1;
 	if (strncmp(o->url, "https://", 8) != 0 && strncmp(o->url, "http://", 7) != 0)
 		return cb_conf_fail(c, url, err, "url: neither https:// nor http://");
@@ -246,19 +245,13 @@ static int read_webhook(struct cb_outlet_conf *o, const struct cb_conf *c, const
 		if (*o->keys.at[i] != '/')
 			return cb_conf_fail(c, keys, err, "keys: not absolute paths of key files");
 	for (uint32_t i = 0; i < o->allow.n; i++)
-		if (!cb_net_parse(o->allow.at[i], &net))
+		if (!cb_cidr_parse(o->allow.at[i], &net))
 			return cb_conf_fail(c, allow, err, "allow: %.64s: not an address or a network (10.1.0.0/16)",
 					    o->allow.at[i]);
-	for (uint32_t i = 0; i < o->headers.n; i++) {
-		size_t n = strcspn(o->headers.at[i], ":");
-
-		if (!n || o->headers.at[i][n] != ':' || strncasecmp(o->headers.at[i], "webhook-", 8) == 0 ||
-		    (n == 12 && strncasecmp(o->headers.at[i], "content-type", n) == 0) ||
-		    (n == 14 && strncasecmp(o->headers.at[i], "content-length", n) == 0) ||
-		    strspn(o->headers.at[i], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != n)
+	for (uint32_t i = 0; i < o->headers.n; i++)
+		if (!cb_outlet_header_ok(o->headers.at[i]))
 			return cb_conf_fail(c, headers, err, "headers: \"%.64s\" is no header of yours to set",
 					    o->headers.at[i]);
-	}
 	return 0;
 }
 

@@ -53,6 +53,7 @@ struct cb_outlet_conf {
 	const char *url;		/* webhook */
 	bool plain;			/* webhook, mqtt, smtp: in the clear, because it says so */
 	struct cb_words keys, allow, headers;
+	const char *header_file;
 	const char *topic, *client_id, *status_topic;	/* mqtt */
 	uint8_t qos;
 	bool retain, v5;
@@ -79,6 +80,8 @@ struct cb_deliver_conf {
 int cb_deliver_conf_read(struct cb_deliver_conf **ret, const struct cb_conf *c,
 			 const struct cb_conf_node *root, struct cb_err *err);
 void cb_deliver_conf_free(struct cb_deliver_conf *d);
+/* Is it "Name: value", of printable characters, and no header that a webhook sets itself? */
+bool cb_outlet_header_ok(const char *s);
 /* NULL: there is none of that name. */
 const struct cb_outlet_conf *cb_deliver_conf_find(const struct cb_deliver_conf *d, const char *name);
 

@@ -14,7 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/stop.h"
 #include "base/time.h"
+#include "deliver/library.h"
 #include "deliver/outlet.h"
 
 #define BATCH 64
@@ -217,14 +219,17 @@ static int lane_start(struct engine *e, struct lane *l, const struct cb_outlet_c
 	static const struct cb_outlet_ops *const ops[] = {
 		[CB_OUT_FILE] = &cb_outlet_file,
 		[CB_OUT_STDOUT] = &cb_outlet_stdout,
+		[CB_OUT_EXEC] = &cb_outlet_exec,
+		[CB_OUT_SYSLOG] = &cb_outlet_syslog,
+		[CB_OUT_WEBHOOK] = &cb_outlet_webhook,
+		[CB_OUT_MQTT] = &cb_outlet_mqtt,
+		[CB_OUT_SMTP] = &cb_outlet_smtp,
 	};
 	pthread_condattr_t a;
 	int k;
 
 	l->e = e;
-	l->ops = (size_t)c->kind < sizeof(ops) / sizeof(*ops) ? ops[c->kind] : NULL;
-	if (!l->ops)
-		return cb_err_set(err, CB_E_CONFIG, "sink %s: this type is not built in", c->name);
+	l->ops = ops[c->kind];
 	l->out = (struct cb_outlet){ .conf = c, .all = e->conf, .abort = &e->abort, .tell = tell, .tell_ctx = e,
 				     .out_fd = out_fd, .json = malloc(sizeof(struct cb_json)) };
 	if (!l->out.json)
@@ -369,8 +374,10 @@ static void finish(struct engine *e)
 		if (!l->started)
 			continue;
 		while (pthread_tryjoin_np(l->thread, NULL)) {
-			if (cb_now_mono_ns() > until)
+			if (cb_now_mono_ns() > until) {
 				atomic_store(&e->abort, true);
+				cb_stop_ask();	/* for those who wait in lib/base */
+			}
 			nanosleep(&t, NULL);
 		}
 	}
@@ -402,6 +409,10 @@ int cb_engine_run(struct cb_spool *s, const struct cb_deliver_conf *conf, int so
 
 	if (!e)
 		return cb_err_nomem(err);
+	if (cb_libraries_start(conf, err) < 0) {
+		free(e);
+		return -1;
+	}
 	e->spool = s;
 	e->conf = conf;
 	e->sock = sock;

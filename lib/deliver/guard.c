@@ -16,7 +16,7 @@ static void map4(uint8_t out[static 16], const void *a)
 	memcpy(out + 12, a, 4);
 }
 
-bool cb_net_parse(const char *s, struct cb_net *ret)
+bool cb_cidr_parse(const char *s, struct cb_cidr *ret)
 {
 	char text[64];
 	const char *slash = strchrnul(s, '/');
@@ -39,7 +39,7 @@ bool cb_net_parse(const char *s, struct cb_net *ret)
 	return true;
 }
 
-bool cb_net_has(const struct cb_net *n, const uint8_t addr[static 16])
+bool cb_cidr_has(const struct cb_cidr *n, const uint8_t addr[static 16])
 {
 	uint32_t whole = n->bits / 8, rest = n->bits % 8;
 
@@ -93,7 +93,7 @@ static bool bad6(const uint8_t *a)
 		(a[0] == 0xfe && (a[1] & 0xc0) == 0xc0) || a[0] == 0xff;
 }
 
-bool cb_guard_allows(const struct sockaddr *sa, const struct cb_net *allow, uint32_t n)
+bool cb_guard_allows(const struct sockaddr *sa, const struct cb_cidr *allow, uint32_t n)
 {
 	uint8_t a[16];
 
@@ -105,7 +105,17 @@ bool cb_guard_allows(const struct sockaddr *sa, const struct cb_net *allow, uint
 		return false;
 	}
 	for (uint32_t i = 0; i < n; i++)
-		if (cb_net_has(&allow[i], a))
+		if (cb_cidr_has(&allow[i], a))
 			return true;
 	return !bad6(a);
+}
+
+void cb_guard_text(char out[static 64], const struct sockaddr *sa)
+{
+	const void *a = sa->sa_family == AF_INET ?
+		(const void *)&((const struct sockaddr_in *)(const void *)sa)->sin_addr :
+		(const void *)&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
+
+	if (!inet_ntop(sa->sa_family, a, out, 64))
+		snprintf(out, 64, "an address of family %d", sa->sa_family);
 }

@@ -17,14 +17,17 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-struct cb_net {			/* IPv4 as ::ffff:a.b.c.d/96+n */
+struct cb_cidr {			/* IPv4 as ::ffff:a.b.c.d/96+n */
 	uint8_t addr[16];
 	uint8_t bits;
 };
 /* "10.0.0.0/8", "::1", "fe80::/10": an address and how many bits of it count. */
-bool cb_net_parse(const char *s, struct cb_net *ret);
-bool cb_net_has(const struct cb_net *n, const uint8_t addr[static 16]);
+bool cb_cidr_parse(const char *s, struct cb_cidr *ret);
+bool cb_cidr_has(const struct cb_cidr *n, const uint8_t addr[static 16]);
 /* May sa be connected to? Of any family but IPv4 and IPv6: no. */
-bool cb_guard_allows(const struct sockaddr *sa, const struct cb_net *allow, uint32_t n);
+bool cb_guard_allows(const struct sockaddr *sa, const struct cb_cidr *allow, uint32_t n);
+
+/* "192.0.2.1", for people. */
+void cb_guard_text(char out[static 64], const struct sockaddr *sa);
 
 #endif

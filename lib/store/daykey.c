@@ -144,6 +144,25 @@ fail:
 	return -1;
 }
 
+/* The way to a camera's keys is on the disk: whoever made a directory of it may have died before he
+ * synced the one above, and without the key everything that it encrypts is lost. */
+static int sync_way(const struct cb_store *s, struct cb_err *err)
+{
+	int keys = cb_dir_open(s->fd, CB_KEYS, false, err), cameras, ret = 0;
+
+	if (keys < 0)
+		return -1;
+	cameras = cb_dir_open(keys, "cameras", false, err);
+	if (cameras < 0)
+		ret = -1;
+	else if (fsync(s->fd) < 0 || fsync(keys) < 0 || fsync(cameras) < 0)
+		ret = cb_err_sys(err, CB_E_IO, errno, CB_KEYS_CAMERAS ": fsync");
+	if (cameras >= 0)
+		close(cameras);
+	close(keys);
+	return ret;
+}
+
 static int make_key(struct cb_sealer *k, int dir, const char *camera, const char *day, struct cb_err *err)
 {
 	struct text *t = cb_secret_new(sizeof(*t), err);
@@ -158,7 +177,7 @@ static int make_key(struct cb_sealer *k, int dir, const char *camera, const char
 	cb_hex(t->hex, k->key->key, CB_SEAL_KEY);
 	t->n = put_text(t->s, sizeof(t->s), camera, day, t->hex);
 	snprintf(file, sizeof(file), "%s" CB_KEY_AGE, k->key->name);
-	if (cb_age_wrap(&k->to, t->s, t->n, &b, err) == 0)
+	if (cb_age_wrap(&k->to, t->s, t->n, &b, err) == 0 && sync_way(k->s, err) == 0)
 		r = write_new(dir, file, 0440, b.data, b.len, err);
 	cb_buf_release(&b);
 	cb_secret_free(t);
@@ -419,7 +438,7 @@ out:
 	return ret;
 }
 
-int cb_day_key_destroy(const struct cb_store *s, const char *camera, const char *name, const struct cb_buf *said,
+int cb_day_key_condemn(const struct cb_store *s, const char *camera, const char *name, const struct cb_buf *said,
 		       struct cb_err *err)
 {
 	int dir = cb_keys_open(s, camera, false, err), ret = -1;
@@ -428,21 +447,29 @@ int cb_day_key_destroy(const struct cb_store *s, const char *camera, const char 
 
 	if (dir < 0)
 		return -1;
-	if (said && !cb_key_file(dir, name, CB_KEY_DESTROYED)) {
-		snprintf(file, sizeof(file), "%s" CB_KEY_DESTROYED, name);
-		if (cb_buf_add(&line, said->data, said->len) < 0 || cb_buf_byte(&line, '\n') < 0) {
-			cb_err_nomem(err);
-			goto out;
-		}
-		if (write_new(dir, file, 0440, line.data, line.len, err) < 0)
-			goto out;
-	}
-	snprintf(file, sizeof(file), "%s" CB_KEY_AGE, name);
-	ret = wipe(dir, file, err);
-out:
+	snprintf(file, sizeof(file), "%s" CB_KEY_DESTROYED, name);
+	if (cb_buf_add(&line, said->data, said->len) < 0 || cb_buf_byte(&line, '\n') < 0)
+		cb_err_nomem(err);
+	else if (cb_key_file(dir, name, CB_KEY_DESTROYED) || write_new(dir, file, 0440, line.data, line.len, err) == 0)
+		ret = 0;
 	if (ret < 0)
 		cb_err_prefix(err, CB_KEYS_CAMERAS "/%s", camera);
 	cb_buf_release(&line);
+	close(dir);
+	return ret;
+}
+
+int cb_day_key_destroy(const struct cb_store *s, const char *camera, const char *name, struct cb_err *err)
+{
+	int dir = cb_keys_open(s, camera, false, err), ret;
+	char file[80];
+
+	if (dir < 0)
+		return -1;
+	snprintf(file, sizeof(file), "%s" CB_KEY_AGE, name);
+	ret = wipe(dir, file, err);
+	if (ret < 0)
+		cb_err_prefix(err, CB_KEYS_CAMERAS "/%s", camera);
 	close(dir);
 	return ret;
 }

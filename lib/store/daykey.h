@@ -77,10 +77,12 @@ int cb_day_keys(const struct cb_store *s, const char *camera, const char *day, s
 /* Nobody begins a segment with a key of this camera until the descriptor is closed. TEMP where a
  * recorder is just doing that for a long time; NOINPUT where the camera has no keys. */
 int cb_day_keys_lock(const struct cb_store *s, const char *camera, struct cb_err *err);
-/* Overwrite and delete a key file. said: NULL, or the line of the event that says so, which stands
- * in keys/cameras/<camera>/<name>.destroyed from before that on. No such file is no error. */
-int cb_day_key_destroy(const struct cb_store *s, const char *camera, const char *name, const struct cb_buf *said,
+/* From now on it counts as destroyed: a line, that of the event that says so, stands in
+ * keys/cameras/<camera>/<name>.destroyed. */
+int cb_day_key_condemn(const struct cb_store *s, const char *camera, const char *name, const struct cb_buf *said,
 		       struct cb_err *err);
+/* Overwrite and delete a key file. No such file is no error. */
+int cb_day_key_destroy(const struct cb_store *s, const char *camera, const char *name, struct cb_err *err);
 /* A day that has no footage left: nor does it need the word of its keys. */
 int cb_day_keys_clear(const struct cb_store *s, const char *camera, const char *day, struct cb_err *err);
 

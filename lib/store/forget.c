@@ -156,7 +156,7 @@ static int choose(struct forget *f, struct cb_err *err)
 		if (cb_day_key_state(f->s, f->o->camera, name) == CB_DAY_KEY_THERE) {
 			f->keys.v[i] = f->keys.v[n];
 			f->keys.v[n++] = name;
-		} else if (!f->o->dry_run && cb_day_key_destroy(f->s, f->o->camera, name, NULL, err) < 0) {
+		} else if (!f->o->dry_run && cb_day_key_destroy(f->s, f->o->camera, name, err) < 0) {
 			return -1;
 		}
 	}
@@ -189,7 +189,10 @@ int cb_forget_day(const struct cb_store *s, const struct cb_forget_opts *o, stru
 	if (look(&f, err) < 0 || choose(&f, err) < 0 || say(&f, &line, err) < 0)
 		goto out;
 	for (size_t i = 0; i < ret->keys && !o->dry_run; i++)
-		if (cb_day_key_destroy(s, o->camera, f.keys.v[i], &line, err) < 0)
+		if (cb_day_key_condemn(s, o->camera, f.keys.v[i], &line, err) < 0)
+			goto out;
+	for (size_t i = 0; i < ret->keys && !o->dry_run; i++)
+		if (cb_day_key_destroy(s, o->camera, f.keys.v[i], err) < 0)
 			goto out;
 	k = 0;
 out:

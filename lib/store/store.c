@@ -681,6 +681,8 @@ int cb_store_holes(const struct cb_store *s, const char *camera, int64_t from_ns
 {
 	struct cb_segments l = { 0 };
 	struct cb_spans pruned = { 0 };
+	char key[CB_DAY_KEY_NAME] = "";
+	bool destroyed = false;
 	struct cb_hole h;
 	int ret = -1;
 
@@ -699,7 +701,11 @@ int cb_store_holes(const struct cb_store *s, const char *camera, int64_t from_ns
 			if (fn(ctx, camera, &h, err) < 0)
 				goto out;
 		}
-		if (*g->key && cb_day_key_state(s, camera, g->key) == CB_DAY_KEY_DESTROYED) {
+		if (*g->key && strcmp(g->key, key) != 0) {
+			memcpy(key, g->key, sizeof(key));
+			destroyed = cb_day_key_state(s, camera, key) == CB_DAY_KEY_DESTROYED;
+		}
+		if (*g->key && destroyed) {
 			h = (struct cb_hole){ .reason = CB_GAP_STORE, .from_ns = g->end.from_ns,
 					      .to_ns = g->end.to_ns, .packets = g->end.packets, .bytes = g->end.bytes };
 			snprintf(h.text, sizeof(h.text), "encrypted, and its key was destroyed");

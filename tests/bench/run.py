@@ -3,7 +3,7 @@
 
 Each figure is the median of several runs that alternate with the peer's, so that both meet
 the same machine. Nothing here is a test: a bar that is missed is printed, not failed.
-Names: pipe, record, start, nn, models, film, fit, json, verify, sign, export, audit, track. Without one, all.
+Names: pipe, record, sealed, start, nn, models, film, fit, json, verify, sign, export, audit, track. Without one, all.
 """
 import glob
 import hashlib
@@ -129,6 +129,37 @@ def do_record():
         max(rss) <= 12 * 1024)
     say("cb-ingest, largest memory", "%.1f MB" % (max(inrss) / 1024), "", "", "<= 40 MB",
         max(inrss) <= 40 * 1024)
+
+
+def do_sealed():
+    """What encryption at rest costs: the same stream, recorded and replayed with it and without."""
+    missing = have(tool("cb-record"), tool("cb-replay"), tool("cb-sign"), "ffmpeg", bench("cost"))
+    if missing:
+        return skip("encryption at rest", missing + " is missing")
+    clip()
+    shell('"$I" -q --camera bench clip.mp4 >clip.cbf; "$S" keygen --encryption --no-passphrase -o e',
+          I=tool("cb-ingest"), S=tool("cb-sign"))
+    rss = {}
+
+    def record(more, store):
+        shell('rm -rf "$D"; "$C" a "$R" -q "$D" $M <clip.cbf >/dev/null', C=bench("cost"), R=tool("cb-record"), D=store,
+              M=more)
+        a = open(os.path.join(tmp, "a")).read().split()
+        rss.setdefault(store, []).append(int(a[1]))
+        return float(a[0])
+
+    def replay(more, store):
+        shell('"$C" a "$R" -q "$D" $M >/dev/null', C=bench("cost"), R=tool("cb-replay"), D=store, M=more)
+        return float(open(os.path.join(tmp, "a")).read().split()[0])
+
+    size = os.path.getsize(os.path.join(tmp, "clip.cbf"))
+    a, b = pairs(9, lambda: record("-R e.pub", "sealed"), lambda: record("", "plain"))
+    say("record 60 s encrypted | in the clear", "%.0f ms" % a, "%.0f ms" % b, "%.2f" % (a / b), "", None)
+    print("#   encryption: %.3f %% of a core in real time, %.0f MB/s" % ((a - b) / 600, size / 1e3 / max(a - b, 0.001)))
+    say("its largest memory", "%.1f MB" % (max(rss["sealed"]) / 1024), "%.1f MB" % (max(rss["plain"]) / 1024), "", "<= 12 MB",
+        max(rss["sealed"]) <= 12 * 1024)
+    a, b = pairs(9, lambda: replay("-i e.key", "sealed"), lambda: replay("", "plain"))
+    say("replay 60 s encrypted | in the clear", "%.0f ms" % a, "%.0f ms" % b, "%.2f" % (a / b), "", None)
 
 
 def do_start():
@@ -467,7 +498,7 @@ def do_track():
 
 def main():
     print(FORMAT % ("what | peer", "ours", "peer", "ratio", "bar", ""))
-    for name, f in (("pipe", do_pipe), ("record", do_record), ("start", do_start), ("nn", do_nn), ("models", do_models),
+    for name, f in (("pipe", do_pipe), ("record", do_record), ("sealed", do_sealed), ("start", do_start), ("nn", do_nn), ("models", do_models),
                     ("film", do_film),
                     ("fit", do_fit), ("json", do_json), ("verify", do_verify), ("sign", do_sign),
                     ("export", do_export), ("audit", do_audit), ("track", do_track)):

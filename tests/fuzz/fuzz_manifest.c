@@ -28,7 +28,8 @@ static void same(const struct cb_manifest *a, const struct cb_manifest *b)
 {
 	want(strcmp(a->camera, b->camera) == 0 && strcmp(a->id, b->id) == 0 &&
 	     strcmp(a->recording, b->recording) == 0 && a->index == b->index &&
-	     a->start_ns == b->start_ns && a->recording_ns == b->recording_ns);
+	     a->start_ns == b->start_ns && a->recording_ns == b->recording_ns && a->sealed == b->sealed &&
+	     strcmp(a->key, b->key) == 0);
 	want(a->n == b->n && a->n_gaps == b->n_gaps && a->ended == b->ended);
 	for (size_t i = 0; i < a->n; i++) {
 		const struct cb_fragment *f = &a->frag[i], *g = &b->frag[i];
@@ -36,7 +37,8 @@ static void same(const struct cb_manifest *a, const struct cb_manifest *b)
 		want(f->number == g->number && f->offset == g->offset && f->length == g->length &&
 		     memcmp(f->sha256, g->sha256, CB_SHA256_LEN) == 0 && f->pts == g->pts &&
 		     f->duration == g->duration && f->wall_ns == g->wall_ns &&
-		     f->wall_to_ns == g->wall_to_ns && f->flags == g->flags && f->packets == g->packets);
+		     f->wall_to_ns == g->wall_to_ns && f->flags == g->flags && f->packets == g->packets &&
+		     f->sealed == g->sealed && memcmp(f->commit, g->commit, CB_SHA256_LEN) == 0);
 	}
 	for (size_t i = 0; i < a->n_gaps; i++) {
 		const struct cb_manifest_gap *f = &a->gap[i], *g = &b->gap[i];
@@ -56,8 +58,8 @@ static void invariants(const struct cb_manifest *m, size_t n)
 
 	want(m->good <= n && cb_camera_name_ok(m->camera));
 	for (size_t i = 0; i < m->n; i++) {
-		want(m->frag[i].number == i && m->frag[i].offset == at && m->frag[i].length > 0 &&
-		     m->frag[i].length <= CB_FRAGMENT_MAX);
+		want(m->frag[i].number == i && m->frag[i].offset == at && cb_fragment_plain(&m->frag[i]) > 0 &&
+		     cb_fragment_plain(&m->frag[i]) <= CB_FRAGMENT_MAX && m->frag[i].sealed == m->sealed);
 		at += m->frag[i].length;
 	}
 	for (size_t i = 0; i < m->n_gaps; i++) {
@@ -105,7 +107,7 @@ static void peek(const struct cb_manifest *m, bool whole, const char *text, size
 		return;
 	/* where the whole of it makes sense and ends, the ends say the same */
 	want(m->ended && strcmp(q.camera, m->camera) == 0 && strcmp(q.id, m->id) == 0 &&
-	     q.start_ns == m->start_ns && memcmp(q.digest, m->digest, CB_SHA256_LEN) == 0);
+	     q.start_ns == m->start_ns && strcmp(q.key, m->key) == 0 && memcmp(q.digest, m->digest, CB_SHA256_LEN) == 0);
 	same_end(&q.end, &m->end);
 }
 
@@ -121,6 +123,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (k == 0)
 		again(&m);
 	peek(&m, k == 0, (const char *)p, n);
+	cb_manifest_reveal(&m);
+	for (size_t i = 1; i < m.n; i++)
+		want(m.frag[i].offset == m.frag[i - 1].offset + m.frag[i - 1].length);
 	cb_manifest_release(&m);
 	return 0;
 }

@@ -257,11 +257,12 @@ static void keys(const char *recipient)
 	OK(cb_buf_str(&said, "{\"why\":\"a test\"}") == 0);
 	fd = cb_day_keys_lock(&s, "front", &err);
 	OK(fd >= 0);
-	OK(cb_day_key_destroy(&s, "front", name, &said, &err) == 0);
+	OK(cb_day_key_condemn(&s, "front", name, &said, &err) == 0 && cb_day_key_state(&s, "front", name) == CB_DAY_KEY_DESTROYED);
+	OK(cb_day_key_destroy(&s, "front", name, &err) == 0);
 	close(fd);
 	OK(cb_day_key_state(&s, "front", name) == CB_DAY_KEY_DESTROYED && count(&s, "front", "2026-11-21") == 2);
 	OK(cb_keyring_get(ring, &s, "front", name, &b, &err) < 0 && code() == CB_E_NO);
-	OK(cb_day_key_destroy(&s, "front", name, &said, &err) == 0);
+	OK(cb_day_key_condemn(&s, "front", name, &said, &err) == 0 && cb_day_key_destroy(&s, "front", name, &err) == 0);
 	OK(cb_sealer_day(k, "front", "2026-11-21", &a, &err) == 0 && strcmp(a->name, name) != 0);
 	OK(cb_day_keys_lock(&s, "front", &err) < 0 && code() == CB_E_TEMP);	/* k has not settled */
 	cb_sealer_settle(k);
