@@ -35,5 +35,5 @@ server.attach(None)
 with open(sys.argv[1] + ".tmp", "w") as f:
     f.write(str(server.get_bound_port()))
 os.rename(sys.argv[1] + ".tmp", sys.argv[1])
-GLib.timeout_add_seconds(60, os._exit, 0)	# should the test die
+GLib.timeout_add_seconds(int(os.environ.get("GST_SECONDS", "60")), os._exit, 0)	# should the test die
 GLib.MainLoop().run()
