@@ -3,7 +3,8 @@
 
 Each figure is the median of several runs that alternate with the peer's, so that both meet
 the same machine. Nothing here is a test: a bar that is missed is printed, not failed.
-Names: pipe, record, sealed, rtsp, start, nn, models, film, fit, json, verify, sign, export, audit, track. Without one, all.
+Names: pipe, record, sealed, rtsp, start, nn, models, film, fit, json, verify, sign, export, audit,
+index, track. Without one, all.
 """
 import glob
 import hashlib
@@ -413,6 +414,54 @@ def do_verify():
     say("cb-verify, memory", "%.1f MB" % (rss[0] / 1024), "", "", "<= 8 MB", rss[0] <= 8 * 1024)
 
 
+def many(days, cameras):
+    """A store of minutes, 30 fragments each; the footage itself is holes. Returns how many."""
+    lines = "".join("%d %d 1048576 %s 0 180000 %%d K 50 %%d\n" % (i, 1751 + (i - 1) * 1048576,
+                    hashlib.sha256(b"%d" % i).hexdigest()) for i in range(1, 31))
+    root, n = os.path.join(tmp, "many"), 0
+    os.makedirs(root)
+    open(os.path.join(root, "format"), "w").write("cb-store 1\n")
+    for camera in ("cam%d" % c for c in range(cameras)):
+        for day in range(days):
+            midnight = 1767225600 + day * 86400
+            folder = os.path.join(root, "cameras", camera, time.strftime("%Y-%m-%d", time.gmtime(midnight)))
+            os.makedirs(folder)
+            recording = hashlib.sha256(b"%s%d" % (camera.encode(), day)).hexdigest()[:16]
+            for minute in range(1440):
+                start = (midnight + minute * 60) * 10**9
+                name = hashlib.sha256(b"%s%d" % (camera.encode(), start)).hexdigest()[:12]
+                base = os.path.join(folder, "%02d%02d00-%s" % (minute // 60, minute % 60, name))
+                times = [t for i in range(30) for t in (start + i * 2 * 10**9, start + (i + 1) * 2 * 10**9)]
+                text = "cb-manifest 1\ncamera %s\nsegment %s\nrecording %s %d %d\nstart %d\nproducer x\nrecorder x\n" \
+                    "0 0 1751 %s - 0 0 - 0 0\n" % (camera, name, recording, minute, midnight * 10**9, start, "0" * 64)
+                text += lines % tuple(times)
+                text += "end length 30 1500 %d %d %d 0 0\n" % (1751 + 30 * 1048576, times[0], times[-1])
+                with open(base + ".manifest", "w") as f:
+                    f.write(text + "digest %s\n" % hashlib.sha256(text.encode()).hexdigest())
+                with open(base + ".mp4", "w") as f:
+                    f.truncate(1751 + 30 * 1048576)
+                n += 1
+    return n
+
+
+def do_index():
+    missing = have(tool("cb-store"), tool("cb-query"), bench("cost"))
+    if missing:
+        return skip("index", missing + " is missing")
+    n = many(14, 5)
+    took = cost("%s reindex many >/dev/null" % tool("cb-store")) / 1000
+    say("index of %d segments, rebuilt" % n, "%.1f s" % took, "", "", "<= 60 s", took * 100000 / n <= 60)
+    ask = tool("cb-query") + " many segments --format=ndjson %s >%s"
+    a, b = pairs(3, lambda: cost(ask % ("", "with")), lambda: cost(ask % ("--no-index", "without")))
+    same = open(tmp + "/with", "rb").read() == open(tmp + "/without", "rb").read()
+    say("all segments | without the index", "%.0f ms" % a, "%.0f ms" % b, "%.2f" % (b / a), "same",
+        same and os.path.getsize(tmp + "/with") > 100 * n)
+    ask = tool("cb-query") + " many segments --camera=cam3 --from=2026-01-10T12:00:00Z --to=2026-01-10T13:00:00Z %s >%s"
+    a, b = pairs(3, lambda: cost(ask % ("", "with")), lambda: cost(ask % ("--no-index", "without")))
+    say("an hour of one camera | without", "%.1f ms" % a, "%.1f ms" % b, "%.2f" % (b / a), "same",
+        open(tmp + "/with", "rb").read() == open(tmp + "/without", "rb").read())
+
+
 def rate(what, size, ours, peer, bar):
     a, b = pairs(3, lambda: cost(ours), lambda: cost(peer))
     say(what, "%.2f GB/s" % (size / a / 1e6), "%.2f GB/s" % (size / b / 1e6), "%.2fx" % (b / a),
@@ -575,7 +624,8 @@ def main():
     for name, f in (("pipe", do_pipe), ("record", do_record), ("sealed", do_sealed), ("rtsp", do_rtsp), ("start", do_start), ("nn", do_nn), ("models", do_models),
                     ("film", do_film),
                     ("fit", do_fit), ("json", do_json), ("verify", do_verify), ("sign", do_sign),
-                    ("export", do_export), ("audit", do_audit), ("track", do_track)):
+                    ("export", do_export), ("audit", do_audit), ("index", do_index),
+                    ("track", do_track)):
         if only and name not in only:
             continue
         try:
