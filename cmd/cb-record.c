@@ -132,11 +132,15 @@ static void output_failed(struct state *s, struct cb_err *err)
 	*err = (struct cb_err)CB_ERR_INIT;
 }
 
+static void on_log(void *ctx, const struct cb_buf *line)
+{
+	cb_logbook_say(((struct state *)ctx)->log, line);
+}
+
 static int on_event(void *ctx, const struct cb_buf *line, struct cb_err *err)
 {
 	struct state *s = ctx;
 
-	cb_logbook_say(s->log, line);
 	if (!s->closed && cb_sink_event(s->sink, line, err) < 0)
 		output_failed(s, err);
 	return 0;
@@ -212,7 +216,7 @@ static int record(const struct opts *o, struct state *s, struct cb_reader *r, co
 {
 	struct cb_recorder_opts ro = { .recorder = "cb-record " CB_VERSION, .camera = o->camera,
 				       .segment_ns = o->segment_ns, .sync_ns = o->sync_ns, .seal = s->seal,
-				       .event = on_event, .warn = on_warn, .ctx = s };
+				       .log = on_log, .event = on_event, .warn = on_warn, .ctx = s };
 	struct cb_recorder_totals t;
 	const char *reason = "error";
 	struct cb_end e = { 0 };

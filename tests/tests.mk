@@ -166,9 +166,15 @@ robustness: $(O)/aid/nn-mutate
 	$(Q)$(O)/aid/nn-mutate -n $(ROBUST_CASES) tests/fuzz/corpus/nn_cfg/* tests/fuzz/corpus/nn_pack/*
 	$(Q)CB_EVERY=1 $(MAKE) --no-print-directory check-tools T=tests/t/2720-verify-every.t
 
-# kills and errors at every system call that cb-audit makes in a log; FAULTS='--points 500 --pairs 100'
-faults: all
+# kills and errors at every system call of those who write to a store, and of cb-audit in a log;
+# FAULTS='--points 500'
+faults: all $(O)/aid/mkstream
+	$(Q)PATH="$(abspath $(O))/bin:$(abspath $(O))/aid:$$PATH" tests/storefaults.py $(FAULTS)
 	$(Q)PATH="$(abspath $(O))/bin:$$PATH" tests/faults.py $(FAULTS)
+
+# what power cuts can leave of a store, and whether it is put in order; CRASHSTATES='--states 500'
+crashstates: all $(O)/aid/mkstream
+	$(Q)PATH="$(abspath $(O))/bin:$(abspath $(O))/aid:$$PATH" tests/crashstates.py $(CRASHSTATES)
 
 # cb-sign beside minisign, openssl, ssh-keygen and age, on 200 random files: INTEROP='FILES BYTES'
 interop: $(O)/bin/cb-sign
@@ -226,7 +232,8 @@ help:
 	@echo 'make check         every test (installs what is missing: scripts/deps)'
 	@echo 'make install       into DESTDIR and PREFIX ($(PREFIX)); make uninstall takes it away'
 	@echo 'make robustness    load $(ROBUST_CASES) damaged models (ROBUST_CASES=N); change every byte of evidence'
-	@echo 'make faults        kill and fail every system call that cb-audit makes in a log'
+	@echo 'make faults        kill and fail every system call of those who write to a store or a log'
+	@echo 'make crashstates   cut the power at every moment of those who write to a store'
 	@echo 'make bench         measurements, beside other programs on this machine'
 	@echo 'make interop       random files signed and encrypted, there and back with the stock tools'
 	@echo 'make accuracy      how well models detect, on pictures with known boxes; BESIDE=darknet'
@@ -244,4 +251,4 @@ help:
 	@echo 'variables: O=DIR PREFIX= DESTDIR= CC= CFLAGS= V=1 WERROR=1 JOBS=N WITH_DARKNET=1 (or empty)'
 	@echo '           SANITIZE=address,undefined (with O=build-asan)'
 
-.PHONY: interop accuracy accuracy-int8 accuracy-mot check-all check-tests check-scripts faults fuzz-run robustness sbom-build
+.PHONY: interop accuracy accuracy-int8 accuracy-mot check-all check-tests check-scripts crashstates faults fuzz-run robustness sbom-build

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/again.h"
 #include "base/io.h"
 
 #define NAME_CUT 200	/* bytes of the name that go into the temporary one: NAME_MAX is 255 */
@@ -46,7 +47,7 @@ static int with_temp_name(struct cb_newfile *f, int (*use)(struct cb_newfile *f,
 
 static int create(struct cb_newfile *f, mode_t mode)
 {
-	f->fd = openat(f->dir, f->temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	f->fd = cb_openat(f->dir, f->temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	return f->fd < 0 ? -1 : 0;
 }
 
@@ -68,7 +69,7 @@ static int temporary(struct cb_newfile *f, mode_t mode)
 {
 	/* without a name a killed process leaves nothing; not every file system can */
 	if (!access("/proc/self/fd", X_OK)) {
-		f->fd = openat(f->dir, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, mode);
+		f->fd = cb_openat(f->dir, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, mode);
 		if (f->fd >= 0)
 			return 0;
 	}
@@ -146,7 +147,7 @@ int cb_newfile_commit(struct cb_newfile *f, struct cb_err *err)
 {
 	int ret = -1;
 
-	if (fsync(f->fd) < 0) {
+	if (cb_fsync(f->fd) < 0) {
 		cb_err_sys(err, CB_E_IO, errno, "%s: sync", f->name);
 		goto out;
 	}
@@ -157,7 +158,7 @@ int cb_newfile_commit(struct cb_newfile *f, struct cb_err *err)
 	free(f->temp);
 	f->temp = NULL;
 	/* it is there and whole; only whether its name outlives a power cut is open now */
-	if (fsync(f->dir) < 0 && errno != EINVAL) {
+	if (cb_fsync(f->dir) < 0 && errno != EINVAL) {
 		cb_err_sys(err, CB_E_IO, errno, "%s: sync its directory", f->name);
 		goto out;
 	}

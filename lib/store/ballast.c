@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/again.h"
 #include "base/io.h"
 
 #define NAME "ballast"
@@ -43,7 +44,7 @@ static int fill(int fd, uint64_t size, struct cb_err *err)
 {
 	uint64_t x = UINT64_C(0x9e3779b97f4a7c15), block[8192];
 
-	if (ftruncate(fd, 0) < 0)
+	if (cb_ftruncate(fd, 0) < 0)
 		return cb_err_sys(err, cb_errc_write(errno), errno, NAME);
 	for (uint64_t at = 0; at < size; at += sizeof(block)) {
 		for (size_t i = 0; i < sizeof(block) / sizeof(*block); i++) {	/* xorshift64 */
@@ -56,7 +57,7 @@ static int fill(int fd, uint64_t size, struct cb_err *err)
 			return cb_err_prefix(err, NAME);
 	}
 	/* what is not allocated until it is written out would be no reserve */
-	if (fdatasync(fd) < 0)
+	if (cb_fdatasync(fd) < 0)
 		return cb_err_sys(err, CB_E_IO, errno, NAME);
 	return 0;
 }
@@ -74,7 +75,7 @@ static int make(int fd, uint64_t size, uint64_t want, struct cb_err *err)
 		if (fill(fd, want, err) < 0)
 			return -1;
 	}
-	if (ftruncate(fd, (off_t)size) < 0)
+	if (cb_ftruncate(fd, (off_t)size) < 0)
 		return cb_err_sys(err, cb_errc_write(errno), errno, NAME);
 	return 0;
 }
@@ -86,14 +87,14 @@ int cb_ballast_make(const struct cb_store *s, bool margin, struct cb_err *err)
 
 	if (sizes(s, &left, &size) < 0)
 		return cb_err_sys(err, CB_E_IO, errno, NAME);
-	fd = openat(s->fd, NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0640);
+	fd = cb_openat(s->fd, NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0640);
 	if (fd < 0)
 		return cb_err_sys(err, cb_errc_write(errno), errno, NAME);
 	if (whole(fd, size)) {
 		close(fd);
 		return 0;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	if (cb_flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		cb_err_sys(err, CB_E_IO, errno == EWOULDBLOCK ? ENOSPC : errno, NAME);
 		goto out;
 	}
@@ -104,7 +105,7 @@ int cb_ballast_make(const struct cb_store *s, bool margin, struct cb_err *err)
 		goto out;
 	}
 	ret = make(fd, size, want, err);
-	if (ret < 0 && ftruncate(fd, 0) < 0)
+	if (ret < 0 && cb_ftruncate(fd, 0) < 0)
 		cb_err_prefix(err, "truncate");
 out:
 	close(fd);
@@ -113,12 +114,12 @@ out:
 
 int cb_ballast_drop(const struct cb_store *s, struct cb_err *err)
 {
-	int fd = openat(s->fd, NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK), ret = 0;
+	int fd = cb_openat(s->fd, NAME, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK), ret = 0;
 	struct stat st;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : cb_err_sys(err, cb_errc_write(errno), errno, NAME);
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size && ftruncate(fd, 0) < 0)
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size && cb_ftruncate(fd, 0) < 0)
 		ret = cb_err_sys(err, cb_errc_write(errno), errno, NAME);
 	close(fd);
 	return ret;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/again.h"
 #include "base/io.h"
 #include "base/num.h"
 #include "store/keyfile.h"
@@ -51,14 +52,14 @@ static int write_new(int dir, const char *name, mode_t mode, const void *p, size
 	int fd, ret = -1;
 
 	snprintf(tmp, sizeof(tmp), "%.64s.new", name);
-	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode | S_IWUSR);
+	fd = cb_openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode | S_IWUSR);
 	if (fd < 0)
 		return cb_err_sys(err, cb_errc_write(errno), errno, "%s", tmp);
 	if (cb_write_all(fd, p, n, err) < 0) {
 		if (err && err->sys)
 			err->code = cb_errc_write(err->sys);
 		cb_err_prefix(err, "%s", tmp);
-	} else if (fchmod(fd, mode) < 0 || fsync(fd) < 0 || cb_rename_new(dir, tmp, name) < 0 || fsync(dir) < 0) {
+	} else if (fchmod(fd, mode) < 0 || cb_fsync(fd) < 0 || cb_rename_new(dir, tmp, name) < 0 || cb_fsync(dir) < 0) {
 		cb_err_sys(err, cb_errc_write(errno), errno, "%s", name);
 	} else {
 		ret = 0;
@@ -194,7 +195,7 @@ static int make_key(struct cb_sealer *k, int dir, const char *camera, const char
 static bool lock(int dir, int how)
 {
 	for (int i = 0; i < WAITS; i++) {
-		if (flock(dir, how | LOCK_NB) == 0)
+		if (cb_flock(dir, how | LOCK_NB) == 0)
 			return true;
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return false;
@@ -401,7 +402,7 @@ static int wipe(int dir, const char *file, struct cb_err *err)
 	struct stat st;
 	int fd, ret = -1;
 
-	fd = openat(dir, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	fd = cb_openat(dir, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd < 0 && errno == ELOOP)	/* not ours to write through */
@@ -409,7 +410,7 @@ static int wipe(int dir, const char *file, struct cb_err *err)
 	if (fd >= 0) {	/* it is read-only */
 		fchmod(fd, 0600);
 		close(fd);
-		fd = openat(dir, file, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		fd = cb_openat(dir, file, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	}
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		cb_err_sys(err, cb_errc_write(errno), errno, "%s", file);
@@ -418,17 +419,17 @@ static int wipe(int dir, const char *file, struct cb_err *err)
 	for (off_t at = 0; S_ISREG(st.st_mode) && at < st.st_size; at += (off_t)sizeof(zero)) {
 		size_t n = st.st_size - at < (off_t)sizeof(zero) ? (size_t)(st.st_size - at) : sizeof(zero);
 
-		if (pwrite(fd, zero, n, at) != (ssize_t)n) {
+		if (cb_pwrite(fd, zero, n, at) != (ssize_t)n) {
 			cb_err_sys(err, CB_E_IO, errno, "%s", file);
 			goto out;
 		}
 	}
-	if (fsync(fd) < 0) {
+	if (cb_fsync(fd) < 0) {
 		cb_err_sys(err, CB_E_IO, errno, "%s", file);
 		goto out;
 	}
 unlink:
-	if (unlinkat(dir, file, 0) < 0 || fsync(dir) < 0)
+	if (unlinkat(dir, file, 0) < 0 || cb_fsync(dir) < 0)
 		cb_err_sys(err, cb_errc_write(errno), errno, "%s", file);
 	else
 		ret = 0;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/again.h"
 #include "base/io.h"
 #include "base/stop.h"
 #include "base/time.h"
@@ -83,7 +84,7 @@ static int look(struct cb_events *e, struct file *f, off_t size, struct cb_err *
 
 		if (cb_buf_reserve(&e->scan, SCAN) < 0)
 			return cb_err_nomem(err);
-		n = pread(f->fd, e->scan.data + have, SCAN - have, f->seen + (off_t)have);
+		n = cb_pread(f->fd, e->scan.data + have, SCAN - have, f->seen + (off_t)have);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -140,13 +141,13 @@ static int open_file(struct file *f, const struct cb_store *s, struct cb_err *er
 
 	if (dir < 0)
 		return -1;
-	f->fd = openat(dir, f->name, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK,
+	f->fd = cb_openat(dir, f->name, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK,
 		       0640);
 	if (f->fd < 0) {
 		cb_err_sys(err, errno == EACCES || errno == EPERM || errno == EROFS ? CB_E_PERM :
 			   errno == ENOSPC ? CB_E_IO : CB_E_CANTCREAT, errno, "cameras/%s/%s/%s",
 			   f->camera, f->day, f->name);
-	} else if (fsync(dir) < 0) {
+	} else if (cb_fsync(dir) < 0) {
 		cb_err_sys(err, CB_E_IO, errno, "cameras/%s/%s: fsync", f->camera, f->day);
 		close(f->fd);
 		f->fd = -1;
@@ -184,7 +185,7 @@ static int write_lines(struct cb_events *e, struct file *f, struct cb_err *err)
 		if (open_file(f, e->s, err) < 0)
 			return -1;
 	}
-	if (st.st_size && pread(f->fd, &last, 1, st.st_size - 1) != 1) {
+	if (st.st_size && cb_pread(f->fd, &last, 1, st.st_size - 1) != 1) {
 		cb_err_sys(err, CB_E_IO, errno, "read");
 		goto out;
 	}
@@ -201,11 +202,11 @@ static int write_lines(struct cb_events *e, struct file *f, struct cb_err *err)
 		if (cb_writev_all(f->fd, iov, 2, err) < 0) {
 			if (err && err->sys)
 				err->code = cb_errc_write(err->sys);
-			if (ftruncate(f->fd, st.st_size) < 0)	/* half a line helps nobody */
+			if (cb_ftruncate(f->fd, st.st_size) < 0)	/* half a line helps nobody */
 				goto out;
 			goto out;
 		}
-		if (fdatasync(f->fd) < 0) {
+		if (cb_fdatasync(f->fd) < 0) {
 			cb_err_sys(err, CB_E_IO, errno, "fdatasync");
 			goto out;
 		}
@@ -404,7 +405,7 @@ static ssize_t read_more(int fd, struct cb_buf *b)
 
 static int read_file(struct reading *r, int dir, const char *path, const char *name, struct cb_err *err)
 {
-	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK), ret = -1;
+	int fd = cb_openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK), ret = -1;
 	uint64_t line_no = 0;
 	size_t pos = 0;
 	struct stat st;

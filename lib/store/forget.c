@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/again.h"
 #include "base/time.h"
 #include "store/daykey.h"
 #include "store/describe.h"
@@ -58,8 +59,8 @@ static int in_use(struct forget *f, const struct cb_segment *g, struct cb_err *e
 	if (dir < 0)
 		return -1;
 	snprintf(file, sizeof(file), "%s.manifest", g->name);
-	fd = openat(dir, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+	fd = cb_openat(dir, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd >= 0 && cb_flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
 		ret = cb_err_set(err, CB_E_TEMP, "cameras/%s/%s/%s is being read", g->camera, g->day, file);
 	if (fd >= 0)
 		close(fd);

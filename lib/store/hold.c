@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/again.h"
 #include "base/io.h"
 #include "base/time.h"
 #include "store/describe.h"
@@ -211,12 +212,12 @@ static int write_file(int dir, const char *name, const struct cb_buf *line, stru
 	int fd, ret = -1;
 
 	snprintf(tmp, sizeof(tmp), "%.64s.new", name);
-	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+	fd = cb_openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return cb_err_sys(err, cb_errc_write(errno), errno, "%s", tmp);
 	if (cb_write_all(fd, line->data, line->len, err) < 0 || cb_write_all(fd, "\n", 1, err) < 0)
 		goto out;
-	if (fsync(fd) < 0 || cb_rename_new(dir, tmp, name) < 0 || fsync(dir) < 0)
+	if (cb_fsync(fd) < 0 || cb_rename_new(dir, tmp, name) < 0 || cb_fsync(dir) < 0)
 		cb_err_sys(err, cb_errc_write(errno), errno, "%s", name);
 	else
 		ret = 0;
@@ -258,7 +259,7 @@ int cb_hold_drop(const struct cb_store *s, const struct cb_hold *h, struct cb_bu
 	snprintf(name, sizeof(name), "%s" SUFFIX, h->id);
 	if (describe(line, "cb.hold.released", id, now, h, err) < 0 || store(s, line, err) < 0)
 		goto out;
-	if (unlinkat(dir, name, 0) < 0 || fsync(dir) < 0) {
+	if (unlinkat(dir, name, 0) < 0 || cb_fsync(dir) < 0) {
 		cb_err_sys(err, cb_errc_write(errno), errno, DIR_NAME "/%s", name);
 		goto out;
 	}

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/again.h"
 #include "base/io.h"
 #include "base/num.h"
 #include "crypto/hash.h"
@@ -90,7 +91,7 @@ static int key_of(char out[static 128], const struct cb_segment *g)
 
 static bool digest_file(int dir, const char *name, char hex[static CB_SHA256_HEX])
 {
-	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	int fd = cb_openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	uint8_t *buf = malloc(1 << 18), sum[CB_SHA256_LEN];
 	struct cb_sha256 h;
 	ssize_t n = -1;
@@ -126,7 +127,7 @@ struct cb_index *cb_index_open(const struct cb_store *s)
 {
 	struct index *x = NULL;
 	char hex[CB_SHA256_HEX], want[128], path[64], *text = NULL;
-	int dir = openat(s->fd, "index", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), rc;
+	int dir = cb_openat(s->fd, "index", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), rc;
 	size_t len;
 
 	if (dir < 0)
@@ -263,7 +264,7 @@ int cb_index_build(const struct cb_store *s, uint64_t *ret_segments, struct cb_e
 	}
 	/* digest and file change one after the other: between them there is no valid index */
 	snprintf(text, sizeof(text), "%s %s\n", VERSION, hex);
-	fd = openat(dir, "digest.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+	fd = cb_openat(dir, "digest.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (fd < 0) {
 		cb_err_sys(err, cb_errc_write(errno), errno, "index");
 		goto out;
@@ -272,8 +273,8 @@ int cb_index_build(const struct cb_store *s, uint64_t *ret_segments, struct cb_e
 		cb_err_prefix(err, "index");
 		goto out;
 	}
-	if (fsync(fd) < 0 || renameat(dir, "new.mdb", dir, "segments.mdb") < 0 ||
-	    renameat(dir, "digest.new", dir, "digest") < 0 || fsync(dir) < 0) {
+	if (cb_fsync(fd) < 0 || renameat(dir, "new.mdb", dir, "segments.mdb") < 0 ||
+	    renameat(dir, "digest.new", dir, "digest") < 0 || cb_fsync(dir) < 0) {
 		cb_err_sys(err, cb_errc_write(errno), errno, "index");
 		goto out;
 	}

@@ -13,6 +13,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/again.h"
 #include "base/num.h"
 #include "base/stop.h"
 #include "base/time.h"
@@ -231,15 +232,15 @@ static int drop_segment(int dir, const char *name, struct cb_err *err)
 	int fd;
 
 	snprintf(file, sizeof(file), "%s.gone", name);
-	fd = openat(dir, file, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
+	fd = cb_openat(dir, file, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return cb_err_sys(err, cb_errc_write(errno), errno, "%s", file);
 	close(fd);
-	if (fsync(dir) < 0)
+	if (cb_fsync(dir) < 0)
 		return cb_err_sys(err, CB_E_IO, errno, "fsync");
 	if (drop(dir, name, ".mp4", err) < 0 || drop(dir, name, ".manifest", err) < 0)
 		return -1;
-	if (fsync(dir) < 0)
+	if (cb_fsync(dir) < 0)
 		return cb_err_sys(err, CB_E_IO, errno, "fsync");
 	return drop(dir, name, ".gone", err);
 }
@@ -286,12 +287,12 @@ static int take_lock(int dir, const char *name, struct cb_err *err)
 	int fd;
 
 	snprintf(file, sizeof(file), "%s.manifest", name);
-	fd = openat(dir, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	fd = cb_openat(dir, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) {
 		cb_err_sys(err, cb_errc_open(errno), errno, "%s", file);
 		return -2;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	if (cb_flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		close(fd);
 		return -1;
 	}
@@ -448,7 +449,7 @@ static int event_file(struct prune *p, int dir, const char *camera, const char *
 		return 0;
 	}
 	snprintf(path, sizeof(path), "cameras/%s/%s/%s", camera, day, hour);
-	fd = openat(dir, hour, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	fd = cb_openat(dir, hour, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		cb_err_sys(err, cb_errc_open(errno), errno, "%s", path);
 		goto out;
@@ -492,7 +493,7 @@ static int delete_events(struct prune *p, const char *camera, struct cb_err *err
 			k = -1;
 		for (size_t h = 0; h < hours.n && k == 0 && !cb_stop_wanted(); h++)
 			k = event_file(p, dir, camera, days.v[d], hours.v[h], err);
-		if (k == 0 && !p->o->dry_run && hours.n && fsync(dir) < 0)
+		if (k == 0 && !p->o->dry_run && hours.n && cb_fsync(dir) < 0)
 			k = cb_err_sys(err, CB_E_IO, errno, "cameras/%s/%s: fsync", camera, days.v[d]);
 		cb_names_release(&hours);
 		if (dir >= 0)

@@ -81,6 +81,7 @@ struct cb_recorder {
 	/* trouble */
 	bool suspended, full;		/* full: for want of room */
 	bool left;			/* a segment could not be closed */
+	bool logged;			/* what is said next is in the log */
 	struct cb_err why;		/* of the suspension */
 	int64_t trouble_mono;		/* of the last failure but for want of room, 0: none */
 	int64_t suspended_mono, probe_mono, backoff_ns;
@@ -115,6 +116,8 @@ int cb_rec_late(struct cb_recorder *r, bool now, struct cb_err *err);
 
 int cb_rec_say_gap(struct cb_recorder *r, uint16_t stream, const struct cb_gap *g, struct cb_err *err);
 int cb_rec_say_closed(struct cb_recorder *r, struct cb_err *err);
+/* The same event, for the log alone; ctx is the recorder. */
+void cb_rec_log_closed(void *ctx);
 int cb_rec_say_recovered(void *ctx, const struct cb_recovered *k, struct cb_err *err);
 /* started, stopped, suspended, resumed */
 int cb_rec_say_state(struct cb_recorder *r, const char *type, const char *reason, const char *text,

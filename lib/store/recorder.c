@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/again.h"
 #include "base/io.h"
 #include "base/num.h"
 #include "store/ballast.h"
@@ -22,7 +23,7 @@
 
 static int mark(struct cb_recorder *r, const char *text, struct cb_err *err)
 {
-	if (pwrite(r->lock, text, 7, 0) != 7 || fdatasync(r->lock) < 0)
+	if (cb_pwrite(r->lock, text, 7, 0) != 7 || cb_fdatasync(r->lock) < 0)
 		return cb_err_sys(err, cb_errc_write(errno), errno, "cameras/%s/lock", r->camera);
 	return 0;
 }
@@ -35,16 +36,16 @@ static int take_lock(struct cb_recorder *r, struct cb_err *err)
 
 	if (dir < 0)
 		return cb_err_prefix(err, "cameras");
-	r->lock = openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0640);
+	r->lock = cb_openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0640);
 	close(dir);
 	if (r->lock < 0)
 		return cb_err_sys(err, errno == ENOSPC ? CB_E_IO : cb_errc_write(errno), errno,
 				  "cameras/%s/lock", r->camera);
-	if (flock(r->lock, LOCK_EX | LOCK_NB) < 0)
+	if (cb_flock(r->lock, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ?
 		       cb_err_set(err, CB_E_TEMP, "camera %s: another recorder has it", r->camera) :
 		       cb_err_sys(err, CB_E_IO, errno, "cameras/%s/lock", r->camera);
-	n = pread(r->lock, text, 7, 0);
+	n = cb_pread(r->lock, text, 7, 0);
 	if (n < 0)
 		return cb_err_sys(err, CB_E_IO, errno, "cameras/%s/lock", r->camera);
 	/* whoever ended properly left nothing to look for in all the days there are */
@@ -272,7 +273,7 @@ int cb_rec_seal_segment(struct cb_recorder *r, const char *reason, struct cb_err
 		free(r->rec[i].payload);
 		memmove(&r->rec[i], &r->rec[i + 1], (--r->n_rec - i) * sizeof(r->rec[0]));
 	}
-	if (cb_segment_writer_seal(&r->w, reason, err) < 0) {
+	if (cb_segment_writer_seal(&r->w, reason, cb_rec_log_closed, r, err) < 0) {
 		r->left = true;
 		return -1;
 	}

@@ -23,6 +23,10 @@ struct cb_recorder_opts {
 	int64_t sync_ns;
 	size_t fragment_bytes;		/* 0: 4 MiB */
 	struct cb_sealer *seal;		/* encrypts the footage (store/daykey.h); NULL: nobody does */
+	/* The same event for a log, or NULL: before it is in the store, and of a segment that is
+	 * closed before it has its name, so that no store has what its log does not know. May come
+	 * again after a crash. */
+	void (*log)(void *ctx, const struct cb_buf *line);
 	/* An event of this recording; it is in the store already. -1 ends the recording. */
 	int (*event)(void *ctx, const struct cb_buf *line, struct cb_err *err);
 	/* Something odd that is not lost: for people, at most a few times. */
@@ -70,13 +74,21 @@ void cb_recorder_free(struct cb_recorder *r);
 
 /* --- recovery ----------------------------------------------------------------------------------- */
 
+enum cb_recover_what {
+	CB_RECOVER_DONE,
+	CB_RECOVER_NAMING,	/* all but the name of the closed segment is final; DONE follows */
+	CB_RECOVER_UNREAD,	/* it could not be read just now (why): left as it is, to be tried again */
+};
+
 struct cb_recovered {
+	enum cb_recover_what what;
+	struct cb_err why;
 	struct cb_segment segment;	/* as sealed; fragments 0: nothing could be kept */
 	uint64_t lost_bytes;		/* of the segment file, cut off */
 	uint32_t lost_fragments;	/* manifest lines that had no such bytes */
 };
 /* Seal what is open in a camera whose lock the caller holds: the longest prefix whose hashes
- * match stays, to the byte. fn is called for each. */
+ * match stays, to the byte. fn is called for each, first with NAMING where it gets its name. */
 int cb_recover(const struct cb_store *s, const char *camera,
 	       int (*fn)(void *ctx, const struct cb_recovered *r, struct cb_err *err), void *ctx,
 	       struct cb_err *err);

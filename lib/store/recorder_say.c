@@ -28,6 +28,9 @@ static int say(struct cb_recorder *r, struct cb_jw *w, struct cb_err *err)
 
 	if (cb_event_end(w, err) < 0)
 		return -1;
+	if (r->o.log && !r->logged)
+		r->o.log(r->o.ctx, w->b);
+	r->logged = false;
 	cb_rec_late(r, false, NULL);	/* so that they are stored in order */
 	if (r->late.len)
 		cb_err_set(&first, CB_E_IO, "another event waits");
@@ -118,8 +121,11 @@ int cb_rec_say_gap(struct cb_recorder *r, uint16_t stream, const struct cb_gap *
 static void closed_fields(struct cb_jw *w, const struct cb_segment *g)
 {
 	char path[CB_SEGMENT_PATH], hex[CB_SHA256_HEX];
+	struct cb_segment named = *g;
 
-	cb_segment_path(path, g);
+	if (named.state == CB_SEGMENT_OPEN)	/* the log is told before it has its name */
+		named.state = CB_SEGMENT_SEALED;
+	cb_segment_path(path, &named);
 	cb_hex(hex, g->digest, CB_SHA256_LEN);
 	cb_jw_kstr(w, "segment", path);
 	cb_jw_kstr(w, "manifest_sha256", hex);
@@ -131,17 +137,51 @@ static void closed_fields(struct cb_jw *w, const struct cb_segment *g)
 	cb_jw_kstr(w, "reason", g->end.reason);
 }
 
-int cb_rec_say_closed(struct cb_recorder *r, struct cb_err *err)
+static void begin_closed(struct cb_recorder *r, struct cb_jw *w, struct cb_buf *b)
 {
 	const struct cb_segment *g = &r->w.seg;
+
+	begin_event(r, w, b, "cb.segment.closed", g->digest, g->end.to_ns, g->index);
+	closed_fields(w, g);
+	if (r->w.unsynced)
+		cb_jw_kstr(w, "durability", "unknown");
+}
+
+static void begin_recovered(struct cb_recorder *r, struct cb_jw *w, struct cb_buf *b, const struct cb_recovered *k)
+{
+	begin_event(r, w, b, "cb.recording.recovered", k->segment.digest, k->segment.end.to_ns, 0);
+	closed_fields(w, &k->segment);
+	cb_jw_ku64(w, "lost_bytes", k->lost_bytes);
+	cb_jw_ku64(w, "lost_fragments", k->lost_fragments);
+}
+
+/* What is said later, logged now. */
+static void log_now(struct cb_recorder *r, struct cb_jw *w)
+{
+	if (r->o.log && cb_event_end(w, NULL) == 0) {
+		r->o.log(r->o.ctx, w->b);
+		r->logged = true;
+	}
+	cb_buf_release(w->b);
+}
+
+void cb_rec_log_closed(void *ctx)
+{
+	struct cb_recorder *r = ctx;
+	struct cb_buf b = { 0 };
+	struct cb_jw w;
+
+	begin_closed(r, &w, &b);
+	log_now(r, &w);
+}
+
+int cb_rec_say_closed(struct cb_recorder *r, struct cb_err *err)
+{
 	struct cb_buf b = { 0 };
 	struct cb_jw w;
 	int ret;
 
-	begin_event(r, &w, &b, "cb.segment.closed", g->digest, g->end.to_ns, g->index);
-	closed_fields(&w, g);
-	if (r->w.unsynced)
-		cb_jw_kstr(&w, "durability", "unknown");
+	begin_closed(r, &w, &b);
 	ret = say(r, &w, err);
 	cb_buf_release(&b);
 	return ret;
@@ -152,13 +192,20 @@ int cb_rec_say_recovered(void *ctx, const struct cb_recovered *k, struct cb_err 
 	struct cb_recorder *r = ctx;
 	struct cb_buf b = { 0 };
 	struct cb_jw w;
-	int ret;
+	int ret = 0;
 
-	begin_event(r, &w, &b, "cb.recording.recovered", k->segment.digest, k->segment.end.to_ns, 0);
-	closed_fields(&w, &k->segment);
-	cb_jw_ku64(&w, "lost_bytes", k->lost_bytes);
-	cb_jw_ku64(&w, "lost_fragments", k->lost_fragments);
-	ret = say(r, &w, err);
+	begin_recovered(r, &w, &b, k);
+	if (k->what == CB_RECOVER_NAMING) {
+		log_now(r, &w);
+		return 0;
+	}
+	if (k->what == CB_RECOVER_UNREAD) {
+		r->left = true;		/* to be looked for by whoever comes next */
+		if (r->o.warn)
+			r->o.warn(r->o.ctx, k->why.msg);
+	} else {
+		ret = say(r, &w, err);
+	}
 	cb_buf_release(&b);
 	return ret;
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/again.h"
 #include "base/io.h"
 #include "store/recorder.h"
 #include "store/segment.h"
@@ -18,10 +19,10 @@ static int open_both(int dir, const char *name, const char *suffix, struct cb_er
 	int fd;
 
 	snprintf(file, sizeof(file), "%s%s", name, suffix);
-	fd = openat(dir, file, O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	fd = cb_openat(dir, file, O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	/* sealing may have been cut short after it was made read-only */
 	if (fd < 0 && errno == EACCES && fchmodat(dir, file, 0640, 0) == 0)
-		fd = openat(dir, file, O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		fd = cb_openat(dir, file, O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return cb_err_sys(err, cb_errc_write(errno), errno, "%s", file);
 	return fd;
@@ -46,6 +47,12 @@ static int rename_free(int dir, const char *from, const char *to, struct cb_err 
 	return cb_err_sys(err, cb_errc_write(errno), errno, "%s", from);
 }
 
+/* Is there such a file? -1 with errno where that cannot be told: then nothing may be done by it. */
+static int there(int dir, const char *file)
+{
+	return faccessat(dir, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ? 1 : errno == ENOENT ? 0 : -1;
+}
+
 /* Nothing of it is vouched for: take it out of the way without destroying it. */
 static int set_aside(int dir, const char *name, bool manifest, struct cb_err *err)
 {
@@ -55,8 +62,13 @@ static int set_aside(int dir, const char *name, bool manifest, struct cb_err *er
 	for (int i = 0; i < 2; i++) {
 		snprintf(from, sizeof(from), "%s%s", name, i ? ".manifest" : ".mp4.part");
 		snprintf(to, sizeof(to), "%s%s", name, i ? ".manifest.broken" : ".mp4.broken");
-		if (fstatat(dir, from, &st, AT_SYMLINK_NOFOLLOW) < 0 || (i && !manifest))
+		if (i && !manifest)
 			continue;
+		if (fstatat(dir, from, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+			if (errno == ENOENT)
+				continue;
+			return cb_err_sys(err, CB_E_IO, errno, "%s", from);
+		}
 		if (st.st_size == 0) {
 			if (unlinkat(dir, from, 0) < 0)
 				return cb_err_sys(err, cb_errc_write(errno), errno, "%s", from);
@@ -64,21 +76,27 @@ static int set_aside(int dir, const char *name, bool manifest, struct cb_err *er
 			return -1;
 		}
 	}
-	if (fsync(dir) < 0)
+	if (cb_fsync(dir) < 0)
 		return cb_err_sys(err, CB_E_IO, errno, "fsync");
 	return 0;
 }
 
-/* The first line whose bytes are not there or not right. */
-static size_t first_bad(struct cb_segment_reader *r)
+/* The first line whose bytes are not there or not right, in *ret. -1: they could not be read. */
+static int first_bad(struct cb_segment_reader *r, size_t *ret, struct cb_err *err)
 {
+	struct cb_err why = CB_ERR_INIT;
 	const uint8_t *p;
 	size_t len, i;
 
 	for (i = 0; i < r->m.n; i++)
-		if (cb_segment_reader_stored(r, i, &p, &len, NULL) < 0)
+		if (cb_segment_reader_stored(r, i, &p, &len, &why) < 0)
 			break;
-	return i;
+	*ret = i;
+	if (i < r->m.n && why.code != CB_E_DATA) {
+		*err = why;
+		return -1;
+	}
+	return 0;
 }
 
 /* Bytes of the manifest's text up to and including the line of fragment `last` and the gaps
@@ -110,8 +128,10 @@ static size_t text_until(const char *text, size_t len, size_t good, size_t last)
 	return keep;
 }
 
+typedef int recovered_fn(void *ctx, const struct cb_recovered *k, struct cb_err *err);
+
 static int recover_one(const struct cb_store *s, const char *camera, const char *day, int dir,
-		       const char *name, struct cb_recovered *k, struct cb_err *err)
+		       const char *name, struct cb_recovered *k, recovered_fn *fn, void *ctx, struct cb_err *err)
 {
 	struct cb_segment *g = &k->segment;
 	struct cb_segment_reader r = { .mp4 = -1 };
@@ -119,6 +139,7 @@ static int recover_one(const struct cb_store *s, const char *camera, const char 
 	struct cb_buf line = { 0 };
 	char file[64], *text = NULL;
 	int mp4 = -1, manifest = -1, ret = -1;
+	struct cb_err why = CB_ERR_INIT;
 	struct stat st;
 	size_t len, good, keep;
 	uint64_t end;
@@ -129,12 +150,16 @@ static int recover_one(const struct cb_store *s, const char *camera, const char 
 	memcpy(g->name, name, CB_SEGMENT_NAME - 1);
 	g->state = CB_SEGMENT_OPEN;
 	snprintf(file, sizeof(file), "%s.mp4.part", g->name);
-	if (fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode)) {
-		cb_err_set(err, CB_E_DATA, "%s: not a regular file", file);
-		return -1;
-	}
+	if (fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return cb_err_sys(err, CB_E_IO, errno, "%s", file);
+	if (!S_ISREG(st.st_mode))
+		return cb_err_set(err, CB_E_DATA, "%s: not a regular file", file);
 	snprintf(file, sizeof(file), "%s.mp4", g->name);
-	if (faccessat(dir, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+	switch (there(dir, file)) {
+	case -1:
+		cb_err_sys(err, CB_E_IO, errno, "%s", file);
+		goto unread;
+	case 1:
 		/* both names: a seal by link was cut short, or somebody's copy */
 		snprintf(file, sizeof(file), "%s.mp4.part", g->name);
 		g->state = CB_SEGMENT_SEALED;
@@ -144,7 +169,17 @@ static int recover_one(const struct cb_store *s, const char *camera, const char 
 		return set_aside(dir, g->name, false, err);
 	}
 	k->lost_bytes = (uint64_t)st.st_size;
-	if (cb_segment_reader_open(&r, s, g, NULL) < 0 || (good = first_bad(&r)) < 2) {
+	/* what cannot be read just now may be good */
+	good = 0;
+	if (cb_segment_reader_open(&r, s, g, &why) < 0) {
+		if (why.code != CB_E_DATA && why.code != CB_E_NOINPUT) {
+			*err = why;
+			goto unread;
+		}
+	} else if (first_bad(&r, &good, err) < 0) {
+		goto unread;
+	}
+	if (good < 2) {
 		k->lost_fragments = r.m.n > 1 ? (uint32_t)r.m.n - 1 : 0;
 		g->end.from_ns = g->end.to_ns = r.m.start_ns;
 		strcpy(g->end.reason, "recovered");
@@ -194,7 +229,7 @@ static int recover_one(const struct cb_store *s, const char *camera, const char 
 			cb_err_nomem(err);
 			goto out;
 		}
-		if (ftruncate(mp4, (off_t)end) < 0 || ftruncate(manifest, (off_t)keep) < 0) {
+		if (cb_ftruncate(mp4, (off_t)end) < 0 || cb_ftruncate(manifest, (off_t)keep) < 0) {
 			cb_err_sys(err, cb_errc_write(errno), errno, "%s: truncate", g->name);
 			goto out;
 		}
@@ -203,7 +238,13 @@ static int recover_one(const struct cb_store *s, const char *camera, const char 
 			goto out;
 		}
 	}
-	if (cb_segment_seal(dir, g->name, mp4, manifest, err) < 0)
+	if (cb_segment_settle(g->name, mp4, manifest, err) < 0)
+		goto out;
+	k->what = CB_RECOVER_NAMING;
+	if (fn && fn(ctx, k, err) < 0)
+		goto out;
+	k->what = CB_RECOVER_DONE;
+	if (cb_segment_name(dir, g->name, err) < 0)
 		goto out;
 	g->state = CB_SEGMENT_SEALED;
 	ret = 0;
@@ -216,6 +257,13 @@ out:
 		close(manifest);
 	cb_segment_reader_close(&r);
 	return ret;
+unread:
+	k->what = CB_RECOVER_UNREAD;
+	k->why = *err;
+	cb_err_prefix(&k->why, "cameras/%s/%s/%s", camera, day, g->name);
+	*err = (struct cb_err)CB_ERR_INIT;
+	ret = 0;
+	goto out;
 }
 
 static bool want_part(const char *name, const void *ctx)
@@ -225,8 +273,7 @@ static bool want_part(const char *name, const void *ctx)
 }
 
 int cb_recover(const struct cb_store *s, const char *camera,
-	       int (*fn)(void *ctx, const struct cb_recovered *r, struct cb_err *err), void *ctx,
-	       struct cb_err *err)
+	       recovered_fn *fn, void *ctx, struct cb_err *err)
 {
 	struct cb_names days = { 0 }, names = { 0 };
 	struct cb_recovered k;
@@ -242,7 +289,7 @@ int cb_recover(const struct cb_store *s, const char *camera,
 			char file[64];
 
 			if (cb_segment_name_ok(names.v[i], ".mp4.part")) {
-				if (recover_one(s, camera, days.v[d], dir, names.v[i], &k, err) < 0 ||
+				if (recover_one(s, camera, days.v[d], dir, names.v[i], &k, fn, ctx, err) < 0 ||
 				    (fn && fn(ctx, &k, err) < 0)) {
 					cb_err_prefix(err, "cameras/%s/%s", camera, days.v[d]);
 					goto out;
@@ -251,10 +298,10 @@ int cb_recover(const struct cb_store *s, const char *camera,
 			}
 			/* a manifest that was created and no more */
 			snprintf(file, sizeof(file), "%.19s.mp4", names.v[i]);
-			if (faccessat(dir, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			if (there(dir, file) != 0)
 				continue;
 			strcat(file, ".part");
-			if (faccessat(dir, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			if (there(dir, file) != 0)
 				continue;
 			snprintf(file, sizeof(file), "%.19s", names.v[i]);
 			if (set_aside(dir, file, true, err) < 0)

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/again.h"
 #include "base/io.h"
 #include "base/time.h"
 #include "store/seal.h"
@@ -35,7 +36,7 @@ static int create(int dir, const char *name, const char *suffix, struct cb_err *
 	int fd;
 
 	snprintf(file, sizeof(file), "%s%s", name, suffix);
-	fd = openat(dir, file, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_APPEND, 0640);
+	fd = cb_openat(dir, file, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_APPEND, 0640);
 	if (fd < 0)
 		return cb_err_sys(err, errno == ENOSPC || errno == EDQUOT || errno == EIO ? CB_E_IO :
 				  errno == EEXIST ? CB_E_CANTCREAT : cb_errc_write(errno), errno,
@@ -46,7 +47,7 @@ static int create(int dir, const char *name, const char *suffix, struct cb_err *
 static int append_text(struct cb_segment_writer *w, const struct cb_buf *b, struct cb_err *err)
 {
 	if (cb_write_all(w->manifest, b->data, b->len, err) < 0) {
-		if (ftruncate(w->manifest, (off_t)w->text) < 0)	/* recovery sees half a line */
+		if (cb_ftruncate(w->manifest, (off_t)w->text) < 0)	/* recovery sees half a line */
 			w->dirty = true;
 		write_error(err, &w->seg, ".manifest");
 		return trouble(w, CB_TROUBLE_WRITE);
@@ -60,7 +61,7 @@ static int append_text(struct cb_segment_writer *w, const struct cb_buf *b, stru
 static int append_bytes(struct cb_segment_writer *w, struct iovec *iov, int n, struct cb_err *err)
 {
 	if (cb_writev_all(w->mp4, iov, n, err) < 0) {
-		if (ftruncate(w->mp4, (off_t)w->offset) < 0)	/* recovery cuts it */
+		if (cb_ftruncate(w->mp4, (off_t)w->offset) < 0)	/* recovery cuts it */
 			w->dirty = true;
 		write_error(err, &w->seg, ".mp4.part");
 		return trouble(w, CB_TROUBLE_WRITE);
@@ -98,7 +99,7 @@ int cb_segment_writer_open(struct cb_segment_writer *w, const struct cb_store *s
 	if (append_text(w, head, err) < 0 || cb_segment_writer_fragment(w, &iov, 1, &f, err) < 0 ||
 	    cb_segment_writer_sync(w, err) < 0)
 		goto fail;
-	if (fsync(w->dir) < 0) {
+	if (cb_fsync(w->dir) < 0) {
 		cb_err_sys(err, CB_E_IO, errno, "fsync");
 		write_error(err, &w->seg, "");
 		trouble(w, CB_TROUBLE_NAME);
@@ -145,7 +146,7 @@ int cb_segment_writer_fragment(struct cb_segment_writer *w, struct iovec *iov, i
 	if (append_bytes(w, iov, n, err) < 0)
 		goto out;
 	if (append_text(w, &line, err) < 0) {
-		if (ftruncate(w->mp4, (off_t)w->offset) < 0)
+		if (cb_ftruncate(w->mp4, (off_t)w->offset) < 0)
 			w->dirty = true;
 		goto out;
 	}
@@ -192,7 +193,7 @@ int cb_segment_writer_gap(struct cb_segment_writer *w, const struct cb_manifest_
 static int sync_fd(struct cb_segment_writer *w, int fd, bool mode, const char *suffix, struct cb_err *err)
 {
 	int64_t begun = cb_now_mono_ns();
-	int k = mode ? fsync(fd) : fdatasync(fd), sys = errno;
+	int k = mode ? cb_fsync(fd) : cb_fdatasync(fd), sys = errno;
 
 	w->sync_ns += cb_now_mono_ns() - begun;
 	w->syncs++;
@@ -240,20 +241,25 @@ static int give_name(int dir, const char *name, enum cb_segment_trouble *ret, st
 	if (cb_rename_new(dir, part, final) < 0)
 		return cb_err_sys(err, cb_errc_write(errno), errno, "%s: rename", name);
 	*ret = CB_TROUBLE_NAME;
-	if (fsync(dir) < 0)
+	if (cb_fsync(dir) < 0)
 		return cb_err_sys(err, CB_E_IO, errno, "%s: fsync", name);
 	*ret = CB_TROUBLE_NONE;
 	return 0;
 }
 
-int cb_segment_seal(int dir, const char *name, int mp4, int manifest, struct cb_err *err)
+int cb_segment_settle(const char *name, int mp4, int manifest, struct cb_err *err)
+{
+	if (fchmod(mp4, 0440) < 0 || fchmod(manifest, 0440) < 0)
+		return cb_err_sys(err, cb_errc_write(errno), errno, "%s: chmod", name);
+	if (cb_fsync(mp4) < 0 || cb_fsync(manifest) < 0)
+		return cb_err_sys(err, CB_E_IO, errno, "%s: fsync", name);
+	return 0;
+}
+
+int cb_segment_name(int dir, const char *name, struct cb_err *err)
 {
 	enum cb_segment_trouble t;
 
-	if (fchmod(mp4, 0440) < 0 || fchmod(manifest, 0440) < 0)
-		return cb_err_sys(err, cb_errc_write(errno), errno, "%s: chmod", name);
-	if (fsync(mp4) < 0 || fsync(manifest) < 0)
-		return cb_err_sys(err, CB_E_IO, errno, "%s: fsync", name);
 	return give_name(dir, name, &t, err);
 }
 
@@ -265,14 +271,14 @@ static int end_line(struct cb_segment_writer *w, const char *reason, struct cb_e
 	int ret = -1;
 
 	snprintf(w->seg.end.reason, sizeof(w->seg.end.reason), "%s", w->unsynced ? "unsynced" : reason);
-	if (ftruncate(w->manifest, (off_t)w->text) < 0) {
+	if (cb_ftruncate(w->manifest, (off_t)w->text) < 0) {
 		cb_err_sys(err, cb_errc_write(errno), errno, "truncate");
 		write_error(err, &w->seg, ".manifest");
 	} else if (cb_manifest_put_end(&line, &w->seg.end, &sofar, w->seg.digest) < 0) {
 		cb_err_nomem(err);
 	} else if (cb_write_all(w->manifest, line.data, line.len, err) < 0) {
 		write_error(err, &w->seg, ".manifest");
-		if (ftruncate(w->manifest, (off_t)w->text) < 0)	/* recovery sees half a line */
+		if (cb_ftruncate(w->manifest, (off_t)w->text) < 0)	/* recovery sees half a line */
 			w->dirty = true;
 	} else {
 		ret = 0;
@@ -281,7 +287,8 @@ static int end_line(struct cb_segment_writer *w, const char *reason, struct cb_e
 	return ret < 0 ? trouble(w, CB_TROUBLE_WRITE) : 0;
 }
 
-int cb_segment_writer_seal(struct cb_segment_writer *w, const char *reason, struct cb_err *err)
+int cb_segment_writer_seal(struct cb_segment_writer *w, const char *reason,
+			   void (*before)(void *ctx), void *ctx, struct cb_err *err)
 {
 	int ret = -1;
 
@@ -298,6 +305,8 @@ int cb_segment_writer_seal(struct cb_segment_writer *w, const char *reason, stru
 	if (sync_fd(w, w->manifest, true, ".manifest", NULL) < 0 &&
 	    strcmp(w->seg.end.reason, "unsynced") != 0 && end_line(w, reason, err) < 0)
 		goto out;
+	if (before)
+		before(ctx);
 	if (give_name(w->dir, w->seg.name, &w->trouble, err) < 0) {
 		cb_err_prefix(err, "cameras/%s/%s", w->seg.camera, w->seg.day);
 		goto out;
@@ -351,15 +360,15 @@ int cb_segment_reader_open(struct cb_segment_reader *r, const struct cb_store *s
 		return -1;
 	/* a recorder may seal it between our looking and our opening */
 	snprintf(name, sizeof(name), "%s.mp4", g->name);
-	r->mp4 = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	r->mp4 = cb_openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	r->sealed = r->mp4 >= 0;
-	if (r->mp4 < 0) {
+	if (r->mp4 < 0 && errno == ENOENT) {
 		strcat(name, ".part");
-		r->mp4 = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		r->mp4 = cb_openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	}
-	if (r->mp4 < 0) {
+	if (r->mp4 < 0 && errno == ENOENT) {
 		snprintf(name, sizeof(name), "%s.mp4", g->name);
-		r->mp4 = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+		r->mp4 = cb_openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 		r->sealed = r->mp4 >= 0;
 	}
 	if (r->mp4 < 0 || fstat(r->mp4, &st) < 0) {
@@ -471,7 +480,7 @@ int cb_segment_reader_stored(struct cb_segment_reader *r, size_t i, const uint8_
 	if (cb_buf_reserve(&r->buf, (size_t)f->length) < 0)
 		return cb_err_nomem(err);
 	while (len < f->length) {
-		ssize_t n = pread(r->mp4, r->buf.data + len, (size_t)f->length - len,
+		ssize_t n = cb_pread(r->mp4, r->buf.data + len, (size_t)f->length - len,
 				  (off_t)(f->offset + len));
 
 		if (n < 0 && errno == EINTR)

@@ -53,14 +53,18 @@ int cb_segment_writer_gap(struct cb_segment_writer *w, const struct cb_manifest_
 int cb_segment_writer_sync(struct cb_segment_writer *w, struct cb_err *err);
 /* Sync, end line, sync, read-only, final name. Closes the files in any case; on failure the
  * .part stays for recovery. Where a sync fails, now or earlier, the end line gives the reason
- * "unsynced", w->unsynced says so, and that is no failure. w->seg.digest is set. */
-int cb_segment_writer_seal(struct cb_segment_writer *w, const char *reason, struct cb_err *err);
+ * "unsynced", w->unsynced says so, and that is no failure. w->seg.digest is set. before, or NULL,
+ * is called when all but the name is final. */
+int cb_segment_writer_seal(struct cb_segment_writer *w, const char *reason,
+			   void (*before)(void *ctx), void *ctx, struct cb_err *err);
 /* Close the files and leave them as they are. */
 void cb_segment_writer_abandon(struct cb_segment_writer *w);
 /* Close the files and delete them: of one that has no fragment. */
 void cb_segment_writer_discard(struct cb_segment_writer *w);
-/* Sync both, make them read-only, rename name.mp4.part to name.mp4, sync the directory. */
-int cb_segment_seal(int dir, const char *name, int mp4, int manifest, struct cb_err *err);
+/* The two halves of it, for whoever holds the files: read-only and on the disk; then name.mp4.part
+ * becomes name.mp4, and the directory is synced. */
+int cb_segment_settle(const char *name, int mp4, int manifest, struct cb_err *err);
+int cb_segment_name(int dir, const char *name, struct cb_err *err);
 
 /* Rename without replacing anything: 0, or -1 with errno (EEXIST: the name is taken). */
 int cb_rename_new(int dir, const char *from, const char *to);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/again.h"
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/num.h"
@@ -240,14 +241,14 @@ int cb_pruned_write(const struct cb_store *s, const char *camera, struct cb_span
 			cb_err_nomem(err);
 			goto out;
 		}
-	fd = openat(dir, PRUNED ".new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+	fd = cb_openat(dir, PRUNED ".new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (fd < 0) {
 		cb_err_sys(err, cb_errc_write(errno), errno, "cameras/%s/" PRUNED, camera);
 		goto out;
 	}
 	if (cb_write_all(fd, b.data, b.len, err) < 0)
 		cb_err_prefix(err, "cameras/%s/" PRUNED, camera);
-	else if (fsync(fd) < 0 || renameat(dir, PRUNED ".new", dir, PRUNED) < 0 || fsync(dir) < 0)
+	else if (cb_fsync(fd) < 0 || renameat(dir, PRUNED ".new", dir, PRUNED) < 0 || cb_fsync(dir) < 0)
 		cb_err_sys(err, cb_errc_write(errno), errno, "cameras/%s/" PRUNED, camera);
 	else
 		ret = 0;

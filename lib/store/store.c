@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/again.h"
 #include "base/io.h"
 #include "base/time.h"
 #include "store/daykey.h"
@@ -37,21 +38,21 @@ static enum cb_errc create_code(int errnum)
 int cb_dir_open(int at, const char *name, bool make, struct cb_err *err)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-	int fd = openat(at, name, flags);
+	int fd = cb_openat(at, name, flags);
 
 	if (fd < 0 && errno == ENOENT && make) {
 		bool made = mkdirat(at, name, 0750) == 0;
 
 		if (!made && errno != EEXIST)
 			return cb_err_sys(err, create_code(errno), errno, "%s", name);
-		if (fsync(at) < 0) {
+		if (cb_fsync(at) < 0) {
 			cb_err_sys(err, CB_E_IO, errno, "%s: fsync", name);
 			/* so that whoever tries again makes it again, and syncs that */
 			if (made)
 				unlinkat(at, name, AT_REMOVEDIR);
 			return -1;
 		}
-		fd = openat(at, name, flags);
+		fd = cb_openat(at, name, flags);
 	}
 	if (fd < 0)
 		return cb_err_sys(err, cb_errc_open(errno), errno, "%s", name);
@@ -82,7 +83,7 @@ int cb_day_open(const struct cb_store *s, const char *camera, const char *day, b
 
 int cb_file_at(int dir, const char *name, size_t max, char **ret, size_t *ret_len, struct cb_err *err)
 {
-	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int fd = cb_openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 	size_t len = 0;
 	char *p = NULL;
@@ -105,7 +106,7 @@ int cb_file_at(int dir, const char *name, size_t max, char **ret, size_t *ret_le
 		goto out;
 	}
 	while (len < (size_t)st.st_size) {
-		ssize_t n = pread(fd, p + len, (size_t)st.st_size - len, (off_t)len);
+		ssize_t n = cb_pread(fd, p + len, (size_t)st.st_size - len, (off_t)len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -137,7 +138,7 @@ int cb_names_read(int dir, bool (*want)(const char *name, const void *ctx), cons
 		  struct cb_names *ret, struct cb_err *err)
 {
 	struct cb_names l = { 0 };
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = -1;
+	int fd = cb_openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = -1;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 	void *p;
@@ -233,7 +234,7 @@ static int take(struct cb_store *ret, int fd, bool make, struct cb_err *err)
 
 int cb_store_open(struct cb_store *ret, const char *path, struct cb_err *err)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = cb_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
 		return cb_err_sys(err, cb_errc_open(errno), errno, "%s", path);
@@ -254,14 +255,14 @@ static bool any(const char *name, const void *ctx)
 
 static int write_format(int fd, struct cb_err *err)
 {
-	int f = openat(fd, "format.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	int f = cb_openat(fd, "format.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	int ret = -1;
 
 	if (f < 0)
 		return cb_err_sys(err, create_code(errno), errno, "format");
 	if (cb_write_all(f, FORMAT, strlen(FORMAT), err) < 0)
 		goto out;
-	if (fsync(f) < 0 || renameat(fd, "format.new", fd, "format") < 0 || fsync(fd) < 0) {
+	if (cb_fsync(f) < 0 || renameat(fd, "format.new", fd, "format") < 0 || cb_fsync(fd) < 0) {
 		cb_err_sys(err, CB_E_IO, errno, "format");
 		goto out;
 	}
@@ -277,11 +278,11 @@ out:
 /* The name of a new store, on the disk. Where the directory above may not be read, its owner sees to it. */
 static int sync_name(int fd, struct cb_err *err)
 {
-	int up = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+	int up = cb_openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 
 	if (up < 0)
 		return errno == EACCES ? 0 : cb_err_sys(err, CB_E_IO, errno, "..");
-	r = fsync(up) < 0 ? cb_err_sys(err, CB_E_IO, errno, "fsync: ..") : 0;
+	r = cb_fsync(up) < 0 ? cb_err_sys(err, CB_E_IO, errno, "fsync: ..") : 0;
 	close(up);
 	return r;
 }
@@ -293,7 +294,7 @@ int cb_store_create(struct cb_store *ret, const char *path, struct cb_err *err)
 
 	if (mkdir(path, 0750) < 0 && errno != EEXIST)
 		return cb_err_sys(err, create_code(errno), errno, "%s", path);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = cb_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return cb_err_sys(err, errno == EACCES ? CB_E_PERM : CB_E_CANTCREAT, errno, "%s", path);
 	/* the programs of one pipeline may all find nothing here at once */
@@ -434,8 +435,8 @@ static void load(struct cb_segment *g, int dir, int fd, const struct stat *st)
 
 	if ((uint64_t)st->st_size < want)
 		want = (size_t)st->st_size;
-	a = pread(fd, head, sizeof(head), 0);
-	b = pread(fd, tail, want, st->st_size - (off_t)want);
+	a = cb_pread(fd, head, sizeof(head), 0);
+	b = cb_pread(fd, tail, want, st->st_size - (off_t)want);
 	if (a > 0 && b == (ssize_t)want &&
 	    cb_manifest_peek(&m, head, (size_t)a, tail, (size_t)b)) {
 		from_manifest(g, &m);
@@ -515,7 +516,7 @@ static int load_day(const struct cb_store *s, const char *camera, const char *da
 			int fd;
 
 			snprintf(file, sizeof(file), "%s.manifest", g.name);
-			fd = openat(dir, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+			fd = cb_openat(dir, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 			if (fd < 0 || fstat(fd, &st) < 0)
 				memset(&st, 0, sizeof(st));
 			/* its file may have been made, or renamed, since the directory was read; a

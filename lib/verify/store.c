@@ -23,6 +23,7 @@ struct asked {
 	uint8_t digest[CB_SHA256_LEN];
 	uint32_t camera, segment;	/* in run.list */
 	bool found, signed_;
+	bool nameless;		/* complete, and not yet named so: need not be there */
 };
 
 /* A segment that the log has and the store has not: until the log says that it was deleted. So
@@ -145,6 +146,7 @@ static int one_segment(struct run *x, struct cb_segment *g, struct cb_err *err)
 	memcpy(g->digest, vs.digest, sizeof(g->digest));
 	/* what the log is asked about is what was read, not what the list of segments said */
 	g->state = !vs.sealed ? CB_SEGMENT_OPEN : vs.ended ? CB_SEGMENT_SEALED : CB_SEGMENT_DAMAGED;
+	strcpy(g->end.reason, vs.ended ? "ended" : "");
 	x->r->open += !vs.sealed;
 	x->r->fragments += vs.fragments;
 	x->r->bytes += vs.bytes + len;
@@ -197,10 +199,13 @@ static int take_down(struct run *x, struct cb_err *err)
 		return cb_err_nomem(err);
 	for (uint32_t c = 0; c < x->cameras.n; c++)
 		for (uint32_t i = 0; i < x->list[c].n; i++)
-			if (x->list[c].v[i].state == CB_SEGMENT_SEALED) {
+			/* one that lacks only its name may be in the log already */
+			if (x->list[c].v[i].state == CB_SEGMENT_SEALED ||
+			    (x->list[c].v[i].state == CB_SEGMENT_OPEN && *x->list[c].v[i].end.reason)) {
 				struct asked *a = &x->ask[x->asks++];
 
 				memcpy(a->digest, x->list[c].v[i].digest, sizeof(a->digest));
+				a->nameless = x->list[c].v[i].state == CB_SEGMENT_OPEN;
 				a->camera = c;
 				a->segment = i;
 			}
@@ -359,7 +364,7 @@ static int just_closed(struct run *x, const char *dir, struct cb_err *err)
 	for (int i = 0; i < 10 && ret == 0; i++) {
 		absent = 0;
 		for (size_t k = 0; k < x->asks; k++)
-			absent += !x->ask[k].found;
+			absent += !x->ask[k].found && !x->ask[k].nameless;
 		if (!absent || absent > 16 || cb_tiles_open(&t, dir, NULL) < 0)
 			break;
 		cb_tiles_journal(t, &from, &to);
@@ -392,8 +397,8 @@ static int against_log(struct run *x, const char *dir, struct cb_err *err)
 		const struct asked *a = &x->ask[i];
 		const struct cb_segment *g = &x->list[a->camera].v[a->segment];
 
-		x->r->logged += a->found;
-		if (a->found)
+		x->r->logged += a->found && !a->nameless;
+		if (a->found || a->nameless)
 			continue;
 		f = (struct cb_finding)CB_FINDING_NONE;
 		f.kind = CB_FOUND_FALSE;
