@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* AAC over RTP (RFC 6416): a description up to a NUL byte, then packets behind 16-bit lengths. */
+#include "depay.h"
+
+FUZZ_DEPAY("MP4A-LATM")
