@@ -168,7 +168,9 @@ static void while_waiting(void *ctx)
 		cb_logbook_tick(s->log);
 		if (!s->closed)
 			cb_sink_flush(s->sink);
-		if (ms < 0 || s->idle.code || cb_stop_wanted() || poll(&p, 1, ms) != 0)
+		if (s->idle.code)	/* it is over: whoever starts us again shall not wait for a frame */
+			cb_stop_ask();
+		if (ms < 0 || cb_stop_wanted() || poll(&p, 1, ms) != 0)
 			return;
 	}
 }
@@ -242,6 +244,11 @@ static int record(const struct opts *o, struct state *s, struct cb_reader *r, co
 			cb_err_prefix(err, "%s", o->store);
 			goto out;
 		}
+	}
+	if (s->idle.code) {
+		*err = s->idle;
+		cb_err_prefix(err, "%s", o->store);
+		goto out;
 	}
 	if (k == 0)
 		reason = r->ended ? "end" : cb_stop_wanted() ? "stopped" : "died";

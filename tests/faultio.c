@@ -4,8 +4,8 @@
  *   FAULT=write:3:ENOSPC LD_PRELOAD=.../faultio.so cb-record STORE
  *
  * KIND is read, write (write, writev, pwrite, pwritev and their 64-bit names), fsync,
- * fdatasync, sync (the last two), rename, open, mkdir, ftruncate or malloc (malloc, calloc,
- * realloc). N counts from 1; "3+" means the third and every one after it. FAULT_FD=N looks at
+ * fdatasync, sync (the last two), rename, open, mkdir, ftruncate, fallocate or malloc (malloc,
+ * calloc, realloc). N counts from 1; "3+" means the third and every one after it. FAULT_FD=N looks at
  * that descriptor only, FAULT_UNDER=DIR at those of files in that directory; without either
  * descriptors 0 to 2 are left alone. "short" as error makes
  * a write do half of its work. FAULT_LOG=FILE gets a line once the fault has happened, so that
@@ -23,7 +23,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum kind { NONE, READ, WRITE, FSYNC, FDATASYNC, SYNC, RENAME, OPEN, MKDIR, FTRUNCATE, MALLOC };
+enum kind { NONE, READ, WRITE, FSYNC, FDATASYNC, SYNC, RENAME, OPEN, MKDIR, FTRUNCATE, FALLOCATE, MALLOC };
 
 static enum kind want;
 static long nth, seen;
@@ -34,12 +34,13 @@ static const char *log_path, *under;
 static const struct { const char *name; enum kind kind; } kinds[] = {
 	{ "read", READ }, { "write", WRITE }, { "fsync", FSYNC }, { "fdatasync", FDATASYNC },
 	{ "sync", SYNC }, { "rename", RENAME }, { "open", OPEN }, { "mkdir", MKDIR },
-	{ "ftruncate", FTRUNCATE }, { "malloc", MALLOC },
+	{ "ftruncate", FTRUNCATE }, { "fallocate", FALLOCATE }, { "malloc", MALLOC },
 };
 static const struct { const char *name; int number; } errors[] = {
 	{ "ENOSPC", ENOSPC }, { "EIO", EIO }, { "ENOMEM", ENOMEM }, { "EDQUOT", EDQUOT },
 	{ "EINTR", EINTR }, { "EAGAIN", EAGAIN }, { "EACCES", EACCES }, { "EROFS", EROFS },
 	{ "EMFILE", EMFILE }, { "EPIPE", EPIPE }, { "EFBIG", EFBIG }, { "EPERM", EPERM },
+	{ "EOPNOTSUPP", EOPNOTSUPP },
 };
 
 __attribute__((constructor)) static void setup(void)
@@ -213,6 +214,12 @@ int mkdirat(int fd, const char *path, mode_t mode)
 {
 	NEXT(mkdirat);
 	return turn(MKDIR, -1) ? -1 : next_(fd, path, mode);
+}
+
+int fallocate(int fd, int mode, off_t at, off_t n)
+{
+	NEXT(fallocate);
+	return turn(FALLOCATE, fd) ? -1 : next_(fd, mode, at, n);
 }
 
 int ftruncate(int fd, off_t n)

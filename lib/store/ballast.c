@@ -125,6 +125,14 @@ int cb_ballast_drop(const struct cb_store *s, struct cb_err *err)
 	return ret;
 }
 
+void cb_ballast_lend(const struct cb_store *s)
+{
+	uint64_t left, size;
+
+	if (sizes(s, &left, &size) == 0 && left < size / 8)
+		cb_ballast_drop(s, NULL);
+}
+
 bool cb_ballast_room(const struct cb_store *s, uint64_t bytes)
 {
 	uint64_t left, size;

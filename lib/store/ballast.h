@@ -22,6 +22,9 @@
 int cb_ballast_make(const struct cb_store *s, bool margin, struct cb_err *err);
 /* Give its room back. A store without it is fine. */
 int cb_ballast_drop(const struct cb_store *s, struct cb_err *err);
+/* Somebody is going to delete, and has to write that down first: where next to nothing is free,
+ * drop it. */
+void cb_ballast_lend(const struct cb_store *s);
 /* May so many bytes of footage be written? Not where little is left and the ballast is gone:
  * what is left then is for those who have to close and to say something. */
 bool cb_ballast_room(const struct cb_store *s, uint64_t bytes);

@@ -19,6 +19,7 @@
 #include "base/time.h"
 #include "store/daykey.h"
 #include "store/describe.h"
+#include "store/ballast.h"
 #include "store/events.h"
 #include "store/hold.h"
 #include "wire/event.h"
@@ -521,6 +522,7 @@ int cb_prune(const struct cb_store *s, const struct cb_prune_opts *o, struct cb_
 	if (cb_events_open(&p.events, s, false, err) < 0)
 		return -1;
 	if (!o->dry_run) {
+		cb_ballast_lend(s);
 		lock = cb_holds_lock(s, err);
 		if (lock < 0)
 			goto out;

@@ -24,6 +24,7 @@ struct cb_rec_stream {
 /* What is known of an elementary stream across segments. */
 struct cb_rec_known {
 	bool seen, told;
+	bool excused;		/* a gap came: timestamps may begin anywhere */
 	int8_t track;		/* index in the open segment, -1: none */
 	uint64_t hidden;	/* packets that no player sees */
 	struct cb_walltime wall;

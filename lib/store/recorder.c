@@ -479,9 +479,10 @@ static int on_packet(struct cb_recorder *r, const struct cb_frame *f, struct cb_
 	if ((note.what != CB_WALL_ON &&
 	     cb_rec_say_clock(r, &r->steps, f->stream, wall, note.by_ns, note.what == CB_WALL_FOLLOWED,
 			      err) < 0) ||
-	    (note.media_by_ns && note.what == CB_WALL_ON &&
+	    (note.media_by_ns && note.what == CB_WALL_ON && !k->excused &&
 	     cb_rec_say_clock(r, &r->jumps, f->stream, wall, note.media_by_ns, false, err) < 0))
 		return cb_rec_fail(r, err);
+	k->excused = false;
 	/* the first stream that steps takes the others with it: what they still have of the time
 	 * before is filed at the new segment's beginning */
 	stepped = note.what == CB_WALL_FOLLOWED && wall - r->last_wall > CB_WALL_AHEAD_NS / 2;
@@ -543,6 +544,8 @@ static int on_gap(struct cb_recorder *r, uint16_t stream, const struct cb_gap *g
 	struct cb_manifest_gap m = { .stream = stream, .g = *g };
 	bool written = false;
 
+	for (int i = 0; i < CB_STREAMS_MAX; i++)
+		r->known[i].excused = true;
 	while (r->open && !written) {
 		written = cb_rec_write_fragment(r, r->lead >= 0, err) == 0 &&
 			  cb_segment_writer_gap(&r->w, &m, err) == 0;

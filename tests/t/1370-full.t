@@ -131,13 +131,52 @@ END
 	ok "two cameras: both go on" '[ "$(cat code)" = 0 ] && grep -q recording.resumed rec1 && grep -q recording.resumed rec2'
 	ok "the second took no room for footage ($(cat eaten) bytes)" '[ "$(cat eaten)" -lt 100000 ]'
 	exits 0 cb-store check copy
+
+	# a log on the same full disk: what happened is in it, and its proofs hold
+	cat >log.sh <<'END'
+mount -t tmpfs -o size=32m none /mnt || exit 99
+cb-audit init /mnt/log --origin example.org/log -k log.key --epochs 600 || exit 98
+cb-record /mnt/S --segment=2s --sync-interval=0 --log /mnt/log <in >rec 2>err & pid=$!
+exec 9>in
+cat a >&9
+i=0
+until grep -q segment.closed rec || [ $i = 600 ]; do sleep 0.05; i=$((i + 1)); done
+cat /dev/zero >/mnt/filler 2>/dev/null
+tail -c +$((size + 1)) live.cbf | head -c 400000 >&9
+i=0
+until grep -q recording.suspended rec || [ $i = 600 ]; do sleep 0.05; i=$((i + 1)); done
+cb-audit query --raw /mnt/log | jq -r .type >listed
+rm /mnt/filler
+i=0
+until grep -q recording.resumed rec || [ $i = 600 ]; do sleep 0.05; i=$((i + 1)); done
+tail -c +$((size + 400001)) live.cbf >&9
+exec 9>&-
+wait $pid
+echo $? >code
+cb-audit query --raw /mnt/log | jq -r .type | grep -v "^cb.log" >entries
+END
+	cp "$CB_SRC"/tests/keys/log.key . && chmod 600 log.key
+	unshare -rm sh log.sh
+	ok "the log has it while nothing was free" 'grep -qx cb.recording.suspended listed' || note "$(cat listed err)"
+	ok "and all the rest, in order" '[ "$(cat code)" = 0 ] && [ "$(cat entries)" = "$(jq -r .type rec)" ]' || note "$(cat code entries err)"
+
+	# who makes room is lent some
+	cat >prune.sh <<'END'
+mount -t tmpfs -o size=32m none /mnt || exit 99
+cb-record /mnt/S --segment=1s <live.cbf >rec 2>err
+cat /dev/zero >/mnt/filler 2>/dev/null
+cb-store prune /mnt/S --force --older=1h >pruned 2>err
+echo $? >code
+END
+	unshare -rm sh prune.sh
+	ok "cb-store prune works with 0 bytes free" '[ "$(cat code)" = 0 ] && grep -q deleted pruned' || note "$(cat code err pruned)"
 else
-	skip "cannot mount a small file system here" 20
+	skip "cannot mount a small file system here" 23
 fi
 
 # --- writes and syncs that fail, one after another
 if [ ! -e "$CB_BUILD/aid/faultio.so" ] || sanitized; then
-	skip "tests/faultio.c cannot be preloaded under a sanitizer" 13
+	skip "tests/faultio.c cannot be preloaded under a sanitizer" 15
 	done_testing
 	exit 0
 fi
@@ -176,6 +215,10 @@ sweep fsync EIO 1
 ok "syncs at the ends of segments, $((_k - 1)) times" '[ $_bad = 0 ] && [ $_k -gt 30 ]'
 ok "unknown durability of files, an end at directories ($_unknown, $_stopped)" '[ $_unknown -gt 6 ] && [ $_stopped -gt 6 ]'
 
+faulty fallocate:1+:EOPNOTSUPP
+ok "a file system without fallocate: the ballast is written" '[ $_st = 0 ] && accounts F rec && [ "$(stat -c %s F/ballast)" -gt 0 ] && [ $(($(stat -c "%b * %B" F/ballast))) -ge "$(stat -c %s F/ballast)" ]' || note "$(stat F/ballast)"
+faulty fallocate:1+:ENOSPC
+ok "no room for a ballast: recorded all the same" '[ $_st = 0 ] && accounts F rec'
 faulty fdatasync:20:EIO
 valid_events rec
 ok "the manifest says so too" 'grep -q "^end unsynced " F/cameras/cam1/*/*.manifest && grep -q "\"reason\":\"unsynced\".*\"durability\":\"unknown\"" rec'
