@@ -64,7 +64,7 @@ struct cb_rtsp_item {
 enum cb_rtsp_end {
 	CB_RTSP_GOES_ON = 0,
 	CB_RTSP_STOPPED,	/* the program was asked to stop */
-	CB_RTSP_BYE,		/* the camera said that it ends (RTCP BYE, or the end of what it announced) */
+	CB_RTSP_BYE,		/* the camera said that it ends: RTCP BYE, or a TEARDOWN or REDIRECT of its own */
 };
 
 struct cb_rtsp_totals {

@@ -27,7 +27,7 @@ enum {
 	BYE = 256, CLOSE = 512, STALL = 1024, TEARDOWN = 2048,		/* how it ends */
 	EARLY = 4096, OLD = 8192, NO_RANGE = 1 << 14, NO_SESSION = 1 << 15, DEAF = 1 << 16, FOREIGN = 1 << 17,
 	GARBAGE = 1 << 18, KEEP = 1 << 19, SILENT = 1 << 20, REPORT = 1 << 21, LOST = 1 << 22,
-	TALK = 1 << 23, VIEW = 1 << 24,
+	TALK = 1 << 23, VIEW = 1 << 24, BLANKS = 1 << 25, BABBLE = 1 << 26, ENDLESS = 1 << 27, RENEW = 1 << 28,
 };
 
 struct plan {
@@ -207,7 +207,7 @@ static void serve(int fd, const struct plan *p)
 	bool playing = false;
 
 	for (;;) {
-		char cseq[64] = "", *end = NULL, method[32] = "";
+		char cseq[64] = "", number[16] = "", *end = NULL, method[32] = "";
 		ssize_t r;
 		size_t head;
 
@@ -229,8 +229,28 @@ static void serve(int fd, const struct plan *p)
 		head = (size_t)(end + 4 - req);
 		end[2] = '\0';
 		sscanf(req, "%31s", method);
-		snprintf(cseq, sizeof(cseq), "CSeq: %u\r\n", (unsigned)atoi(header(req, "CSeq: ")));
+		snprintf(number, sizeof(number), "%u", (unsigned)atoi(header(req, "CSeq: ")));
+		snprintf(cseq, sizeof(cseq), "CSeq: %s\r\n", number);
 		note(method, strlen(method));
+		/* blank lines, or nonsense, without end */
+		while ((p->how & BLANKS && playing) || (p->how & BABBLE && strcmp(method, "DESCRIBE") == 0)) {
+			char nothing[4096];
+
+			memset(nothing, p->how & BLANKS ? '\n' : 'x', sizeof(nothing));
+			if (!put(fd, nothing, sizeof(nothing)))
+				goto out;
+		}
+		while (p->how & ENDLESS && strcmp(method, "SETUP") == 0) {
+			static const char frame[] = "$\0\0\4....";
+
+			if (!put(fd, frame, 8))
+				goto out;
+		}
+		if (p->how & RENEW && playing && strcmp(method, "TEARDOWN") != 0) {
+			say(fd, "RTSP/1.0 401 Unauthorized\r\n%sWWW-Authenticate: Digest realm=\"r\", nonce=\"m%s\", stale=true\r\n\r\n",
+			    cseq, number);
+			goto next;
+		}
 		if (p->how & DEAF && playing && strcmp(method, "TEARDOWN") != 0)
 			goto next;
 		if (p->how & SILENT)
@@ -295,9 +315,12 @@ static void serve(int fd, const struct plan *p)
 		} else if (strcmp(method, "RTSP/1.0") != 0) {
 			say(fd, "RTSP/1.0 200 OK\r\n%sPublic: OPTIONS, GET_PARAMETER\r\n\r\n", cseq);
 		}
+		if (p->how & BLANKS && playing)
+			continue;
 next:
 		memmove(req, req + head, n -= head);
 	}
+out:
 	for (int i = 0; w.udp && i < 2; i++)
 		close(w.from[i]);
 	close(fd);
@@ -511,6 +534,20 @@ static void oddities(void)
 	OK(r.ended < 0 && says("no media") && strstr(r.odd, " rtsp-keepalive=") && strstr(journal, "OPTIONS GET_PARAMETER "));
 }
 
+/* Whatever comes without end, the clock is looked at. */
+static void floods(void)
+{
+	with(BLANKS, OPTS(.timeout_ns = SHORT), 0);
+	OK(r.ended < 0 && r.err.code == CB_E_UNAVAIL && says("no media") && r.packets == PACKETS && r.bytes);
+	with(BABBLE, OPTS(.timeout_ns = SHORT), 0);
+	OK(r.opened < 0 && r.err.code == CB_E_UNAVAIL && says("DESCRIBE: no answer"));
+	with(ENDLESS, OPTS(.timeout_ns = SHORT), 0);
+	OK(r.opened < 0 && r.err.code == CB_E_UNAVAIL && says("SETUP: no answer"));
+	/* keep-alive requests are not sent for ever because each answer has another nonce */
+	with(STALL | KEEP | DIGEST | RENEW, OPTS(.credentials = "u:p", .timeout_ns = CB_NS_PER_S), 0);
+	OK(r.ended < 0 && says("no media") && strstr(r.odd, " rtsp-keepalive=") && strlen(journal) < 200);
+}
+
 static void transports(void)
 {
 	with(BYE | NO_UDP, OPTS(.udp = true), 0);
@@ -632,6 +669,7 @@ int main(void)
 	plays();
 	ends();
 	oddities();
+	floods();
 	transports();
 	authentication();
 	elsewhere();
