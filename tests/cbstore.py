@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """An independent reader of a store, written from cb-store(5) alone.
 
-cbstore.py check STORE         every promise of the page; prints totals
-cbstore.py hash STORE CAMERA   what `cb-replay STORE --camera CAMERA | cb-frame hash` prints
+cbstore.py check STORE [IDENTITY]         every promise of the page; prints totals
+cbstore.py hash STORE CAMERA [IDENTITY]   what `cb-replay STORE --camera CAMERA | cb-frame hash` prints
 Exit 65 with a message where something is not as the page says."""
 import datetime
 import hashlib
@@ -15,6 +15,8 @@ import struct
 import sys
 import urllib.parse
 import uuid
+
+import cbsealed
 
 UUID_INIT = uuid.UUID("9e24df23-c677-5cfe-b7b6-be491807c1bf").bytes
 UUID_TABLE = uuid.UUID("e81d2b56-fbc2-5506-b867-102fbf19b81c").bytes
@@ -76,13 +78,18 @@ class Manifest:
         heads = [("cb-manifest", 2), ("camera", 2), ("segment", 2), ("recording", 4),
                  ("start", 2), ("producer", 2), ("recorder", 2)]
         need(len(words) >= 7 and [(w[0], len(w)) for w in words[:7]] == heads, "manifest: head")
-        need(words[0][1] == "1", "manifest: version")
+        need(words[0][1] in ("1", "2"), "manifest: version")
+        self.key = None
+        if words[0][1] == "2":
+            need(len(words) > 7 and words[7][0] == "key" and len(words[7]) == 2
+                 and re.fullmatch(r"\d{4}-\d\d-\d\d-[0-9a-f]{32}", words[7][1]), "manifest: key")
+            self.key = words[7][1]
         self.camera, self.id = words[1][1], words[2][1]
         self.recording, self.index = words[3][1], number(words[3][2])
         need(re.fullmatch("[0-9a-f]{16}", self.recording), "manifest: recording")
         self.recording_ns, self.start = number(words[3][3]), number(words[4][1])
         self.producer, self.recorder = text(words[5][1]), text(words[6][1])
-        for w in words[7:]:
+        for w in words[8 if self.key else 7:]:
             self.line(w)
         need(partial or self.digest, "manifest: no digest")
 
@@ -104,11 +111,12 @@ class Manifest:
             need(len(w) == 9 and w[1] in REASONS, "manifest: end")
             self.end = [w[1]] + [number(x) for x in w[2:]]
         else:
-            need(len(w) == 10 and DIGEST.fullmatch(w[3]), "manifest: fragment")
+            need(len(w) == (11 if self.key else 10) and DIGEST.fullmatch(w[3]), "manifest: fragment")
+            need(not self.key or DIGEST.fullmatch(w[10]), "manifest: commitment")
             f = dict(zip("number offset length pts duration wall packets wall_to".split(),
                          [NOPTS if x == "-" else number(x)
                           for x in (w[0], w[1], w[2], w[4], w[5], w[6], w[8], w[9])]))
-            f["sha256"], f["flags"] = w[3], w[7]
+            f["sha256"], f["flags"], f["commit"] = w[3], w[7], w[10] if self.key else None
             need(re.fullmatch("-|K?P?C?", w[7]), "manifest: flags")
             need(f["number"] == len(self.fragments), "manifest: number")
             last = self.fragments[-1] if self.fragments else None
@@ -377,6 +385,8 @@ def utc(ns, form):
 
 
 class Segment:
+    opener = None	# a store and an identity's secret, for what is encrypted
+
     def __init__(self, directory, camera, day, name):
         path = os.path.join(directory, name)
         self.path, self.part = path, not os.path.exists(path + ".mp4")
@@ -396,10 +406,18 @@ class Segment:
         """Init segment and fragments, every digest checked."""
         m, clock = self.m, [None]
         need(m.fragments, "no lines")
+        if m.key:
+            need(self.opener, "encrypted, and no identity")
+            need(m.key[:10] == utc(m.start, "%Y-%m-%d"), "the day of its key")
+            day_key = cbsealed.day_key(self.opener[0], m.camera, m.key, self.opener[1])
         for f in m.fragments:
             data = self.file[f["offset"]:f["offset"] + f["length"]]
             need(len(data) == f["length"], f"fragment {f['number']}: the file is too short")
             need(hashlib.sha256(data).hexdigest() == f["sha256"], f"fragment {f['number']}: digest")
+            if m.key:
+                salt, data = cbsealed.open_box(day_key, m.camera, m.id, f["number"], data)
+                need(hashlib.sha256(salt + data).hexdigest() == f["commit"],
+                     f"fragment {f['number']}: commitment")
             if f["number"] == 0:
                 need((f["pts"], f["duration"], f["wall"], f["flags"], f["packets"], f["wall_to"])
                      == (NOPTS, 0, 0, "-", 0, 0), "line 0")
@@ -486,7 +504,13 @@ def check_events(path, camera, day, hour):
     return n
 
 
-def check(store):
+def identity(store, path):
+    if path:
+        Segment.opener = (store, cbsealed.identity(path))
+
+
+def check(store, key=None):
+    identity(store, key)
     t = dict.fromkeys("cameras segments open fragments packets gaps events".split(), 0)
     for camera in cameras(store):
         t["cameras"] += 1
@@ -508,7 +532,8 @@ def check(store):
     print(" ".join(f"{k}={v}" for k, v in t.items()))
 
 
-def content_hash(store, camera):
+def content_hash(store, camera, key=None):
+    identity(store, key)
     streams, last = {}, None
 
     def add(kind, flags, stream, payload, data):
@@ -545,7 +570,7 @@ def main():
     verb = sys.argv[1]
     try:
         {"check": check, "hash": content_hash}[verb](*sys.argv[2:])
-    except (Bad, struct.error, ValueError, KeyError) as e:
+    except (Bad, cbsealed.Bad, struct.error, ValueError, KeyError) as e:
         print(f"cbstore.py: {e}", file=sys.stderr)
         return 65
     return 0

@@ -42,6 +42,12 @@ sealed plain S a.key O
 (cd P && find cameras -name '*.m[pa]*' | sort) >got
 same_file wanted got "the same segments"
 ok "an independent script makes of them what a plain store is" 'diff -r -x "*.events" -x lock O/cameras P/cameras'
+cbstore() { /usr/bin/python3 -B "$CB_SRC/tests/cbstore.py" "$@"; }
+exits 0 cbstore check S a.key
+cp out one
+cbstore check P >two
+same_file two one "another, that every promise of the page is kept"
+exits 65 cbstore check S
 # boxes that every plain segment has, and names in HELLO
 ok "nothing in the clear" '[ "$(cat S/cameras/front/*/*.mp4 | wc -c)" -gt 50000 ] && ! cat S/cameras/front/*/*.mp4 | LC_ALL=C grep -a -q -e moov -e mdat -e ftyp -e cb-ingest'
 ok "which a plain one has" 'cat P/cameras/front/*/*.mp4 | LC_ALL=C grep -a -q -e moov'

@@ -102,6 +102,15 @@ copy B && rm "X/$salts" && resum
 exits 1 cb-verify X
 ok "none" 'grep -q "without its salts" out'
 
+# any byte, here every so manieth
+printf '%s\n' "$vkey" >vkey
+copy B
+exits 0 flip -n 211 -a 5 -k sign.pub -v vkey -x "SHA256SUMS.minisig:$(head -n 1 B/SHA256SUMS.minisig | wc -c)" X
+copy
+exits 0 flip -n 211 -a 7 -v vkey -l L -x cameras/front/lock -x ballast $(cd S && find cameras -name '*.events' | sed 's/^/-x /') \
+	$(cd S && find keys index -type f | sed 's/^/-x /') X
+note "$(tail -n 1 out)"
+
 # --- forgetting a day
 exits 64 cb-store forget-key S --camera front
 exits 66 cb-store forget-key S --camera nobody --day 2026-01-02
