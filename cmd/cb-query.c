@@ -15,7 +15,8 @@
 #include "store/index.h"
 #include "store/store.h"
 
-enum verb { CAMERAS, SEGMENTS, GAPS, EVENTS, HOLDS, VERBS };
+enum verb { CAMERAS, SEGMENTS, GAPS, EVENTS, HOLDS, KEYS, VERBS };
+#define WHAT "cameras|segments|gaps|events|holds|keys"
 
 struct opts {
 	const char *store, *camera, *type;
@@ -73,7 +74,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		}
 		if (o->verb >= 0)
 			argp_error(st, "too many operands");
-		o->verb = cb_cli_word(st, NULL, "cameras|segments|gaps|events|holds", arg);
+		o->verb = cb_cli_word(st, NULL, WHAT, arg);
 		return 0;
 	case ARGP_KEY_END:
 		if (!o->store)
@@ -90,7 +91,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 }
 
 static const struct argp argp = {
-	.options = options, .parser = parse_opt, .args_doc = "STORE [cameras|segments|gaps|events|holds]",
+	.options = options, .parser = parse_opt, .args_doc = "STORE [" WHAT "]",
 	.doc = "Say what a store holds. Nothing in it is changed.",
 	.children = cb_cli_children,
 };
@@ -107,6 +108,8 @@ static const struct cb_cli_column columns[VERBS][CB_CLI_TABLE_COLUMNS] = {
 		   { "reason", "REASON", 0 }, { "packets", "PACKETS", 'n' }, { "text", "TEXT", 0 } },
 	[EVENTS] = { { "data.t_us", "TIME", 't' }, { "subject", "CAMERA", 0 }, { "type", "TYPE", 0 },
 		     { "data", "DATA", 0 } },
+	[KEYS] = { { "camera", "CAMERA", 0 }, { "from_us", "FROM", 't' }, { "to_us", "TO", 't' },
+		   { "segments", "SEGMENTS", 'n' }, { "bytes", "BYTES", 'n' }, { "state", "STATE", 0 }, { "key", "KEY", 0 } },
 	[HOLDS] = { { "holder", "HOLDER", 0 }, { "camera", "CAMERA", 0 }, { "from_us", "FROM", 't' },
 		    { "to_us", "TO", 't' }, { "set_us", "SET", 't' }, { "reason", "REASON", 0 } },
 };
@@ -196,6 +199,21 @@ static int put_event(void *ctx, const char *file, uint64_t line_no, const struct
 	return cb_cli_table_row(&q->table, err);
 }
 
+static int put_keys(struct query *q, const char *camera, const struct cb_segments *l, struct cb_err *err)
+{
+	struct cb_key_use *u;
+	size_t n;
+	int ret = cb_key_uses(l, &u, &n, err);
+
+	if (ret < 0)
+		return -1;
+	for (size_t i = 0; i < n && ret == 0; i++)
+		ret = cb_describe_key(&q->line, camera, &u[i], cb_day_key_state(q->s, camera, u[i].name), err) < 0 ? -1 :
+		      put_line(q, err);
+	free(u);
+	return ret;
+}
+
 static int query_camera(struct query *q, const char *camera, struct cb_err *err)
 {
 	const struct opts *o = q->o;
@@ -210,6 +228,10 @@ static int query_camera(struct query *q, const char *camera, struct cb_err *err)
 		return -1;
 	if (o->verb == CAMERAS) {
 		ret = cb_describe_camera(&q->line, camera, &l, err) < 0 ? -1 : put_line(q, err);
+		goto out;
+	}
+	if (o->verb == KEYS) {
+		ret = put_keys(q, camera, &l, err);
 		goto out;
 	}
 	for (size_t i = 0; i < l.n && !cb_stop_wanted(); i++)

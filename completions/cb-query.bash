@@ -30,7 +30,7 @@ _cb_query() {
 	done
 	case $at in
 	1) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
-	2) mapfile -t COMPREPLY < <(compgen -W "cameras segments gaps events holds" -- "$cur"); return ;;
+	2) mapfile -t COMPREPLY < <(compgen -W "cameras segments gaps events holds keys" -- "$cur"); return ;;
 	esac
 	compopt -o filenames
 	mapfile -t COMPREPLY < <(compgen -f -- "$cur")

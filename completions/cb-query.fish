@@ -1,6 +1,6 @@
 # fish completion for cb-query; made by scripts/gen-completion, do not edit
 complete -c cb-query -n 'test (count (string match -v -- "-*" (commandline -opc))) -eq 1' -f -a '(__fish_complete_directories)'
-complete -c cb-query -n 'test (count (string match -v -- "-*" (commandline -opc))) -eq 2' -f -a 'cameras segments gaps events holds'
+complete -c cb-query -n 'test (count (string match -v -- "-*" (commandline -opc))) -eq 2' -f -a 'cameras segments gaps events holds keys'
 complete -c cb-query -l camera -x -d 'Only this camera'
 complete -c cb-query -l from -x -d 'Only what touches the time from here on'
 complete -c cb-query -l to -x -d 'Only what touches the time before this'

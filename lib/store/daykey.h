@@ -52,6 +52,16 @@ enum cb_day_key_state {
 };
 enum cb_day_key_state cb_day_key_state(const struct cb_store *s, const char *camera, const char *name);
 
+/* What was encrypted with a key. */
+struct cb_key_use {
+	char name[CB_DAY_KEY_NAME];
+	uint64_t segments, bytes;
+	int64_t from_ns, to_ns;
+};
+/* The keys of these segments, in the order in which they come; free *ret. Errors: OS. */
+struct cb_segments;
+int cb_key_uses(const struct cb_segments *l, struct cb_key_use **ret, size_t *ret_n, struct cb_err *err);
+
 /* Identities, and the last few keys that they have opened. A store to which it is given (s.keys)
  * gives back encrypted footage as it was. */
 struct cb_keyring;

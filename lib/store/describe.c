@@ -111,6 +111,22 @@ int cb_describe_hole(struct cb_buf *line, const char *camera, const struct cb_ho
 	return end(&w, err);
 }
 
+int cb_describe_key(struct cb_buf *line, const char *camera, const struct cb_key_use *u,
+		    enum cb_day_key_state state, struct cb_err *err)
+{
+	struct cb_jw w;
+
+	begin(line, &w, camera);
+	cb_jw_key(&w, "day");
+	cb_jw_strn(&w, u->name, 10);
+	cb_jw_kstr(&w, "key", u->name);
+	cb_jw_kstr(&w, "state", state == CB_DAY_KEY_THERE ? "there" : state == CB_DAY_KEY_DESTROYED ? "destroyed" : "missing");
+	times(&w, u->from_ns, u->to_ns);
+	count(&w, "segments", u->segments);
+	count(&w, "bytes", u->bytes);
+	return end(&w, err);
+}
+
 void cb_describe_time(struct cb_jw *w, const char *key, const char *key_us, int64_t ns)
 {
 	char text[CB_TIME_LEN];

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "store/check.h"
+#include "store/daykey.h"
 #include "store/hold.h"
 #include "store/store.h"
 #include "wire/json.h"
@@ -17,6 +18,8 @@ int cb_describe_camera(struct cb_buf *line, const char *camera, const struct cb_
 int cb_describe_segment(struct cb_buf *line, const struct cb_segment *g, struct cb_err *err);
 int cb_describe_hole(struct cb_buf *line, const char *camera, const struct cb_hole *h,
 		     struct cb_err *err);
+int cb_describe_key(struct cb_buf *line, const char *camera, const struct cb_key_use *u,
+		    enum cb_day_key_state state, struct cb_err *err);
 int cb_describe_hold(struct cb_buf *line, const struct cb_hold *h, struct cb_err *err);
 
 /* A wall time under both names, as text and in microseconds; INT64_MIN and INT64_MAX, which

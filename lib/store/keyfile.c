@@ -103,3 +103,42 @@ int cb_day_keys(const struct cb_store *s, const char *camera, const char *day, s
 	ret->n = n;
 	return r;
 }
+
+int cb_key_uses(const struct cb_segments *l, struct cb_key_use **ret, size_t *ret_n, struct cb_err *err)
+{
+	struct cb_key_use *v = NULL, *u;
+	size_t n = 0, k = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct cb_segment *g = &l->v[i];
+
+		if (!*g->key)
+			continue;
+		if (k >= n || strcmp(v[k].name, g->key) != 0)	/* mostly it is the one before */
+			for (k = 0; k < n && strcmp(v[k].name, g->key) != 0; k++)
+				;
+		if (k == n) {
+			if ((n & (n - 1)) == 0) {
+				void *p = realloc(v, (n ? 2 * n : 1) * sizeof(*v));
+
+				if (!p) {
+					free(v);
+					return cb_err_nomem(err);
+				}
+				v = p;
+			}
+			v[n] = (struct cb_key_use){ .from_ns = g->end.from_ns, .to_ns = g->end.to_ns };
+			memcpy(v[n++].name, g->key, sizeof(v->name));
+		}
+		u = &v[k];
+		u->segments++;
+		u->bytes += g->end.bytes;
+		if (g->end.from_ns < u->from_ns)
+			u->from_ns = g->end.from_ns;
+		if (g->end.to_ns > u->to_ns)
+			u->to_ns = g->end.to_ns;
+	}
+	*ret = v;
+	*ret_n = n;
+	return 0;
+}

@@ -68,6 +68,14 @@ cp out before
 cb-store reindex S && exits 0 cb-query S segments
 same_file before out "the same with the index"
 
+exits 0 cb-query S keys
+ok "keys: a line each" '[ "$(jq -c "[.camera,.day,.state,.segments]" out | tr "\n" " ")" = "[\"front\",\"2026-01-02\",\"there\",2] [\"front\",\"2026-01-03\",\"there\",1] " ] &&
+	[ "$(jq -r .key out)" = "$(cat S/cameras/front/*/*.manifest | sed -n "s/^key //p" | sort -u)" ]'
+exits 0 cb-query S keys --format=table
+ok "as a table" 'grep -q "KEY" out && [ "$(wc -l <out)" = 3 ]'
+exits 0 cb-query X keys --camera=front --from=2026-01-03T00:00:02Z
+ok "one that is not there" '[ "$(jq -r .state out)" = missing ]'
+
 # --- an export
 exits 77 cb-export S --log L --no-entry -o B0
 ok "nothing is left of it" '[ ! -e B0 ] && [ ! -e B0.part ]'
@@ -142,6 +150,8 @@ exits 0 cb-verify S --log L --vkey "$vkey"
 ok "all of it verifies, which is noted once" '[ "$(grep -c key-destroyed out)" = 1 ]'
 exits 0 cb-store check S -i a.key
 ok "the check counts them" '[ "$(of "[.segments,.destroyed,.findings]")" = "[3,2,0]" ]'
+exits 0 cb-query S keys
+ok "its state" '[ "$(jq -r .state out | tr "\n" " ")" = "destroyed there " ]'
 exits 0 cb-query S gaps
 ok "gaps name them" '[ "$(grep -c "key was destroyed" out)" = 2 ]'
 exits 0 cb-replay S -i a.key
