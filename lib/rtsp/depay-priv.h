@@ -109,8 +109,9 @@ struct cb_depay {
 
 /* Begin a unit with the times of this packet. */
 void cb_depay_begin(struct cb_depay *d, const struct cb_rtp_packet *p);
-/* Bytes in the unit being made. */
+/* Bytes in the unit being made, and where they are ("" where there are none yet). */
 size_t cb_depay_have(const struct cb_depay *d);
+const uint8_t *cb_depay_bytes(const struct cb_depay *d);
 /* Append to it; beyond max the rest is left out: 0 then, as for everything but no memory, and
  * the unit is flagged and counted. */
 int cb_depay_add(struct cb_depay *d, const void *p, size_t n, size_t max, struct cb_err *err);

@@ -190,6 +190,11 @@ size_t cb_depay_have(const struct cb_depay *d)
 	return d->out.len - d->start;
 }
 
+const uint8_t *cb_depay_bytes(const struct cb_depay *d)
+{
+	return d->out.data ? d->out.data + d->start : (const uint8_t *)"";
+}
+
 int cb_depay_add(struct cb_depay *d, const void *p, size_t n, size_t max, struct cb_err *err)
 {
 	size_t have = cb_depay_have(d);

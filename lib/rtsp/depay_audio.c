@@ -432,7 +432,7 @@ static int latm_element(struct cb_depay *d, struct cb_err *err)
 	int64_t ts = d->au.pts;
 	int ret = -1;
 
-	if (cb_buf_add(&whole, d->out.data + d->start, cb_depay_have(d)) < 0)
+	if (cb_buf_add(&whole, cb_depay_bytes(d), cb_depay_have(d)) < 0)
 		return cb_err_nomem(err);
 	cb_depay_drop(d);
 	b = (struct depay_bits){ .p = whole.data, .n = 8 * whole.len };

@@ -191,7 +191,7 @@ static int put_headers(struct cb_buf *b, const struct picture *k)
 static int finish(struct cb_depay *d, bool marked, struct cb_err *err)
 {
 	struct depay_jpeg *j = d->jpeg;
-	const uint8_t *p = d->out.data + d->start;
+	const uint8_t *p = cb_depay_bytes(d);
 	size_t n = cb_depay_have(d);
 
 	if (!d->open)

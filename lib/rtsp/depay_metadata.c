@@ -36,7 +36,7 @@ static bool complete(const uint8_t *p, size_t n)
 
 static int finish(struct cb_depay *d, struct cb_err *err)
 {
-	const uint8_t *p = d->out.data + d->start;
+	const uint8_t *p = cb_depay_bytes(d);
 	size_t n = cb_depay_have(d), at = 0;
 
 	if (n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
@@ -72,11 +72,11 @@ static int push(struct cb_depay *d, const struct cb_rtp_packet *p, struct cb_err
 	d->any = true;
 	if (cb_depay_add(d, p->payload, p->len, DOCUMENT_MAX, err) < 0)
 		return -1;
-	if (p->marker && !closed(d->out.data + d->start, cb_depay_have(d))) {
+	if (p->marker && !closed(cb_depay_bytes(d), cb_depay_have(d))) {
 		cb_odd(d->odd, CB_ODD_AU_EARLY_MARKER);
 		return d->au.flags & CB_F_CORRUPT ? finish(d, err) : 0;
 	}
-	if (p->marker || complete(d->out.data + d->start, cb_depay_have(d)))
+	if (p->marker || complete(cb_depay_bytes(d), cb_depay_have(d)))
 		return finish(d, err);
 	return 0;
 }

@@ -547,6 +547,17 @@ static int flush(struct cb_depay *d, struct cb_err *err)
 
 /* --- parameters ------------------------------------------------------------------------------- */
 
+static uint32_t common(uint32_t a, uint32_t b)
+{
+	while (b) {
+		uint32_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
 /* The stream as the sets have it now. */
 static int describe(struct cb_depay *d, struct cb_err *err)
 {
@@ -554,6 +565,7 @@ static int describe(struct cb_depay *d, struct cb_err *err)
 	struct cb_stream *s = &d->s, was = d->s;
 	struct cb_buf b = { 0 };
 	struct cb_sps sps;
+	uint32_t divisor;
 	bool changed = false;
 
 	n->version = n->sets.version;
@@ -576,9 +588,11 @@ static int describe(struct cb_depay *d, struct cb_err *err)
 	s->sar_den = sps.sar_den;
 	s->profile = sps.profile;
 	s->level = sps.level;
-	if (sps.fr_num) {
-		s->fr_num = sps.fr_num;
-		s->fr_den = sps.fr_den;
+	divisor = common(sps.fr_num, sps.fr_den);
+	/* a set can say more than a STREAM frame can */
+	if (sps.fr_num && sps.fr_num / divisor <= INT32_MAX && sps.fr_den / divisor <= INT32_MAX) {
+		s->fr_num = sps.fr_num / divisor;
+		s->fr_den = sps.fr_den / divisor;
 	}
 	s->color_range = sps.has_color ? sps.full_range ? 2 : 1 : 0;
 	s->color_primaries = sps.has_color ? sps.primaries : 0;

@@ -137,8 +137,8 @@ static int keep(struct slot *s, const struct cb_rtp *p, uint64_t seq, int64_t wa
 	uint32_t need = p->len + p->ext_len;
 	uint8_t *buf;
 
-	if (need > s->cap) {
-		buf = realloc(s->buf, need);
+	if (need > s->cap || !s->buf) {
+		buf = realloc(s->buf, need + !need);
 		if (!buf)
 			return cb_err_nomem(err);
 		s->buf = buf;

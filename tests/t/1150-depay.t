@@ -14,7 +14,7 @@ done
 valid_events events
 exits 0 "$CB_SRC/tests/rtsp/seeds.py" seeds
 ok "the seeds of the fuzz targets are those that seeds.py makes" \
-	'for d in seeds/*; do diff -r "$d" "$CB_SRC/tests/fuzz/corpus/${d#*/}" || break; done >differ && [ ! -s differ ] && [ -d seeds/rtcp ]' ||
+	'for f in seeds/*/*; do cmp "$f" "$CB_SRC/tests/fuzz/corpus/${f#*/}" || break; done >differ 2>&1 && [ ! -s differ ] && [ -d seeds/rtcp ]' ||
 	note "$(head -5 differ)"
 sed -n 's/.*X([A-Z0-9_]*, "\([a-z-]*\)".*/\1/p' "$CB_SRC/lib/rtsp/oddity.h" | sort >named
 sed -n '/^.Ss cb.stream.oddity/,/^.Ss cb.camera/s/^.It Sy \([a-z]*-[a-z-]*\)$/\1/p' "$CB_SRC/man/cb-event.5" >told
