@@ -7,16 +7,20 @@
  * RATE a second, numbered from FIRST. -d: at the end wait so long for an empty queue. Decisions are lines on stdout:
  *     WHAT ID SINK ATTEMPTS MICROSECONDS REASON
  * the microseconds are from the event's time to the decision. Sinks of type stdout share it.
- * Exit 1: something is left in the queue. */
+ * Exit 1: something is left in the queue.
+ *
+ *     deliver-put -V VERB SPOOL [SINK [ID]]        as cb-alert(1)'s */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/stop.h"
 #include "base/time.h"
 #include "deliver/deliver.h"
+#include "deliver/status.h"
 #include "wire/event.h"
 
 static struct cb_json json;
@@ -64,6 +68,22 @@ static void put(struct cb_deliver *d, const struct cb_deliver_conf *conf, char *
 	}
 }
 
+static int verb(const char *name, char **arg)
+{
+	static const char *const names[] = { "status", "dead", "replay", "drop", "metrics" };
+	static struct cb_out out;
+	int v = 0;
+
+	while (v < 4 && strcmp(names[v], name) != 0)
+		v++;
+	cb_out_init(&out, STDOUT_FILENO);
+	if (cb_status((enum cb_status_verb)v, arg[0], arg[1], arg[1] ? arg[2] : NULL, &out, &err) < 0) {
+		cb_out_flush(&out, NULL);
+		die(name);
+	}
+	return cb_out_flush(&out, &err) < 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct cb_deliver_opts o = { .on_event = on_event, .tell = tell, .out_fd = STDOUT_FILENO };
@@ -75,7 +95,7 @@ int main(int argc, char **argv)
 	double wait = 0;
 	int k, left;
 
-	while ((k = getopt(argc, argv, "n:r:s:d:")) != -1) {
+	while ((k = getopt(argc, argv, "n:r:s:d:V:")) != -1) {
 		if (k == 'n')
 			n = strtoull(optarg, NULL, 10);
 		else if (k == 'r')
@@ -84,6 +104,8 @@ int main(int argc, char **argv)
 			first = strtoull(optarg, NULL, 10);
 		else if (k == 'd')
 			wait = strtod(optarg, NULL);
+		else if (k == 'V')
+			return verb(optarg, argv + optind);
 		else
 			return 64;
 	}

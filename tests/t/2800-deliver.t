@@ -51,8 +51,21 @@ deliver-put -d 10 dead.yml spool <in >said 2>err
 ok "after so many attempts they are dead" '[ "$(said dead)" -eq 2 ] && [ "$(said failed)" -eq 4 ]'
 ok "and it is said why" 'grep -q "^dead 0*a b 3 .*3 attempts: .*No such file" said'
 
-# --- killed in the middle
+exits 0 deliver-put -V dead spool
+ok "they can be seen, whole" '[ "$(jq -c "[.id,.sink,.attempts,.event.data.message]" out | tail -n 1)" = "[\"0000000000000000000000000000000b\",\"b\",3,\"number 11\"]" ]' || note "$(cat out)"
 mkdir none
+exits 0 deliver-put -V replay spool b 0000000000000000000000000000000b
+exits 1 deliver-put -V replay spool b 00000000000000000000000000000777
+deliver-put -d 10 dead.yml spool </dev/null >said 2>err
+ok "one that is replayed is delivered" '[ "$(said delivered)" -eq 1 ] && [ "$(said replayed)" -eq 1 ] && grep -q "number 11" none/b.log' || note "$(cat said)"
+exits 0 deliver-put -V drop spool
+exits 0 deliver-put -V status spool
+ok "the account" '[ "$(tail -n 1 out | tr -s " ")" = "all 13 12 0 0 1" ]' || note "$(cat out)"
+exits 0 deliver-put -V metrics spool
+ok "metrics" 'grep -qx "cb_alert_sink_dropped_total{sink=\"b\"} 1" out && [ "$(grep -c "^# TYPE" out)" -eq 8 ]' || note "$(cat out)"
+exits 66 deliver-put -V status nowhere
+
+# --- killed in the middle
 printf 'sinks:\n  - {name: a, type: file, path: %s/k.log, retry: {first: 5ms, most: 20ms}}\n' "$T" >kill.yml
 : >all
 for i in 1 2 3 4 5 6; do
@@ -69,6 +82,17 @@ cat said.? | sed -n 's/^delivered \([0-9a-f]*\) .*/\1/p' | sort -u >told
 same_file told got "what is said to be delivered is, and the other way round"
 ok "nothing twice but where somebody was killed" '[ "$(wc -l <k.log)" -lt "$(($(wc -l <got) + 6 * 200))" ]'
 ok "whole lines" 'jq -es "length > 0" k.log >/dev/null'
+
+# --- a storm: everything that came is somewhere
+printf 'sinks:\n  - {name: a, type: file, path: %s/storm.log}\n  - {name: no, type: exec, argv: [%s/nothing], retry: {first: 1h}}\n  - {name: d, type: file, path: /proc/nothing, retry: {first: 1ms, most: 1ms, attempts: 1}}\n' "$T" "$T" >storm.yml
+deliver-put -n 100000 storm.yml sspool a >said 2>err
+deliver-put -n 500 storm.yml sspool no d >>said 2>>err
+
+wait_for 'deliver-put -d 0.3 storm.yml sspool </dev/null >>said 2>>err; [ "$(said delivered)" -eq 100000 ] && [ "$(said dead)" -eq 500 ]'
+exits 0 deliver-put -V status sspool
+ok "a storm of 100 000: the account balances" '[ "$(tail -n 1 out | tr -s " ")" = "all 101000 100000 500 500 0" ]' || note "$(cat out)"
+ok "and by what was said" '[ "$(grep "^delivered " said | cut -d" " -f2 | sort -u | wc -l)" -eq 100000 ] && [ "$(said dead)" -eq 500 ]'
+ok "and by what arrived, in order" '[ "$(grep -c . storm.log)" -eq 100000 ] && grep -o "\"id\":\"[0-9a-f]*" storm.log | sort -c'
 
 # --- the helper killed
 mkfifo in.fifo
