@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "cli/cli.h"
 #include "deliver/deliver.h"
+#include "deliver/status.h"
 #include "log/logbook.h"
 #include "wire/event.h"
 
@@ -23,12 +24,14 @@
 #define RELOAD_EVERY 1024	/* events between two looks at SIGHUP where input never waits */
 
 struct opts {
-	const char *verb, *config, *log, *state;
+	const char *verb, *config, *log, *state, *metrics, *sink, *id;
+	int spool;		/* enum cb_status_verb; -1: none */
 	bool check, pass, tee, live, test;
 	int64_t drain_ns;
 };
 
-enum { OPT_CHECK = CB_OPT_BASE, OPT_PASS, OPT_TEE, OPT_LOG, OPT_STATE, OPT_LIVE, OPT_DRAIN };
+enum { OPT_CHECK = CB_OPT_BASE, OPT_PASS, OPT_TEE, OPT_LOG, OPT_STATE, OPT_LIVE, OPT_DRAIN, OPT_METRICS,
+       OPT_SINK, OPT_ID };
 
 static const struct argp_option options[] = {
 	{ "config", 'c', "FILE", 0, "the rules, a YAML file", 0 },
@@ -39,6 +42,9 @@ static const struct argp_option options[] = {
 	{ "state", OPT_STATE, "DIR", 0, "remember here, and spool what sinks get", 0 },
 	{ "live", OPT_LIVE, NULL, 0, "time goes on while no event comes", 0 },
 	{ "drain", OPT_DRAIN, "DURATION", 0, "wait so long for sinks at the end (10s)", 0 },
+	{ "metrics", OPT_METRICS, "FILE", 0, "write metrics of the sinks here, for Prometheus", 0 },
+	{ "sink", OPT_SINK, "NAME", 0, "dead, replay, drop: of this sink", 0 },
+	{ "id", OPT_ID, "ID", 0, "dead, replay, drop: this notice", 0 },
 	{ 0 },
 };
 
@@ -74,11 +80,22 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case OPT_DRAIN:
 		o->drain_ns = cb_cli_duration_ns(st, "drain", arg);
 		return 0;
+	case OPT_METRICS:
+		o->metrics = arg;
+		return 0;
+	case OPT_SINK:
+		o->sink = arg;
+		return 0;
+	case OPT_ID:
+		o->id = arg;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (!o->verb) {
-			cb_cli_word(st, NULL, "test", arg);
+			o->spool = cb_cli_word(st, NULL, "test|" CB_STATUS_VERBS, arg) - 1;
 			o->verb = arg;
-			o->test = true;
+			o->test = o->spool < 0;
+		} else if (o->spool >= 0) {
+			argp_error(st, "%s: no operands are taken", o->verb);
 		} else if (!o->config) {
 			o->config = arg;
 		} else {
@@ -86,6 +103,15 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		}
 		return 0;
 	case ARGP_KEY_END:
+		if (o->spool >= 0) {
+			if (!o->state || o->config || o->check || o->pass || o->tee || o->live || o->log || o->metrics)
+				argp_error(st, "%s: of a spool: --state is needed, and nothing of rules", o->verb);
+			if ((o->sink || o->id) && (o->spool == CB_STATUS || o->spool == CB_STATUS_METRICS))
+				argp_error(st, "%s: --sink and --id are for dead, replay and drop", o->verb);
+			return 0;
+		}
+		if (o->sink || o->id)
+			argp_error(st, "--sink and --id are for dead, replay and drop");
 		if (!o->config)
 			argp_error(st, o->verb ? "%s: a rules file is needed" : "--config is needed", o->verb);
 		if (o->pass && o->tee)
@@ -98,10 +124,11 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 }
 
 static const struct argp argp = {
-	.options = options, .parser = parse_opt, .args_doc = "[test RULES]",
+	.options = options, .parser = parse_opt, .args_doc = "[test RULES | status | dead | replay | drop | metrics]",
 	.doc = "Match events with rules, emit alerts, tell sinks.\v"
 	       "Events come from stdin, as lines or in a frame stream. test writes what would be sent, "
-	       "and why, and sends nothing.",
+	       "and why, and sends nothing. The other verbs tell of the spool in --state, put its dead "
+	       "notices back, or drop them.",
 	.children = cb_cli_children,
 };
 
@@ -218,7 +245,8 @@ static void free_sinks(struct state *s)
 static int open_sinks(struct state *s, int ofd, struct cb_err *err)
 {
 	char dir[4096];
-	struct cb_deliver_opts o = { .dir = dir, .on_event = on_fate, .tell = tell, .ctx = s, .out_fd = ofd };
+	struct cb_deliver_opts o = { .dir = dir, .on_event = on_fate, .tell = tell, .ctx = s, .out_fd = ofd,
+				      .metrics = s->o->metrics };
 
 	s->mute = false;
 	for (uint32_t i = 0; s->sinks && i < s->sinks->n; i++)
@@ -526,14 +554,35 @@ out:
 	return ret;
 }
 
+/* The spool of --state, which another process may have. */
+static void tell_spool(const struct opts *o, int ofd, struct cb_err *err)
+{
+	struct cb_err late = CB_ERR_INIT;
+	static struct cb_out out;
+	char dir[4096];
+
+	cb_out_init(&out, ofd);
+	snprintf(dir, sizeof(dir), "%s/spool", o->state);
+	if (cb_status((enum cb_status_verb)o->spool, dir, o->sink, o->id, &out, err) < 0)
+		cb_out_close(&out, &late);
+	else
+		cb_out_close(&out, err);
+}
+
 int main(int argc, char **argv)
 {
-	struct opts o = { .drain_ns = INT64_C(10000000000) };
+	struct opts o = { .drain_ns = INT64_C(10000000000), .spool = -1 };
 	struct cb_err err = CB_ERR_INIT;
 	int ofd;
 
 	cb_cli_parse("cb-alert", &argp, argc, argv, &o);
 	cb_stop_install(false);
+	if (o.spool >= 0) {
+		ofd = cb_stdout_take(&err);
+		if (ofd >= 0)
+			tell_spool(&o, ofd, &err);
+		goto out;
+	}
 	if (check(&o, &err) < 0 || o.check)
 		goto out;
 	if (o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0)

@@ -15,11 +15,14 @@ _cb_alert() {
 	--log) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
 	--state) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
 	--drain) :; return ;;
+	--metrics) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--sink) :; return ;;
+	--id) :; return ;;
 	--sandbox) :; return ;;
 	esac
 	[[ -z $split ]] || return
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "--config= --check --pass --tee --log= --state= --live --drain= --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "--config= --check --pass --tee --log= --state= --live --drain= --metrics= --sink= --id= --quiet --verbose --sandbox= --help --usage --version" -- "$cur")
 		if [[ ${COMPREPLY[*]-} == *= ]]; then compopt -o nospace; fi
 		return
 	fi
@@ -30,6 +33,16 @@ _cb_alert() {
 	case $at in
 	1) return ;;
 	2) return ;;
+	3) return ;;
+	4) return ;;
+	5) return ;;
+	6) return ;;
+	7) return ;;
+	8) return ;;
+	9) return ;;
+	10) return ;;
+	11) return ;;
+	12) return ;;
 	esac
 	compopt -o filenames
 	mapfile -t COMPREPLY < <(compgen -f -- "$cur")

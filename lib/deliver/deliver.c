@@ -20,10 +20,12 @@
 #include "base/time.h"
 #include "deliver/engine.h"
 #include "deliver/snapshot.h"
+#include "deliver/status.h"
 
 #define NAME "cb-deliver"
 #define PACKED_MAX (4u << 20)		/* bytes that wait for a sync, at most */
 #define HEARD 1024			/* decisions at once */
+#define METRICS_NS (10 * CB_NS_PER_S)
 #define FIRST_NS CB_NS_PER_S		/* pauses before the helper is started again */
 #define MOST_NS (60 * CB_NS_PER_S)
 
@@ -37,6 +39,8 @@ struct cb_deliver {
 	pid_t pid;
 	int sock;
 	int64_t started, again, pause;	/* monotonic */
+	int64_t metrics_at;
+	bool metrics_told;
 	bool heard_all;			/* nothing to hear until the helper says so */
 };
 
@@ -251,11 +255,28 @@ int cb_deliver_put(struct cb_deliver *d, const struct cb_note_out *n, struct cb_
 	return r;
 }
 
+static void metrics(struct cb_deliver *d)
+{
+	struct cb_err err = CB_ERR_INIT;
+
+	if (!d->o.metrics)
+		return;
+	d->metrics_at = cb_now_mono_ns() + METRICS_NS;
+	if (cb_status_metrics_file(d->spool, d->o.metrics, &err) == 0) {
+		d->metrics_told = false;
+	} else if (!d->metrics_told) {
+		d->metrics_told = true;
+		tell(d, err.msg);
+	}
+}
+
 int cb_deliver_poll(struct cb_deliver *d, struct cb_err *err)
 {
 	int n;
 
 	listen_to(d);
+	if (d->o.metrics && cb_now_mono_ns() >= d->metrics_at)
+		metrics(d);
 	while (!d->heard_all) {
 		n = cb_spool_hear(d->spool, HEARD, d->o.on_event, d->o.ctx, err);
 		if (n < 0)
@@ -322,6 +343,8 @@ int cb_deliver_close(struct cb_deliver *d, struct cb_err *err)
 		if (n < HEARD)
 			break;
 	}
+	if (d->spool)
+		metrics(d);
 	cb_spool_close(d->spool);
 	cb_snapshots_close(d->snapshots);
 	cb_buf_release(&d->packed);

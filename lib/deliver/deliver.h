@@ -42,6 +42,7 @@ struct cb_deliver_opts {
 	void (*tell)(void *ctx, const char *text);	/* for people; may be NULL */
 	void *ctx;		/* of both */
 	int out_fd;		/* where sinks of type stdout write; -1: none */
+	const char *metrics;	/* a file for Prometheus, written every ten seconds and at the end; or NULL */
 	const char *helper;	/* NULL: cb-deliver where it is installed */
 };
 

@@ -1,0 +1,106 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# cb-alert with sinks: verbs on the spool, metrics, kills of everybody while a sink is away, hostile
+# names all the way.
+. "$CB_SRC/tests/lib.sh"
+need_cmd jq
+
+# door SECONDS ID [CAMERA]
+door() {
+	printf '{"specversion":"1.0","id":"%s","source":"/door","type":"door.open","subject":"%s","data":{"t_us":%d000000}}\n' \
+		"$2" "${3:-yard}" "$1"
+}
+cat >r.yml <<END
+rules:
+  - {name: odd, type: door.open, message: "{subject} {id}"}
+sinks:
+  - {name: a, type: file, path: $T/a.log}
+  - {name: b, type: file, path: $T/none/b.log, retry: {first: 10ms, most: 20ms, attempts: 3}}
+END
+for i in 1 2 3; do door $i e$i; done >in
+exits 0 cb-alert -c r.yml --state st --metrics m.prom <in
+ok "the alerts arrive" '[ "$(jq -r .data.event a.log | tr "\n" " ")" = "e1 e2 e3 " ]' || note "$(cat err a.log)"
+for d in delivered=3 failed=6 dead=3; do
+	ok "what became of them is said: $d" \
+		'[ "$(jq -r "select(.type==\"cb.alert.decision\").data.decision" out | grep -c "^${d%=*}\$")" -eq "${d#*=}" ]' ||
+		note "$(cat out)"
+done
+valid_events out
+ok "metrics as they are at the end" 'grep -qx "cb_alert_sink_dead{sink=\"b\"} 3" m.prom && grep -qx "cb_alert_sink_delivered_total{sink=\"a\"} 3" m.prom'
+exits 0 cb-alert status --state st
+ok "the account of both" '[ "$(tail -n 1 out | tr -s " ")" = "all 6 3 3 0 0" ]' || note "$(cat out)"
+exits 0 cb-alert dead --state st --sink a
+ok "no dead ones of this sink" '[ ! -s out ]'
+exits 0 cb-alert dead --state st --sink b
+ok "but of that" '[ "$(jq -r .event.data.event out | tr "\n" " ")" = "e1 e2 e3 " ]'
+id=$(jq -r .id out | sed -n 2p)
+mkdir none
+exits 0 cb-alert replay --state st --id "$id"
+exits 0 cb-alert -c r.yml --state st </dev/null
+ok "one is replayed and delivered" '[ "$(jq -r .data.event none/b.log)" = e2 ]'
+exits 0 cb-alert drop --state st
+exits 0 cb-alert metrics --state st
+ok "dropped, and counted" 'grep -qx "cb_alert_sink_dropped_total{sink=\"b\"} 2" out'
+exits 1 cb-alert drop --state st --id x
+exits 66 cb-alert status --state nowhere
+exits 64 cb-alert status
+exits 64 cb-alert replay --state st -c r.yml
+exits 64 cb-alert status --state st --sink a
+
+# --- a sink that is away, and everybody is killed meanwhile
+cat >k.yml <<END
+rules:
+  - {name: odd, type: door.open, message: "{subject}"}
+sinks:
+  - {name: a, type: file, path: $T/away/a.log, retry: {first: 20ms, most: 50ms}}
+END
+mkfifo fifo
+: >ids
+for round in 1 2 3 4; do
+	cb-alert -c k.yml --state ks <fifo >>said 2>>err &
+	p=$!
+	exec 3>fifo
+	k=0
+	while [ $k -lt 50 ]; do
+		k=$((k + 1))
+		door $((round * 1000 + k)) "r$round-$k" >&3
+	done
+	# what it has answered for is in the spool
+	# shellcheck disable=SC2016
+	wait_for '[ "$(jq -r "select(.data.decision==\"queued\").data.alert" said 2>/dev/null | wc -l)" -ge $((round * 50)) ]'
+	[ $round -ne 3 ] || mkdir away
+	# shellcheck disable=SC2046
+	kill -9 $p $([ $round -ne 2 ] || pgrep -P $p)
+	wait $p 2>/dev/null
+	exec 3>&-
+done
+cb-alert -c k.yml --state ks </dev/null >>said 2>>err
+ok "nothing is left" 'cb-alert status --state ks >st.txt && [ "$(tail -n 1 st.txt | awk "{print \$2 - \$3}")" = 0 ]' || note "$(cat st.txt)"
+ok "200 alerts, all of them have arrived" '[ "$(jq -r .data.event away/a.log | sort -u | wc -l)" -eq 200 ]'
+ok "what came twice has the same id" '[ "$(jq -r ".id+.data.event" away/a.log | sort -u | wc -l)" -eq 200 ]'
+note "$(grep -c . away/a.log) lines for 200 alerts"
+
+# --- names that want to be something else, all the way
+# shellcheck disable=SC2016  # literal
+printf '{"specversion":"1.0","id":"h1","source":"/door","type":"door.open","subject":"$(touch x)`touch y`;\\n%%s%%n","data":{"t_us":1}}\n' >in
+cat >h.yml <<END
+rules:
+  - {name: odd, type: door.open, message: "{subject}"}
+sinks:
+  - {name: x, type: exec, argv: [/bin/sh, -c, "cat >$T/x.json"]}
+  - {name: c, type: file, path: $T/h.cef, format: cef}
+  - {name: t, type: file, path: $T/h.txt, format: text}
+END
+exits 0 cb-alert -c h.yml --state hs <in
+# shellcheck disable=SC2016  # literal
+ok "a program has them as they are" '[ "$(jq -r .subject x.json | head -n 1)" = "\$(touch x)\`touch y\`;" ]' || note "$(cat x.json)"
+ok "lines stay lines" '[ "$(grep -c . h.cef)" -eq 1 ] && [ "$(grep -c . h.txt)" -eq 1 ]' || note "$(cat h.cef h.txt)"
+ok "nothing was run" '[ ! -e x ] && [ ! -e y ]'
+
+# --- stdout as a sink
+printf 'rules:\n  - {name: odd, type: door.open}\nsinks:\n  - {name: s, type: stdout, format: leef}\n' >s.yml
+door 1 e1 >in
+exits 0 cb-alert -c s.yml --state ss <in
+ok "stdout has the sink's lines alone" '[ "$(grep -c . out)" -eq 1 ] && grep -q "^LEEF:2.0|" out' || note "$(cat out err)"
+exits 64 cb-alert -c s.yml --state ss --pass <in
+done_testing
