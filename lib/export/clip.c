@@ -11,6 +11,7 @@
 #include "base/stop.h"
 #include "store/box.h"
 #include "store/seal.h"
+#include "store/replay.h"
 #include "store/segment.h"
 
 /* --- pictures that cannot be decoded ------------------------------------------------------------ */
@@ -229,6 +230,8 @@ int cb_clip_plan(struct cb_clip *ret, const struct cb_store *s, const char *came
 	int k = -1;
 
 	*ret = (struct cb_clip){ .from_ns = INT64_MAX, .to_ns = INT64_MIN };
+	if (cb_replay_lead(s, camera, from_ns, &from_ns, err) < 0)
+		return -1;
 	if (cb_store_segments(s, camera, from_ns, to_ns, NULL, &l, err) < 0)
 		return -1;
 	ret->v = calloc(l.n + 1, sizeof(*ret->v));

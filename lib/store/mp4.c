@@ -265,15 +265,15 @@ static int64_t file_time(struct cb_track *t, const struct cb_sample *s, const st
 		t->base = clamp(base >= 0 ? base / c->timescale :
 				-((-base + c->timescale - 1) / c->timescale));
 		t->begun = true;
-		v = d - t->base;
+		v = clamp((__int128)d - t->base);
 		if (v < 0)
 			v = 0;
 	} else {
-		v = d - t->base;
+		v = clamp((__int128)d - t->base);
 		/* a jump, back or ahead: go on from here */
 		if (t->last_t - v > t->timescale || (s->jump && v > t->last_t)) {
-			v = t->last_t + (t->last_delta ? t->last_delta : 1);
-			t->base = d - v;
+			v = clamp((__int128)t->last_t + (t->last_delta ? t->last_delta : 1));
+			t->base = clamp((__int128)d - v);
 		} else if (v <= t->last_t) {
 			v = t->last_t + 1;
 		}

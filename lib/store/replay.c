@@ -235,14 +235,86 @@ static int one_segment(struct replay *r, const struct cb_segment *prev, const st
 	return ret;
 }
 
+/* --- where to begin ------------------------------------------------------------------------- */
+
+enum lead { LEAD_KEY, LEAD_NONE, LEAD_BROKEN };
+
+/* Is there a keyframe at or before from_ns, and everything from there to the end (or to from_ns)? */
+static enum lead look_for_key(const struct cb_store *s, const struct cb_segment *g, int64_t from_ns,
+			      int64_t *ret_key)
+{
+	struct cb_manifest m = { 0 };
+	enum lead k = LEAD_BROKEN;
+	char *text = NULL;
+	size_t len, key = 0;
+
+	if (cb_segment_manifest(s, g, &text, &len, NULL) < 0)
+		return LEAD_BROKEN;
+	if (cb_manifest_parse(&m, text, len, NULL) == 0) {
+		for (size_t i = 1; i < m.n; i++)
+			if ((m.frag[i].flags & CB_FRAG_KEY) && m.frag[i].wall_ns <= from_ns)
+				key = i;
+		k = key ? LEAD_KEY : LEAD_NONE;
+		for (size_t i = 0; i < m.n_gaps; i++)
+			if (m.gap[i].after >= key && m.frag[m.gap[i].after].wall_ns <= from_ns)
+				k = key ? k : LEAD_BROKEN;
+		if (key)
+			*ret_key = m.frag[key].wall_ns;
+	}
+	cb_manifest_release(&m);
+	free(text);
+	return k;
+}
+
+int cb_replay_lead(const struct cb_store *s, const char *camera, int64_t from_ns, int64_t *ret,
+		   struct cb_err *err)
+{
+	struct cb_segments l = { 0 }, before = { 0 };
+	const struct cb_segment *g = NULL;
+	int64_t key = from_ns;
+	enum lead k;
+
+	*ret = from_ns;
+	if (from_ns < INT64_MIN + 2 * CB_SEGMENT_NS_MAX || from_ns > INT64_MAX - CB_NS_PER_S)
+		return 0;
+	if (cb_store_segments(s, camera, from_ns, from_ns + 1, NULL, &l, err) < 0)
+		return -1;
+	/* the last that begins before it; most have a keyframe, and need no other */
+	for (size_t i = 0; i < l.n; i++)
+		if (l.v[i].end.from_ns <= from_ns && l.v[i].state != CB_SEGMENT_DAMAGED)
+			g = &l.v[i];
+	k = g ? look_for_key(s, g, from_ns, &key) : LEAD_BROKEN;
+	if (k == LEAD_NONE && g->index &&
+	    cb_store_segments(s, camera, from_ns - CB_SEGMENT_NS_MAX, from_ns + 1, NULL, &before, err) < 0) {
+		cb_segments_release(&l);
+		return -1;
+	}
+	for (size_t i = before.n; k == LEAD_NONE && i-- > 0;)
+		if (before.v[i].index + 1 == g->index && strcmp(before.v[i].recording, g->recording) == 0) {
+			g = &before.v[i];
+			k = look_for_key(s, g, from_ns, &key);
+			if (k == LEAD_KEY)
+				*ret = key;
+		}
+	cb_segments_release(&before);
+	cb_segments_release(&l);
+	return 0;
+}
+
+/* --- all of it ------------------------------------------------------------------------------ */
+
 int cb_replay(const struct cb_store *s, const struct cb_replay_opts *o, struct cb_writer *w,
 	      struct cb_replay_totals *ret, struct cb_err *err)
 {
-	struct replay r = { .s = s, .o = o, .w = w, .t = ret, .events_from = o->from_ns };
+	struct cb_replay_opts from_key = *o;
+	struct replay r = { .s = s, .o = &from_key, .w = w, .t = ret, .events_from = o->from_ns };
 	struct cb_segments l = { 0 };
 	int k = -1;
 
 	*ret = (struct cb_replay_totals){ 0 };
+	if (cb_replay_lead(s, o->camera, o->from_ns, &from_key.from_ns, err) < 0)
+		return -1;
+	o = &from_key;
 	r.init = malloc(sizeof(*r.init));
 	if (!r.init)
 		return cb_err_nomem(err);

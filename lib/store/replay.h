@@ -31,4 +31,10 @@ struct cb_replay_totals {
 int cb_replay(const struct cb_store *s, const struct cb_replay_opts *o, struct cb_writer *w,
 	      struct cb_replay_totals *ret, struct cb_err *err);
 
+/* From where on to read so that footage can be decoded from from_ns on. That is from_ns, for a
+ * segment begins with a keyframe; but not every one does: where one was cut short by a failure, or
+ * after 24 hours, its group of pictures goes on in the next. Then it is the time of the keyframe. */
+int cb_replay_lead(const struct cb_store *s, const char *camera, int64_t from_ns, int64_t *ret,
+		   struct cb_err *err);
+
 #endif

@@ -116,6 +116,24 @@ at() { printf '@%s' $((start / 1000000 + $1)); }
 cb-replay S --from "$(at 100)" --to "$(at 110)" >part.cbf
 ok "long GOP: replay from its middle begins with its keyframe" 'cb-frame dump part.cbf | grep PACKET | head -n 1 | grep -q "flags=.*K\|key" && [ "$(cb-frame dump part.cbf | grep -c PACKET)" -ge 2750 ]' ||
 	note "$(cb-frame dump part.cbf | head -n 5)"
+# a failure in the middle of it: the next segment has the rest, and who begins there gets both
+if [ -e "$CB_BUILD/aid/faultio.so" ] && ! sanitized; then
+	mkstream -l -n 64 "$(gop 1000)E" >g.cbf
+	for k in 6 7 8 9 10 11 12; do
+		rm -rf L
+		LD_PRELOAD=$CB_BUILD/aid/faultio.so FAULT=fdatasync:$k:EIO FAULT_UNDER=$T/L/cam cb-record L --sync-interval=0 <g.cbf >rec 2>err
+		[ "$(cb-query L segments | grep -c '"reason":"unsynced"')" = 0 ] || [ "$(cb-query L segments | wc -l)" != 2 ] || break
+	done
+	ok "a group in two segments" '[ "$(cb-query L segments | wc -l)" = 2 ] && sound L g.cbf' || note "$(cb-query L segments)"
+	at() { printf '@%s' $((1750000000 + $1)); }
+	cb-replay L --from "$(at 36)" >part.cbf
+	ok "replay from its end begins with its keyframe" 'cb-frame dump part.cbf | grep PACKET | head -n 1 | grep -q "flags=K.* pts=0\|pts=0 .*flags=K" && [ "$(cb-frame dump part.cbf | grep -c PACKET)" = 1000 ]' || note "$(cb-frame dump part.cbf | head -n 5)"
+	exits 0 cb-export L --camera cam1 --from "$(at 36)" --to "$(at 40)" -o bundle
+	ok "and so does a bundle" '[ "$(find bundle -name "*.mp4" | wc -l)" = 2 ]' || note "$(find bundle; cat err)"
+else
+	skip "tests/faultio.c cannot be preloaded under a sanitizer" 4
+fi
+
 # killed in the middle of it: what was written is there
 mkfifo in
 cb-record K <in >rec 2>err & pid=$!
