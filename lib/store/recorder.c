@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "store/ballast.h"
+#include "store/keyfile.h"
 #include "store/recorder-priv.h"
 
 #define PARTIAL_NS (5 * CB_NS_PER_S)	/* a fragment waits for its keyframe so long */
@@ -55,6 +56,19 @@ static int take_lock(struct cb_recorder *r, struct cb_err *err)
 	return mark(r, "open  \n", err);
 }
 
+/* Whoever forgets his recipients is not to find out years later. */
+static void warn_unsealed(struct cb_recorder *r)
+{
+	int keys = r->o.seal || !r->o.warn ? -1 : cb_keys_open(r->s, r->camera, false, NULL);
+	char text[200];
+
+	if (keys < 0)
+		return;
+	close(keys);
+	snprintf(text, sizeof(text), "camera %s was recorded encrypted before, and is not now: no recipients", r->camera);
+	r->o.warn(r->o.ctx, text);
+}
+
 /* --- open ----------------------------------------------------------------------------------------- */
 
 int cb_recorder_open(struct cb_recorder **ret, const struct cb_store *s, const struct cb_frame *hello,
@@ -84,6 +98,7 @@ int cb_recorder_open(struct cb_recorder **ret, const struct cb_store *s, const s
 	r->last_wall = r->hello.wall_source != CB_WALL_NONE ? r->hello.wall_ns : cb_now_wall_ns();
 	r->last_sync = cb_now_mono_ns();
 	r->backoff_ns = CB_NS_PER_S;
+	warn_unsealed(r);
 	if (cb_events_open(&r->events, s, false, err) < 0 || take_lock(r, err) < 0)
 		goto fail;
 	*ret = r;

@@ -95,6 +95,10 @@ chmod 0 D/keys/recipients
 [ "$(id -u)" = 0 ] || exits 77 cb-record D <a.cbf
 exits 64 cb-record D -r nobody <a.cbf
 exits 66 cb-record D -R nowhere <a.cbf
+exits 0 cb-record S2 <a.cbf
+ok "a recorder that has forgotten its recipients says so" '[ "$(grep -c "was recorded encrypted before, and is not now" err)" = 1 ]'
+exits 0 cb-record S2 --camera=other <a.cbf
+ok "of a camera that never was, nothing" '[ ! -s err ]'
 # a camera may have any name
 exits 0 cb-record N --camera=recipients -r "$(cat a.pub)" <a.cbf
 exits 0 cb-record N --camera=keys <a.cbf

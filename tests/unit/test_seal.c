@@ -281,6 +281,61 @@ static void keys(const char *recipient)
 	cb_store_close(&s);
 }
 
+/* A key file of any text, and whether its key is taken. */
+static enum cb_errc taken(const struct cb_store *s, struct cb_keyring *ring, const struct cb_age_to *to, const char *text)
+{
+	const struct cb_day_key *k;
+	struct cb_buf b = { 0 };
+	char path[300];
+	FILE *f;
+	int r;
+
+	snprintf(path, sizeof(path), "%s/%s.age", in("T/keys/cameras/front"), key.name);
+	if (cb_age_wrap(to, text, strlen(text), &b, &err) < 0 || !(f = fopen(path, "w")))
+		return CB_E_BUG;
+	fwrite(b.data, 1, b.len, f);
+	fclose(f);
+	cb_buf_release(&b);
+	r = cb_keyring_get(ring, s, "front", key.name, &k, &err);
+	return r == 0 ? (memcmp(k->key, key.key, CB_SEAL_KEY) == 0 ? CB_OK : CB_E_BUG) : code();
+}
+
+static void key_files(const struct cb_age_to *to)
+{
+#define HEX "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+#define TEXT(camera, day, hex) "cb-day-key 1\ncamera " camera "\nday " day "\nkey " hex "\n"
+	static const char *const bad[] = {
+		"", "x", "cb-day-key 1\n", "key " HEX "\n", TEXT("back", "2026-11-21", HEX), TEXT("front", "2026-11-22", HEX),
+		TEXT("front", "2026-11-21", "000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F"),
+		TEXT("front", "2026-11-21", "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"),
+		TEXT("front", "2026-11-21", "ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"),
+		TEXT("front", "2026-11-21", HEX) "\n", TEXT("front", "2026-11-21", HEX) TEXT("front", "2026-11-21", HEX),
+		"cb-day-key 2\ncamera front\nday 2026-11-21\nkey " HEX "\n", TEXT("front ", "2026-11-21", HEX),
+		"cb-day-key 1\ncamera front\nday 2026-11-21\nkey " HEX,
+	};
+	char id[200];
+	const char *ids[] = { strcpy(id, in("id")) };
+	struct cb_store s = { .fd = -1, .cameras = -1 };
+	struct cb_keyring *ring = NULL;
+	int wrong = 0;
+
+	OK(cb_store_create(&s, in("T"), &err) == 0 && mkdir(in("T/keys"), 0755) == 0 &&
+	   mkdir(in("T/keys/cameras"), 0755) == 0 && mkdir(in("T/keys/cameras/front"), 0755) == 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		OK(cb_keyring_new(&ring, ids, 1, NULL, &err) == 0);
+		if (taken(&s, ring, to, bad[i]) != CB_E_DATA) {
+			wrong++;
+			NOTE("%s\n", bad[i]);
+		}
+		cb_keyring_free(ring);
+	}
+	OK_INT(wrong, 0);
+	OK(cb_keyring_new(&ring, ids, 1, NULL, &err) == 0);
+	OK(taken(&s, ring, to, TEXT("front", "2026-11-21", HEX)) == CB_OK);
+	cb_keyring_free(ring);
+	cb_store_close(&s);
+}
+
 /* --- manifests ---------------------------------------------------------------------------------------- */
 
 #define SUM "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -351,6 +406,7 @@ int main(void)
 	mutants();
 	wrapping(in("id"), &to);
 	keys(recipient);
+	key_files(&to);
 	manifests();
 	cb_age_to_release(&to);
 	snprintf(command, sizeof(command), "rm -r %s", dir);
