@@ -11,6 +11,7 @@
  * - a pin: the SHA-256 of its SubjectPublicKeyInfo (RFC 7469, 2.4). A pin without a file of
  *   certificates stands alone: a self-signed certificate with that key is what was meant,
  *   whatever name and dates it has.
+ * Nobody is asked whether a certificate was revoked: that needs others on the network.
  *
  * The socket is the caller's, non-blocking, and stays open. Functions that would wait say
  * which way: poll for that, then call again with the same arguments; or use the ..._until forms,
@@ -76,7 +77,7 @@ ssize_t cb_tls_write(struct cb_tls *t, const void *p, size_t n, struct cb_err *e
 /* Everything, or -1; CB_E_UNAVAIL when the time is up, CB_E_TEMP when asked to stop. */
 int cb_tls_write_until(struct cb_tls *t, const void *p, size_t n, int64_t deadline, struct cb_err *err);
 
-/* "TLS1.3 AES-256-GCM", after the handshake. */
+/* "(TLS1.3)-(ECDHE-SECP256R1)-(ECDSA-SECP256R1-SHA256)-(AES-256-GCM)", after the handshake. */
 const char *cb_tls_describe(const struct cb_tls *t);
 /* Tell the server that nothing more comes, if the socket takes it at once. */
 void cb_tls_bye(struct cb_tls *t);
