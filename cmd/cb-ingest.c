@@ -174,6 +174,29 @@ static void progress(void *ctx, int64_t since_ns, uint64_t bytes)
 				(double)bytes / 1048576, (double)bytes * 8e3 / (double)since_ns);
 }
 
+/* Its workers, and nothing else, can be started; they give up more. */
+static int lock_in(const struct opts *o, const char *program, struct cb_err *err)
+{
+	struct cb_sandbox s = {
+		/* local sockets: what names are looked up by */
+		.may = CB_MAY_RUN | CB_MAY_THREAD | CB_MAY_CONNECT | CB_MAY_RESOLVE | CB_MAY_LOCAL,
+		.read = { o->s.ca_file ? o->s.ca_file : "/etc/ssl", "/etc/gnutls" },
+	};
+	char *path = NULL;
+	int ret;
+
+	if (o->kind == CB_SOURCE_V4L2) {
+		s.may = CB_MAY_RUN | CB_MAY_THREAD | CB_MAY_VIDEO;
+		s.read[0] = o->s.source;
+	}
+	if (cb_libexec_path(&path, program, err) < 0)
+		return -1;
+	s.run[0] = path;
+	ret = cb_cli_sandbox(&s, err);
+	free(path);
+	return ret;
+}
+
 /* Connections in processes of their own, behind an output that stays. */
 static int live(const struct opts *o, struct cb_err *err)
 {
@@ -195,7 +218,7 @@ static int live(const struct opts *o, struct cb_err *err)
 		return -1;
 	lo.secret = secret;
 	fd = cb_stdout_take(err);
-	if (fd >= 0) {
+	if (fd >= 0 && lock_in(o, lo.program, err) == 0) {
 		cb_writer_init(&w, fd);
 		ret = cb_live_run(&lo, &w, err);
 		if (w.dropped)
@@ -218,6 +241,8 @@ int main(int argc, char **argv)
 	cb_cli_parse("cb-ingest", &argp, argc, argv, &o);
 	o.s.quiet = cb_cli_quiet;
 	o.s.verbose = cb_cli_verbose;
+	o.s.sandbox = (int32_t)cb_cli_sandbox_mode;
+	o.s.self_test = cb_cli_self_test();
 	if (cb_source_kind(&o.kind, o.s.source, &err) < 0 || cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0)
 		return cb_cli_finish(&err);
 	if (cb_url_has_userinfo(o.s.source))

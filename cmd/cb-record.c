@@ -280,6 +280,12 @@ static int keys(struct state *s, const struct cb_store *store, const struct opts
 	return cb_sealer_new(&s->seal, store, &o->to, err) < 0 ? cb_err_prefix(err, "%s", o->store) : 0;
 }
 
+static int lock_in(const struct opts *o, struct cb_err *err)
+{
+	return cb_cli_sandbox(&(struct cb_sandbox){ .write = { o->store, o->log }, .write_beside = { o->metrics },
+						    .files = 1024 }, err);
+}
+
 int main(int argc, char **argv)
 {
 	static struct cb_out out;
@@ -299,7 +305,8 @@ int main(int argc, char **argv)
 	if ((o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0) ||
 	    cb_logbook_open(&s.log, o.log, on_warn, NULL, &err) < 0 ||
 	    cb_store_create(&store, o.store, &err) < 0 || keys(&s, &store, &o, &err) < 0 ||
-	    cb_pulse_open(&s.pulse, o.metrics, on_warn, NULL, &err) < 0 || (ofd = cb_stdout_take(&err)) < 0)
+	    cb_pulse_open(&s.pulse, o.metrics, on_warn, NULL, &err) < 0 || (ofd = cb_stdout_take(&err)) < 0 ||
+	    lock_in(&o, &err) < 0)
 		goto out;
 	if (o.tee) {
 		cb_writer_init(&w, ofd);

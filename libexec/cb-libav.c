@@ -132,6 +132,28 @@ static void note(void *ctx, const char *text)
 	cb_cli_note("%s", text);
 }
 
+/* A file: itself alone. An address: the network, and the certificates that are trusted. */
+static int lock_in(const struct cb_spec *o, struct cb_err *err)
+{
+	struct cb_sandbox s = { .may = CB_MAY_THREAD, .memory = UINT64_C(4) << 30 };
+	enum cb_source_kind kind;
+	char host[256];
+
+	if (cb_source_kind(&kind, o->source, err) < 0)
+		return -1;
+	if (kind == CB_SOURCE_HTTP || kind == CB_SOURCE_HTTPS) {
+		s.may |= CB_MAY_CONNECT | CB_MAY_RESOLVE;
+		s.read[0] = o->ca_file ? o->ca_file : "/etc/ssl/certs";
+		s.read[1] = "/etc/gnutls";
+		if (cb_url_host(host, sizeof(host), o->source))
+			cb_sandbox_resolver(host);
+	} else if (kind != CB_SOURCE_STDIN) {
+		s.read[0] = o->source;
+		s.may |= kind == CB_SOURCE_V4L2 ? CB_MAY_VIDEO : 0;
+	}
+	return cb_cli_sandbox(&s, err);
+}
+
 int main(int argc, char **argv)
 {
 	struct cb_spec o = CB_SPEC_INIT;
@@ -149,6 +171,8 @@ int main(int argc, char **argv)
 	}
 	cb_cli_quiet = o.quiet || o.status >= 0;
 	cb_cli_verbose = o.verbose;
+	if (o.sandbox || o.self_test)
+		cb_cli_sandbox_set((enum cb_sandbox_mode)o.sandbox, o.self_test);
 	if (o.status >= 0)
 		cb_worker_begin(o.status);
 	cb_stop_install(o.status >= 0);
@@ -161,7 +185,7 @@ int main(int argc, char **argv)
 		.have_start = o.have_start, .start_ns = o.start_ns, .realtime = o.realtime, .log = note,
 	};
 	fd = cb_stdout_take(&err);
-	if (fd < 0)
+	if (fd < 0 || lock_in(&o, &err) < 0)
 		goto out;
 	if (cb_demux_open(&d, &d_opts, &err) < 0) {
 		if (cb_stop_wanted())	/* asked to stop before there was anything: that is no failure */

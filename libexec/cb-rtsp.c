@@ -113,6 +113,16 @@ stop:
 	return r < 0 ? -1 : 0;
 }
 
+/* The address was looked up, and certificates were read. A camera that redirects may do so to a port
+ * that cameras have. */
+static int lock_in(const struct cb_rtsp *s, struct cb_err *err)
+{
+	return cb_cli_sandbox(&(struct cb_sandbox){
+		.may = CB_MAY_CONNECT, .port = { cb_rtsp_source_port(s), 554, 8554, 322 },
+		.files = 64, .memory = UINT64_C(512) << 20,
+	}, err);
+}
+
 int main(int argc, char **argv)
 {
 	struct cb_spec o = CB_SPEC_INIT;
@@ -129,6 +139,8 @@ int main(int argc, char **argv)
 		return cb_cli_finish(&err);
 	}
 	cb_cli_verbose = o.verbose;
+	if (o.sandbox || o.self_test)
+		cb_cli_sandbox_set((enum cb_sandbox_mode)o.sandbox, o.self_test);
 	cb_worker_begin(o.status);
 	cb_stop_install(true);
 	cb_writer_init(&w, -1);
@@ -140,7 +152,7 @@ int main(int argc, char **argv)
 		.timeout_ns = o.timeout_ns,
 	};
 	fd = cb_stdout_take(&err);
-	if (fd < 0 || cb_rtsp_source_new(&s, &ro, &err) < 0)
+	if (fd < 0 || cb_rtsp_source_new(&s, &ro, &err) < 0 || lock_in(s, &err) < 0)
 		goto out;
 	if (cb_rtsp_source_open(s, &err) < 0) {
 		if (cb_stop_wanted())	/* asked to stop before there was anything: that is no failure */

@@ -29,6 +29,22 @@ static int device = -1;
 static unsigned next_picture, first, queued;	/* a queue of buffers, oldest first */
 static unsigned queue[BUFFERS];
 
+/* Opened when this is loaded: later nothing can be opened but what a camera is. */
+#define PICTURES 64
+static int picture[PICTURES];
+
+static __attribute__((constructor)) void open_pictures(void)
+{
+	__typeof__(&open) next = (__typeof__(&open))dlsym(RTLD_NEXT, "open");
+	const char *dir = getenv("FAKE");
+	char path[4096];
+
+	for (unsigned i = 0; i < PICTURES; i++) {
+		snprintf(path, sizeof(path), "%s/%03u", dir ? dir : "", i);
+		picture[i] = dir ? next(path, O_RDONLY | O_CLOEXEC) : -1;
+	}
+}
+
 static bool fault(const char *what)
 {
 	const char *f = getenv("FAKE_FAULT");
@@ -56,9 +72,7 @@ static int fail(int e)
 static int dequeue(struct v4l2_buffer *b)
 {
 	uint8_t *data = malloc(BUFFER);
-	char path[4096];
 	ssize_t n = -1;
-	int fd;
 
 	if (!data)
 		return fail(ENOMEM);
@@ -66,12 +80,8 @@ static int dequeue(struct v4l2_buffer *b)
 		free(data);
 		return fail(EAGAIN);
 	}
-	snprintf(path, sizeof(path), "%s/%03u", getenv("FAKE"), next_picture);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		n = read(fd, data, BUFFER);
-		close(fd);
-	}
+	if (next_picture < PICTURES && picture[next_picture] >= 0)
+		n = pread(picture[next_picture], data, BUFFER, 0);
 	b->index = queue[first];
 	if (n < 0 || pwrite(device, data, (size_t)n, (off_t)b->index * BUFFER) != n) {
 		free(data);

@@ -48,6 +48,18 @@ static void dump(const struct argp *a)
 		dump(c->argp);
 }
 
+void cb_cli_sandbox_set(enum cb_sandbox_mode mode, bool self_test)
+{
+	cb_cli_sandbox_mode = mode;
+	if (self_test && test_fd < 0)
+		test_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+}
+
+bool cb_cli_self_test(void)
+{
+	return test_fd >= 0;
+}
+
 static error_t parse_common(int key, char *arg, struct argp_state *st)
 {
 	switch (key) {
@@ -64,8 +76,7 @@ static error_t parse_common(int key, char *arg, struct argp_state *st)
 		cb_cli_sandbox_mode = (enum cb_sandbox_mode)cb_cli_word(st, "sandbox", "auto|require|off", arg);
 		return 0;
 	case O_SELF_TEST:
-		if (test_fd < 0)
-			test_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		cb_cli_sandbox_set(cb_cli_sandbox_mode, true);
 		return 0;
 	case O_DUMP:
 		dump(root);

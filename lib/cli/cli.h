@@ -39,6 +39,10 @@ void cb_cli_parse(const char *prog, const struct argp *argp, int argc, char **ar
  * everything was refused, 1 where something was not. */
 int cb_cli_sandbox(const struct cb_sandbox *s, struct cb_err *err);
 
+/* Of a program that another starts: what that was told. */
+void cb_cli_sandbox_set(enum cb_sandbox_mode mode, bool self_test);
+bool cb_cli_self_test(void);
+
 /* Inside a parser: fail with usage (64) unless the text is a number in range. */
 uint64_t cb_cli_u64(struct argp_state *st, const char *opt, const char *arg, uint64_t min, uint64_t max);
 double cb_cli_double(struct argp_state *st, const char *opt, const char *arg, double min, double max);

@@ -25,7 +25,7 @@ static const struct field {
 	F("have-start", FLAG, have_start), F("realtime", FLAG, realtime), F("quiet", FLAG, quiet),
 	F("verbose", FLAG, verbose), F("start-ns", I64, start_ns), F("duration-ns", I64, duration_ns),
 	F("timeout-ns", I64, timeout_ns), F("fps-num", U32, fps_num), F("fps-den", U32, fps_den),
-	F("status", I32, status),
+	F("status", I32, status), F("sandbox", I32, sandbox), F("self-test", FLAG, self_test),
 	/* the last, because it may be anything */
 	F("source", TEXT, source),
 #undef F

@@ -23,6 +23,8 @@ struct cb_spec {
 	int64_t start_ns, duration_ns;	/* of media; 0: all */
 	int64_t timeout_ns;
 	uint32_t fps_num, fps_den;	/* 0: not given */
+	int32_t sandbox;		/* enum cb_sandbox_mode */
+	bool self_test;			/* of the sandbox */
 	int32_t status;			/* of a worker: where it says how it ended (live/helper.h); -1: not one */
 };
 

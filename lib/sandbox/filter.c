@@ -64,7 +64,9 @@ static const uint16_t plain[] = {
 	CALL(sigaltstack), CALL(sched_yield), CALL(sched_getaffinity), CALL(sched_setaffinity),
 	CALL(sched_getparam), CALL(sched_getscheduler), CALL(sched_get_priority_max), CALL(sched_get_priority_min),
 	CALL(getpriority), CALL(setpriority), CALL(getcpu), CALL(nanosleep), CALL(clock_nanosleep), CALL(clock_gettime),
-	CALL(clock_getres), CALL(gettimeofday), CALL(setitimer), CALL(getitimer), CALL(timer_create),
+	CALL(clock_getres), CALL(gettimeofday),
+	/* is the clock kept right? To set it takes a capability that is gone */
+	CALL(clock_adjtime), CALL(adjtimex), CALL(setitimer), CALL(getitimer), CALL(timer_create),
 	CALL(timer_settime), CALL(timer_delete), CALL(times), CALL(getrusage), CALL(getpid), CALL(gettid),
 	CALL(getppid), CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid), CALL(getresuid), CALL(getresgid),
 	CALL(getgroups), CALL(getpgid), CALL(getsid), CALL(uname), CALL(sysinfo), CALL(getrandom),
@@ -109,7 +111,7 @@ static const uint16_t deadly[] = {
 	CALL(fsopen), CALL(fsconfig), CALL(fsmount), CALL(fspick), CALL(mount_setattr), CALL(chroot), CALL(setns),
 	CALL(unshare), CALL(init_module), CALL(finit_module), CALL(delete_module), CALL(kexec_load), CALL(reboot),
 	CALL(swapon), CALL(swapoff), CALL(perf_event_open), CALL(quotactl), CALL(acct), CALL(settimeofday),
-	CALL(clock_settime), CALL(clock_adjtime), CALL(adjtimex), CALL(sethostname), CALL(setdomainname), CALL(kcmp),
+	CALL(clock_settime), CALL(sethostname), CALL(setdomainname), CALL(kcmp),
 	CALL(pidfd_getfd), CALL(name_to_handle_at), CALL(open_by_handle_at), CALL(lookup_dcookie), CALL(vhangup),
 	CALL(syslog), CALL(process_madvise),
 #ifdef __NR_kexec_file_load

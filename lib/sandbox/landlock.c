@@ -110,8 +110,9 @@ static const char *const resolver[] = {
 	/* what resolv.conf is where something else writes it: a link that shows there */
 	"/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager",
 };
-/* What any program needs to be started. */
-static const char *const loader[] = { "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/libexec", "/etc/ld.so.cache" };
+/* What any program needs to be started: libraries, which the loader only reads, and the loader. */
+static const char *const libraries[] = { "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache" };
+static const char *const loader[] = { "/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1" };
 /* What a sanitizer's runtime reads to say where a fault is. */
 static const char *const runtime[] = { "/proc", "/usr", "/lib", "/lib64", "/etc/ld.so.cache" };
 
@@ -123,9 +124,10 @@ static int allow_all(int rules, const struct ruleset *r, const struct cb_sandbox
 	if (s->may & CB_MAY_RESOLVE)
 		for (size_t i = 0; i < sizeof(resolver) / sizeof(*resolver); i++)
 			bad |= allow(rules, r, resolver[i], READING);
-	if (s->may & CB_MAY_RUN)
-		for (size_t i = 0; i < sizeof(loader) / sizeof(*loader); i++)
-			bad |= allow(rules, r, loader[i], READING | EXECUTE);
+	for (size_t i = 0; s->may & CB_MAY_RUN && i < sizeof(libraries) / sizeof(*libraries); i++)
+		bad |= allow(rules, r, libraries[i], READING);
+	for (size_t i = 0; s->may & CB_MAY_RUN && i < sizeof(loader) / sizeof(*loader); i++)
+		bad |= allow(rules, r, loader[i], READING | EXECUTE);
 	if (CB_SANITIZED)
 		for (size_t i = 0; i < sizeof(runtime) / sizeof(*runtime); i++)
 			bad |= allow(rules, r, runtime[i], READING);

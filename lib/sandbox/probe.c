@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/timex.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -232,7 +233,16 @@ static int swap(void) { return (int)syscall(SYS_swapon, "/nonexistent", 0); }
 static int account(void) { return (int)syscall(SYS_acct, "/nonexistent"); }
 static int quota(void) { return (int)syscall(SYS_quotactl, -1, NULL, 0, NULL); }
 static int set_clock(void) { return (int)syscall(SYS_clock_settime, CLOCK_REALTIME, NULL); }
-static int adjust_clock(void) { return (int)syscall(SYS_clock_adjtime, CLOCK_REALTIME, NULL); }
+static int adjust_clock(void)
+{
+	struct timex t = { 0 };
+
+	/* to what it is */
+	if (syscall(SYS_clock_adjtime, CLOCK_REALTIME, &t) < 0)
+		return -1;
+	t.modes = ADJ_TICK;
+	return syscall(SYS_clock_adjtime, CLOCK_REALTIME, &t) < 0 ? -1 : 0;
+}
 static int set_name(void) { return (int)syscall(SYS_sethostname, NULL, -1); }
 static int kernel_log(void) { return (int)syscall(SYS_syslog, -1, NULL, 0); }
 static int become(void) { return (int)syscall(SYS_setuid, getuid()); }

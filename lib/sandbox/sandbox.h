@@ -3,7 +3,8 @@
  * somebody else wrote. One struct says what remains allowed; everything else is refused by the
  * kernel for the rest of the process, and for what it starts:
  *
- *  - no new privileges (prctl(2), PR_SET_NO_NEW_PRIVS);
+ *  - no new privileges (prctl(2), PR_SET_NO_NEW_PRIVS), and of root's capabilities those alone that
+ *    open files of others (capabilities(7));
  *  - the file system: Landlock (landlock(7)), ABI 1 and above: only the paths named here. Newer
  *    rights are used where the kernel has them: truncation (3), TCP ports (4), ioctl(2) of devices
  *    (5), abstract sockets and signals (6);

@@ -72,6 +72,28 @@ static bool userinfo(const char *p, const char *until, const char **ret_begin, c
 	return true;
 }
 
+bool cb_url_host(char *out, size_t cap, const char *url)
+{
+	const char *p = strstr(url, "://"), *end, *at;
+	size_t n;
+
+	if (!p)
+		return false;
+	p += 3;
+	end = p + strcspn(p, "/?#");
+	at = memrchr(p, '@', (size_t)(end - p));
+	if (at)
+		p = at + 1;
+	n = *p == '[' ? strcspn(++p, "]") : strcspn(p, ":");
+	if (p + n > end)
+		n = (size_t)(end - p);
+	if (!n || n >= cap)
+		return false;
+	memcpy(out, p, n);
+	out[n] = '\0';
+	return true;
+}
+
 bool cb_url_has_userinfo(const char *url)
 {
 	const char *b, *e;

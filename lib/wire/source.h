@@ -21,6 +21,8 @@ int cb_source_kind(enum cb_source_kind *ret, const char *source, struct cb_err *
 
 /* Copy text with the user:password part of every address in it replaced by "***". */
 void cb_url_redact(char *out, size_t cap, const char *text);
+/* The host of an address, without the brackets of an IPv6 one. False: it has none, or a longer one. */
+bool cb_url_host(char *out, size_t cap, const char *url);
 /* Does it carry a user:password part? */
 bool cb_url_has_userinfo(const char *url);
 /* The address with this user:password, percent-encoded, in the place of its own. malloc'ed. */
