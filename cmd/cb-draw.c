@@ -185,7 +185,7 @@ int main(int argc, char **argv)
 	cb_reader_init(&in, STDIN_FILENO);
 	if (cb_draw_init(&d, &o.draw, &w, &err) < 0 ||
 	    (!o.picture && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0) ||
-	    cb_cli_sandbox(&(struct cb_sandbox){ .read = { o.events }, .write_beside = { o.picture },
+	    cb_cli_sandbox(&(struct cb_sandbox){ .may = CB_MAY_THREAD, .read = { o.events }, .write_beside = { o.picture },
 						 .memory = UINT64_C(4) << 30 }, &err) < 0 ||
 	    (o.events && events_load(&d, o.events, &err) < 0) ||
 	    (fd = cb_stdout_take(&err)) < 0)

@@ -282,7 +282,7 @@ static int keys(struct state *s, const struct cb_store *store, const struct opts
 
 static int lock_in(const struct opts *o, struct cb_err *err)
 {
-	return cb_cli_sandbox(&(struct cb_sandbox){ .write = { o->store, o->log }, .write_beside = { o->metrics },
+	return cb_cli_sandbox(&(struct cb_sandbox){ .may = CB_MAY_THREAD, .write = { o->store, o->log }, .write_beside = { o->metrics },
 						    .files = 1024 }, err);
 }
 

@@ -123,7 +123,7 @@ static int run(const struct opts *o, struct cb_writer *w, struct cb_err *err)
 	if (cb_store_open(&s, o->store, err) < 0)
 		goto out;
 	s.keys = keys;
-	if (cb_cli_sandbox(&(struct cb_sandbox){ .read = { o->store } }, err) < 0)
+	if (cb_cli_sandbox(&(struct cb_sandbox){ .may = CB_MAY_THREAD, .read = { o->store } }, err) < 0)
 		goto out;
 	if (!r.camera && only_camera(&s, &names, &r.camera, err) < 0)
 		goto out;

@@ -397,6 +397,7 @@ static int lock_in(struct opts *o, struct cb_store *s, struct cb_err *err)
 	if (cb_keyring_exposed(s->keys))
 		cb_cli_warn("others may read the identity's file");
 	return cb_cli_sandbox(&(struct cb_sandbox){
+		.may = o->tee ? CB_MAY_THREAD : 0,
 		.read = { o->store, o->around },
 		.write = { o->verb == CHECK ? NULL : o->store, o->log },
 		.files = 1024,

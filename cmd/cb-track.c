@@ -363,7 +363,8 @@ int main(int argc, char **argv)
 	if (o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0)
 		goto out;
 	ofd = cb_stdout_take(&err);
-	if (ofd < 0 || cb_cli_sandbox(&(struct cb_sandbox){ .read = { o.config }, .write = { o.log } }, &err) < 0)
+	if (ofd < 0 || cb_cli_sandbox(&(struct cb_sandbox){ .may = o.tee ? CB_MAY_THREAD : 0, .read = { o.config },
+						 .write = { o.log } }, &err) < 0)
 		goto out;
 	if (o.calibrate)
 		plot_save(plot, true, ofd, "stdout", &err);

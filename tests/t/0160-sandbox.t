@@ -18,6 +18,7 @@ cb-sign sign -k key.key events.ndjson
 cb-audit init log --key key.key --origin example.org/log --epochs 20
 cb-audit append log <events.ndjson
 cp "$CB_SRC/tests/fuzz/corpus/nn_pack/float.cbm" model.cbm
+cb-mux -f matroska -o clip.mkv <whole.cbf
 echo about >note
 
 # What a kernel has, by the tool that needs least.
@@ -33,6 +34,7 @@ use() {
 	in=/dev/null
 	case $1 in
 	cb-frame) args='check whole.cbf' ;;
+	cb-ingest) args=clip.mkv ;;
 	cb-mux) args='-f matroska -o out.mkv' in=whole.cbf ;;
 	cb-record) args='store2 --log log' in=whole.cbf ;;
 	cb-replay) args='store' ;;
@@ -50,7 +52,7 @@ use() {
 	esac
 }
 
-tools='cb-frame cb-mux cb-replay cb-query cb-store cb-detect cb-model cb-draw cb-track cb-audit cb-sign cb-verify cb-export'
+tools='cb-frame cb-ingest cb-mux cb-record cb-replay cb-query cb-store cb-detect cb-model cb-draw cb-track cb-audit cb-sign cb-verify cb-export'
 for t in $tools; do
 	use "$t"
 	# --- what is forbidden is refused
@@ -68,7 +70,7 @@ for t in $tools; do
 	fi
 
 	# --- the same result, whatever the kernel has
-	rm -rf out.mkv p.png bundle
+	rm -rf out.mkv p.png bundle store2
 	_st=0
 	# shellcheck disable=SC2086  # words
 	"$t" $args --sandbox=off <"$in" >wanted 2>err || _st=$?
@@ -78,7 +80,7 @@ for t in $tools; do
 			skip "this kernel has not all that is required"
 			continue
 		fi
-		rm -rf out.mkv p.png bundle
+		rm -rf out.mkv p.png bundle store2
 		_st=0
 		# shellcheck disable=SC2086  # words
 		"$t" $args --sandbox=$how <"$in" >out 2>err || _st=$?
@@ -89,7 +91,7 @@ for t in $tools; do
 		skip "system calls cannot be taken away here" 2
 		continue
 	fi
-	rm -rf out.mkv p.png bundle
+	rm -rf out.mkv p.png bundle store2
 	_st=0
 	# shellcheck disable=SC2086  # words
 	"$without" landlock,seccomp "$t" -v $args <"$in" >out 2>err || _st=$?
@@ -102,6 +104,24 @@ for t in $tools; do
 	ok "$t --sandbox=require on an old kernel: 77, and why" \
 		'[ "$_st" -eq 77 ] && [ "$(wc -l <err)" -eq 1 ] && grep -q "^$t: .*sandbox: Landlock: Function not implemented" err' ||
 		{ _diag "exited $_st"; _show err; }
+done
+
+# --- what cb-ingest starts for addresses: beside its workers nothing, and a worker only connects
+_st=0
+cb-ingest --sandbox-self-test rtsp://127.0.0.1:9/x >probes 2>err || _st=$?
+ok "cb-ingest of a camera: the self-test" '[ "$_st" -eq 0 ] && [ "$(grep -c . probes)" -ge 80 ] && ! grep "\"verdict\":\"done\"" probes' ||
+	{ _diag "exited $_st"; _show err; }
+ok "it can start its workers and no shell" '[ -z "$filter$landlock" ] || grep -q "\"run-shell\",\"verdict\":\"refused\"" probes'
+version=$(cb-frame --version | cut -d" " -f2)
+for source in rtsp://127.0.0.1:9/x http://127.0.0.1:9/x https://127.0.0.1:9/x; do
+	case $source in rtsp*) h=cb-rtsp ;; *) h=cb-libav ;; esac
+	_st=0
+	"$CB_BUILD/libexec/cb/$h" "cb=$version" self-test=1 camera=c status=2 "source=$source" >probes 2>err || _st=$?
+	ok "the worker for $source: the self-test" \
+		'[ "$_st" -eq 0 ] && [ "$(grep -c . probes)" -ge 80 ] && ! grep "\"verdict\":\"done\"" probes' ||
+		{ _diag "exited $_st"; _show err; }
+	ok "the worker for $source: starts nothing" \
+		'[ -z "$filter" ] || [ "$(grep -cE "\"(run-shell|run-program|make-process)\",\"verdict\":\"refused\"" probes)" -eq 3 ]'
 done
 
 # --- the eye of the self-test: it sees what is possible

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # A live source for as long as it is wanted: workers that end, die, hang, send rubbish or things
 # that are not theirs to send, one after another behind one output that goes on. The workers are
-# scripts here, in the place of the programs of libexec; their streams are mkstream's.
+# scripts here, in the place of the programs of libexec; their streams are mkstream's. Without the
+# sandbox: no shell can be started in there.
 . "$CB_SRC/tests/lib.sh"
 need_cmd jq
 PATH=$CB_BUILD/aid:$PATH
@@ -24,7 +25,7 @@ worker() {
 	mv libexec/cb-rtsp.new libexec/cb-rtsp
 	ln -sf cb-rtsp libexec/cb-libav
 }
-ingest() { timeout -k 5 30 cb-ingest --camera cam --timeout 0.5s --retry-first 0.1s "$@" rtsp://camera/live >out.cbf 2>err; }
+ingest() { timeout -k 5 30 cb-ingest --sandbox=off --camera cam --timeout 0.5s --retry-first 0.1s "$@" rtsp://camera/live >out.cbf 2>err; }
 kinds() { cb-frame dump out.cbf | awk '{ k = $2; sub(/ .*/, "", k); if (k == "PACKET") k = "P"; printf "%s ", k }'; }
 events() { cb-frame events out.cbf >ev 2>/dev/null; jq -r '.type + " " + (.data.reason // "")' ev | tr '\n' ';'; }
 gone() { ! kill -0 "$1" 2>/dev/null; }
@@ -40,7 +41,7 @@ ok "in our name" 'head -n 1 dump | grep -q "producer=\"cb-ingest [0-9.]*\" camer
 cb-frame hash out.cbf >a
 mkstream -l -c cam IPPPE | cb-frame hash >b
 same_file a b "packet by packet"
-ok "the worker is told what to do" 'grep -q "timeout-ns=500000000 status=3 source=rtsp://camera/live$" args.1' || note "$(cat args.1)"
+ok "the worker is told what to do" 'grep -q "timeout-ns=500000000 status=3 sandbox=2 source=rtsp://camera/live$" args.1' || note "$(cat args.1)"
 
 worker "printf 'M\\0\\0\\0\\0\\0\\0\\0rtsp://camera/live: 401 Unauthorized' >&3; exit 77"
 _st=0; ingest || _st=$?
@@ -68,7 +69,7 @@ ok "no program" 'grep -q "libexec/cb-[a-z]*, which is installed with cb-ingest: 
 # WHAT SCRIPT REASON GAP: the first two workers do something wrong, the third ends well, by --duration
 again() {
 	worker 'if [ $n -gt 2 ]; then S IPPPPPE | head -c -64; exec sleep 9; fi; '"$2"
-	cb-ingest --camera cam --timeout 0.5s --retry-first 0.1s rtsp://camera/live >out.cbf 2>err &
+	cb-ingest --sandbox=off --camera cam --timeout 0.5s --retry-first 0.1s rtsp://camera/live >out.cbf 2>err &
 	pid=$!
 	wait_for '[ "$(cat count 2>/dev/null)" -ge 3 ] 2>/dev/null && sleep 0.2'
 	kill -TERM $pid
@@ -195,14 +196,14 @@ done
 
 # --- asked to stop, killed, left alone
 worker 'trap "echo bye >said; exit 0" TERM; S IPP; while :; do sleep 0.05; done'
-cb-ingest --camera cam rtsp://camera/live >out.cbf 2>err &
+cb-ingest --sandbox=off --camera cam rtsp://camera/live >out.cbf 2>err &
 pid=$!
 wait_for '[ "$(wc -c <out.cbf)" -gt 900 ]'
 kill -TERM $pid
 _st=0; wait $pid || _st=$?
 ok "SIGTERM: 0, END, and the worker could say good-bye ($_st)" '[ $_st -eq 0 ] && grep -q bye said && cb-frame dump out.cbf | grep -q "END reason=stopped"'
 worker 'if [ $n = 1 ]; then S IPP; exit; fi; printf "E\0\0\0\0\0\0\0gone" >&3'
-cb-ingest --camera cam --retry-first 0.1s --timeout 0.5s rtsp://camera/live >out.cbf 2>err &
+cb-ingest --sandbox=off --camera cam --retry-first 0.1s --timeout 0.5s rtsp://camera/live >out.cbf 2>err &
 pid=$!
 wait_for '[ "$(cat count 2>/dev/null)" -ge 3 ] 2>/dev/null'
 kill -TERM $pid
@@ -210,22 +211,22 @@ _st=0; wait $pid || _st=$?
 ok "while there is nothing: 0, and the GAP goes on to the end ($_st)" '[ $_st -eq 0 ] && [ "$(kinds)" = "HELLO STREAM STREAM P P P EVENT GAP END " ]' || note "$(kinds)"
 ok "one event for all that failed in between" '[ "$(events)" = "cb.source.lost worker;" ]' || note "$(events)"
 worker 'S IPP; exec sleep 20'
-cb-ingest --camera cam --retry-first 0.1s --timeout 20s rtsp://camera/live >out.cbf 2>err &
+cb-ingest --sandbox=off --camera cam --retry-first 0.1s --timeout 20s rtsp://camera/live >out.cbf 2>err &
 pid=$!
 wait_for '[ "$(wc -c <out.cbf)" -gt 900 ]'
 kill -KILL $pid
 wait $pid 2>/dev/null
 ok "killed: the worker does not stay" 'wait_for "gone \$(cat pid.1)"'
 worker "exec /usr/bin/python3 '$T/forge.py' run 2>/dev/null"
-{ cb-ingest --camera cam --retry-first 0.1s --timeout 20s rtsp://camera/live; echo $? >st; } | head -c 500 >/dev/null
+{ cb-ingest --sandbox=off --camera cam --retry-first 0.1s --timeout 20s rtsp://camera/live; echo $? >st; } | head -c 500 >/dev/null
 ok "nobody reads any more: it goes without a word, the worker too" '[ "$(cat st)" -ge 128 ] && wait_for "gone \$(cat pid.1)"' || note "$(cat st)"
 worker 'S IPPE'
-_st=0; cb-ingest --camera cam rtsp://camera/live >/dev/full 2>err || _st=$?
+_st=0; cb-ingest --sandbox=off --camera cam rtsp://camera/live >/dev/full 2>err || _st=$?
 ok "nowhere to write: 74 ($_st)" '[ $_st -eq 74 ] && [ "$(tail -n 1 err)" = "cb-ingest: output: write: No space left on device" ]' || note "$(cat err)"
 
 # --- before anything came, with --retry=always: the stream begins, so that somebody is told
 worker 'if [ $n -lt 3 ]; then printf "E\0\0\0\0\0\0\0not yet" >&3; exit 69; fi; S IPPE | head -c -64; exec sleep 9'
-cb-ingest --camera cam --retry-first 0.1s --retry=always --timeout 2s rtsp://camera/live >out.cbf 2>err &
+cb-ingest --sandbox=off --camera cam --retry-first 0.1s --retry=always --timeout 2s rtsp://camera/live >out.cbf 2>err &
 pid=$!
 wait_for '[ "$(cat count 2>/dev/null)" -ge 3 ] 2>/dev/null && sleep 0.3'
 kill -TERM $pid
@@ -238,7 +239,7 @@ valid_events ev
 # --- --duration goes on over the gap; credentials reach each worker, and nobody else
 (umask 077 && echo 'me:secret' >pass)
 worker 'cat <&4 >>got; S IPPE'
-cb-ingest --camera cam --retry-first 0.1s --credentials pass --timeout 1s --duration 1s rtsp://camera/live >out.cbf 2>err &
+cb-ingest --sandbox=off --camera cam --retry-first 0.1s --credentials pass --timeout 1s --duration 1s rtsp://camera/live >out.cbf 2>err &
 pid=$!
 wait_for '[ "$(cat count 2>/dev/null)" -ge 2 ] 2>/dev/null'
 _st=0; wait $pid || _st=$?
