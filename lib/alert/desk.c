@@ -263,7 +263,7 @@ static int until(struct cb_desk *d, int64_t t_us, struct cb_err *err)
 		if (next > t_us)
 			return 0;
 		/* alerts first: they may be told at that moment, too */
-		if (cb_alert_until(d->set.alert, next, err) < 0 || cb_notify_until(d->set.notify, next, err) < 0)
+		if (cb_alert_until(d->set.alert, next, err) < 0 || cb_notify_until(d->set.notify, next, t_us, err) < 0)
 			return -1;
 		d->dirty = true;
 	}

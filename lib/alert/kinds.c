@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/num.h"
+
 /* A rule that waits for silence outside its hours looks again so much later. */
 #define LOOK_US INT64_C(60000000)
 
@@ -15,6 +17,7 @@ int cb_al_wake(struct cb_alert *a, uint32_t rule, struct cb_group *e, int64_t at
 		return 0;
 	e->timer_us = at_us;
 	return cb_timers_add(&a->timers, (struct cb_timer){ .at_us = at_us, .rule = rule, .age = e->age,
+			     .tie = cb_le32(e->digest),
 			     .entry = cb_groups_number(a->groups[rule], e) }, err);
 }
 

@@ -83,6 +83,7 @@ struct cb_notify {
 	struct group **group;		/* CB_NOTIFY_GROUPS places, NULL where free */
 	uint32_t used, bucket[BUCKETS], newest, oldest, free_place;
 	uint64_t ages;
+	int64_t horizon_us;
 	struct cb_timers timers;	/* rule: route; entry: group, or NONE for its summary */
 	struct cb_groups *source;	/* of inhibitions: seen_us is until when */
 	struct cb_notify_sum sum;
@@ -395,7 +396,7 @@ static int wake(struct cb_notify *n, struct group *g, int64_t at_us, struct cb_e
 		return 0;
 	g->timer_us = at_us;
 	return cb_timers_add(&n->timers, (struct cb_timer){ .at_us = at_us, .rule = g->route,
-			     .entry = g->number, .age = g->age }, err);
+			     .entry = g->number, .age = g->age, .tie = cb_le32(g->digest) }, err);
 }
 
 /* The id of the notice at a sink that an item began; an alert can be repeated. */
@@ -1152,6 +1153,13 @@ static int repeat(struct cb_notify *n, struct group *g, int64_t t_us, struct cb_
 	const struct cb_route *c = &n->rules->route[g->route];
 	struct item it;
 
+	/* of several that were due before the next event the last one is enough */
+	if (n->horizon_us > t_us && (n->horizon_us - t_us) / c->repeat_us > 0) {
+		g->told_us += (n->horizon_us - t_us) / c->repeat_us * c->repeat_us;
+		return wake(n, g, g->told_us + c->repeat_us, err);
+	}
+	/* whatever becomes of it, the next one is that much later */
+	g->told_us = t_us;
 	for (uint32_t i = 0; i < g->actives; i++) {
 		const struct lasting *l = &g->active[i];
 
@@ -1171,9 +1179,11 @@ int64_t cb_notify_next(const struct cb_notify *n)
 	return cb_timers_next(&n->timers);
 }
 
-int cb_notify_until(struct cb_notify *n, int64_t t_us, struct cb_err *err)
+int cb_notify_until(struct cb_notify *n, int64_t t_us, int64_t horizon_us, struct cb_err *err)
 {
 	struct cb_timer t;
+
+	n->horizon_us = horizon_us;
 
 	while (cb_timers_due(&n->timers, t_us, &t)) {
 		const struct cb_route *c = &n->rules->route[t.rule];

@@ -53,9 +53,10 @@ int cb_notify_new(struct cb_notify **ret, const struct cb_rules *rules, const st
 void cb_notify_free(struct cb_notify *n);
 int cb_notify_alert(struct cb_notify *n, const struct cb_alert_out *o, struct cb_err *err);
 
-/* As cb_alert_next, cb_alert_until; and time set back. */
+/* As cb_alert_next, cb_alert_until; and time set back. Time is known to go on until horizon_us: of
+ * what would be repeated several times before that only the last repetition is told. */
 int64_t cb_notify_next(const struct cb_notify *n);
-int cb_notify_until(struct cb_notify *n, int64_t t_us, struct cb_err *err);
+int cb_notify_until(struct cb_notify *n, int64_t t_us, int64_t horizon_us, struct cb_err *err);
 void cb_notify_back(struct cb_notify *n, int64_t by_us);
 /* Tell all that waits, quiet hours or not: nothing will come that could. */
 int cb_notify_flush(struct cb_notify *n, int64_t t_us, struct cb_err *err);

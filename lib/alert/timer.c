@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A binary heap; what is due at the same moment comes in the order of rules and entries, so that
- * the same events give the same alerts in the same order. */
+/* A binary heap; what is due at the same moment comes in an order that does not depend on when
+ * anything was put in, so that the same events give the same alerts in the same order. */
 #include "alert/timer.h"
 
 #include <stdlib.h>
@@ -9,7 +9,9 @@ static bool before(const struct cb_timer *a, const struct cb_timer *b)
 {
 	if (a->at_us != b->at_us)
 		return a->at_us < b->at_us;
-	return a->rule != b->rule ? a->rule < b->rule : a->entry < b->entry;
+	if (a->rule != b->rule)
+		return a->rule < b->rule;
+	return a->tie != b->tie ? a->tie < b->tie : a->entry < b->entry;
 }
 
 int cb_timers_add(struct cb_timers *h, struct cb_timer t, struct cb_err *err)

@@ -13,6 +13,7 @@
 struct cb_timer {
 	int64_t at_us;
 	uint32_t rule, entry;	/* whose it is; what they mean is the owner's */
+	uint32_t tie;		/* of those of one moment and rule the lower one comes first */
 	uint64_t age;		/* of the entry: another one is there by now where it differs */
 };
 struct cb_timers {

@@ -8,8 +8,8 @@
 _id=0
 ev() {
 	_id=$((_id + 1))
-	printf '{"specversion":"1.0","id":"e%d","source":"/t","type":"%s","subject":"%s","data":{"t_us":%d000000%s}}\n' \
-		$_id "$1" "$2" "$3" "${4:+,$4}"
+	printf '{"specversion":"1.0","id":"e%d","source":"/t","type":"%s","subject":"%s","data":{"t_us":%d%s}}\n' \
+		$_id "$1" "$2" $(($3 * 1000000)) "${4:+,$4}"
 }
 # one TEXT: a rule called r; its further keys
 one() { printf 'rules:\n  - name: r\n%s\n' "$1" >r.yml; }

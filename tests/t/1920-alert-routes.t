@@ -7,8 +7,8 @@
 _id=0
 ev() {	# TYPE CAMERA SECONDS DATA...
 	_id=$((_id + 1))
-	printf '{"specversion":"1.0","id":"e%d","source":"/t","type":"%s","subject":"%s","data":{"t_us":%d000000%s}}\n' \
-		$_id "$1" "$2" "$3" "${4:+,$4}"
+	printf '{"specversion":"1.0","id":"e%d","source":"/t","type":"%s","subject":"%s","data":{"t_us":%d%s}}\n' \
+		$_id "$1" "$2" $(($3 * 1000000)) "${4:+,$4}"
 }
 # rules TEXT: what stands beside three rules and two sinks
 rules() {
@@ -74,7 +74,7 @@ exits 0 cb-alert test r.yml <in
 same_file first out "the same events, the same bytes"
 
 # --- what lasts: once, again, and that it is over
-{ ev l f 1; ev l f 5; ev l f 14; ev l g 14; ev l f 23; ev z f 100; } >in
+{ ev l f 1; ev l f 5; ev l f 14; ev l g 14; ev l f 23; ev z f 26; ev z f 100; } >in
 test_is 'routes: [{sinks: a, rules: lasting, resolved: true, repeat_interval: 12s}]' 'fired' '1:fired:a 13:fired:a 14:fired:a 24:fired:a 25:fired:a 33:fired:a '
 ok "alert, repetition, end" '[ "$(jq -r "select(.data.decision == \"fired\").data.what" out | tr "\n" " ")" = "alert repeat alert resolved repeat resolved " ]' || note "$(decisions fired)"
 test_is 'routes: [{sinks: a, resolved: true, group_wait: 30s, group_interval: 30s}]' 'queued' '31:queued:a:3 61:queued:a '
