@@ -53,6 +53,9 @@ struct cb_alert {
 	uint32_t late;			/* events in a row that were more than an hour behind */
 	bool begun;
 	int64_t *learn_us;		/* by rule: when it began to learn; INT64_MIN: not yet */
+	struct cb_listed_key key;	/* the text that was looked up last, */
+	uint64_t key_event;		/* of this event and token */
+	uint32_t key_tok;
 	const char *listed;		/* the entry of the watch-list that was met */
 	struct slot_state *slot;
 	struct value spare;

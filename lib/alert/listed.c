@@ -20,7 +20,13 @@ struct cb_listed {
 	uint32_t n, cap;
 	struct key *key;
 	uint32_t mask;
+	uint64_t seen[16];		/* a bit for each hash: most texts are on no list */
 };
+
+static bool seen(const struct cb_listed *l, uint32_t hash)
+{
+	return l->seen[hash >> 28] >> (hash >> 22 & 63) & 1;
+}
 
 int cb_listed_new(struct cb_listed **ret, int tolerance, struct cb_err *err)
 {
@@ -107,6 +113,7 @@ static void put_key(struct cb_listed *l, uint32_t hash, uint32_t entry)
 {
 	uint32_t i = hash & l->mask;
 
+	l->seen[hash >> 28] |= UINT64_C(1) << (hash >> 22 & 63);
 	while (l->key[i].entry) {
 		if (l->key[i].hash == hash && l->key[i].entry == entry + 1)
 			return;
@@ -171,21 +178,28 @@ static uint32_t look(const struct cb_listed *l, uint32_t hash, const char *s, in
 	return best;
 }
 
-const char *cb_listed_find(const struct cb_listed *l, const char *text, size_t len)
+void cb_listed_key(struct cb_listed_key *k, const char *text, size_t len)
 {
-	char s[CB_LISTED_LEN];
-	int n = reduce(s, text, len);
-	uint32_t best;
+	k->n = reduce(k->s, text, len);
+	for (int skip = 0; skip <= k->n; skip++)
+		k->hash[skip] = hash_without(k->s, k->n, skip);
+}
 
-	if (n <= 0)
+const char *cb_listed_find(const struct cb_listed *l, const struct cb_listed_key *k)
+{
+	uint32_t best = UINT32_MAX;
+
+	if (k->n <= 0)
 		return NULL;
-	best = look(l, hash_without(s, n, n), s, n, false);
+	if (seen(l, k->hash[k->n]))
+		best = look(l, k->hash[k->n], k->s, k->n, false);
 	if (best == UINT32_MAX && l->tolerance)
-		for (int skip = 0; skip <= n; skip++) {
-			uint32_t k = look(l, hash_without(s, n, skip), s, n, true);
+		for (int skip = 0; skip <= k->n; skip++)
+			if (seen(l, k->hash[skip])) {
+				uint32_t at = look(l, k->hash[skip], k->s, k->n, true);
 
-			if (k < best)
-				best = k;
-		}
+				if (at < best)
+					best = at;
+			}
 	return best == UINT32_MAX ? NULL : l->entry[best].text;
 }

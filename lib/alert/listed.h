@@ -29,7 +29,14 @@ const char *cb_listed_add(struct cb_listed *l, const char *text, size_t len);
 /* After the last entry. */
 int cb_listed_done(struct cb_listed *l, struct cb_err *err);
 uint32_t cb_listed_size(const struct cb_listed *l);
+/* A text to be looked up, in any number of lists. */
+struct cb_listed_key {
+	int n;					/* what counts of it; <= 0: it is in no list */
+	char s[CB_LISTED_LEN];
+	uint32_t hash[CB_LISTED_LEN + 1];	/* without one character each; last: of all */
+};
+void cb_listed_key(struct cb_listed_key *ret, const char *text, size_t len);
 /* The entry that a text meets, as it was written: the same one, else the first near one. */
-const char *cb_listed_find(const struct cb_listed *l, const char *text, size_t len);
+const char *cb_listed_find(const struct cb_listed *l, const struct cb_listed_key *k);
 
 #endif

@@ -51,7 +51,7 @@ static bool text_is(const struct cb_json *j, uint32_t tok, const char *s, uint32
 
 	if (t->escaped)
 		return cb_json_eq(j, tok, s);
-	return t->end - t->start == n && memcmp(j->text + t->start, s, n) == 0;
+	return t->end - t->start == n && (!n || j->text[t->start] == *s) && memcmp(j->text + t->start, s, n) == 0;
 }
 
 static bool equal(struct cb_alert *a, struct value *v, const struct cb_operand *o)
@@ -106,7 +106,12 @@ static __attribute__((noinline)) bool text_met(struct cb_alert *a, const struct 
 	if (tok == CB_JSON_NONE || !cb_al_bytes(&a->json, tok, buf, sizeof(buf), &s, &n))
 		return false;
 	if (t->op == CB_OP_LISTED) {
-		s = cb_listed_find(t->listed, s, n);
+		if (a->key_event != a->event || a->key_tok != tok) {
+			cb_listed_key(&a->key, s, n);
+			a->key_event = a->event;
+			a->key_tok = tok;
+		}
+		s = cb_listed_find(t->listed, &a->key);
 		a->listed = s ? s : a->listed;
 		return s != NULL;
 	}

@@ -4,7 +4,7 @@
 Each figure is the median of several runs that alternate with the peer's, so that both meet
 the same machine. Nothing here is a test: a bar that is missed is printed, not failed.
 Names: pipe, record, sealed, rtsp, start, nn, models, film, fit, json, verify, sign, export, audit,
-index, track. Without one, all.
+index, track, alert. Without one, all.
 """
 import glob
 import hashlib
@@ -619,13 +619,79 @@ def do_track():
     say("cb-track, largest memory", "%.1f MB" % (max(rss) / 1024), "", "", "", None)
 
 
+def alert_rules(count):
+    """Rules of all kinds, of which each event concerns a quarter."""
+    kinds = ["", "count: 5, within: 10s", "kind: spike, within: 1m, factor: 4", "kind: flatline, within: 1h",
+             "kind: change, field: data.zone", "kind: new, field: data.track",
+             "cooldown: 1m, class: person, confidence: 0.99", "resolve: 5m, when: {from: '22:00', to: '06:00'}"]
+    types = ["cb.zone.enter", "cb.line.cross", "plate.read", "cb.crowd"]
+    out = ["timezone: Europe/Paris", "rules:"]
+    for i in range(count):
+        kind, t = kinds[i % len(kinds)], types[i // len(kinds) % 4]
+        if i % 20 == 19:
+            out.append("  - {name: r%d, kind: sequence, within: 1m, group_by: subject, severity: high, "
+                       "steps: [{type: %s, zone: z%d}, {type: %s, zone: y%d}]}" % (i, t, i % 7, t, i % 5))
+            continue
+        more = {0: "match: {data.zone: z%d, data.score: {'>': 0.999}}" % (i % 9),
+                1: "match: {data.plate: {listed: [AB%03dCD, XY%03dZ]}}" % (i, i * 7),
+                2: "match: {data.track: {prefix: t%d}, data.number: {'<': 20}}" % (i % 10),
+                3: "match: {subject: [c1, c2, c%d], data.class: {not: car}, data.speed: {'>=': 100}}" % (i % 8)}[i % 4]
+        out.append("  - {name: r%d, type: %s, group_by: subject, %s}" % (i, t, ", ".join(filter(None, (kind, more)))))
+    open(os.path.join(tmp, "alert.yml"), "w").write("\n".join(out) + "\n")
+
+
+def alert_events(count):
+    random.seed(4)
+    types = ["cb.zone.enter", "cb.line.cross", "plate.read", "cb.crowd"]
+    with open(os.path.join(tmp, "alert.ndjson"), "w") as f:
+        for i in range(count):
+            t = 1795251284000000 + i * 1000
+            f.write('{"specversion":"1.0","id":"%032x","source":"/cb-track","type":"%s",'
+                    '"time":"2026-11-21T08:54:44.000000Z","subject":"c%d","data":{"t_us":%d,"stream":0,"pts":%d,'
+                    '"zone":"z%d","track":"t%d","number":%d,"class":"%s","score":%.4f,"box":[0.375,0.7,0.05,0.2],'
+                    '"speed":%.2f,"plate":"AB%03dC%s"}}\n'
+                    % (i, types[i % 4], i % 8, t, i * 90, random.randrange(9), random.randrange(1000),
+                       random.randrange(1000), random.choice(("person", "car", "dog")), random.random(),
+                       random.random() * 20, random.randrange(1000), random.choice("DEFG")))
+
+
+def do_alert():
+    missing = have(tool("cb-alert"), bench("cost"), "jq")
+    if missing:
+        return skip("cb-alert", missing + " is missing")
+    events, alerts, rss = 200000, [], []
+    alert_events(events)
+    shell('head -n 20000 alert.ndjson >some.ndjson')
+
+    def run():
+        shell('"$C" a "$T" -c alert.yml <alert.ndjson >alerts.out', C=bench("cost"), T=tool("cb-alert"))
+        v = open(os.path.join(tmp, "a")).read().split()
+        rss.append(int(v[1]))
+        alerts.append(int(shell("wc -l <alerts.out")))
+        return float(v[0])
+
+    def peer(script, times):
+        def one():
+            shell('"$C" a jq -c "$S" <some.ndjson >/dev/null', C=bench("cost"), S=script)
+            return float(open(os.path.join(tmp, "a")).read().split()[0]) * times
+        return one
+    one = 'select(.type == "cb.zone.enter" and .data.zone == "z1" and .data.score > 0.999)'
+    for count, script in ((1, one), (100, one)):
+        alert_rules(count)
+        a, b = pairs(3, run, peer(script, events / 20000))
+        say("cb-alert, %d rule%s, events/s | jq, 1" % (count, "s" * (count > 1)), "%.0f k/s" % (events / a),
+            "%.0f k/s" % (events / b), "%.1f" % (b / a), ">= 300 k", events / a >= 300)
+    say("cb-alert, largest memory", "%.1f MB" % (max(rss) / 1024), "", "", "", None)
+    print("#   %d alerts of 100 rules" % alerts[-1])
+
+
 def main():
     print(FORMAT % ("what | peer", "ours", "peer", "ratio", "bar", ""))
     for name, f in (("pipe", do_pipe), ("record", do_record), ("sealed", do_sealed), ("rtsp", do_rtsp), ("start", do_start), ("nn", do_nn), ("models", do_models),
                     ("film", do_film),
                     ("fit", do_fit), ("json", do_json), ("verify", do_verify), ("sign", do_sign),
                     ("export", do_export), ("audit", do_audit), ("index", do_index),
-                    ("track", do_track)):
+                    ("track", do_track), ("alert", do_alert)):
         if only and name not in only:
             continue
         try:

@@ -179,6 +179,56 @@ printf 'until: 2026-11-21\nrules: x\n' >bads/one.yml
 bad 'silences: bads\n' 'bads/one.yml:1:1: a silence needs author and until'
 printf 'author: A\nfrom: 2026-11-22\nuntil: 2026-11-21\nrules: x\n' >bads/one.yml
 bad 'silences: bads\n' 'bads/one.yml:3:8: until is not after from'
+
+# --- the schema takes what cb-alert takes, and not what it refuses by shape
+cat >schema.py <<'PY'
+import json, re, sys, jsonschema, yaml
+s = json.load(open(sys.argv[1]))
+jsonschema.Draft202012Validator.check_schema(s)
+v = jsonschema.Draft202012Validator(s)
+class L(yaml.BaseLoader): pass
+for t, f in (("float", r"^-?[0-9]*\.[0-9]+$"), ("int", r"^-?[0-9]+$"), ("bool", "^(true|false)$"), ("null", "^null$")):
+    L.add_implicit_resolver("tag:yaml.org,2002:" + t, re.compile(f), list("-0123456789.tfn"))
+    L.add_constructor("tag:yaml.org,2002:" + t, {"f": lambda l, n: float(n.value), "i": lambda l, n: int(n.value),
+                      "b": lambda l, n: n.value == "true", "n": lambda l, n: None}[t[0]])
+for name in sys.argv[2:]:
+    e = jsonschema.exceptions.best_match(v.iter_errors(yaml.load(open(name), L)))
+    print(name, "good" if not e else "bad: " + e.message[:200])
+PY
+if /usr/bin/python3 -c 'import jsonschema, yaml' 2>/dev/null; then
+	sed -n "/rules.yml :/,/^\.Ed/p" "$CB_SRC/man/cb-alert.5" | grep -v '^\.' >page.yml
+	sed -n '/^Who is told of these:/,/^\.Ed/p' "$CB_SRC/man/cb-alert.5" | grep -v -e '^\.' -e '^Who' >>page.yml
+	mkdir -p silences
+	sed -n '/^kept in git:/,/^\.Ed/p' "$CB_SRC/man/cb-alert.5" | grep -v -e '^\.' -e '^kept' >silences/gate.yml
+	exits 0 cb-alert -c page.yml --check -v
+	ok "with its silence" 'grep -q "6 rules, 2 routes, 2 sinks, 1 silences" err' || note "$(cat err)"
+	n=0
+	while IFS= read -r line; do
+		n=$((n + 1))
+		printf '%b\n' "$line" >b$n.yml
+		exits 78 cb-alert -c b$n.yml --check
+	done <<-'END'
+	rules: []
+	rules: [{name: a}]
+	rules: [{type: a}]
+	rules: [{name: a b, type: x}]
+	rules: [{name: a, type: x, kind: odd}]
+	rules: [{name: a, type: x, kind: flatline}]
+	rules: [{name: a, kind: sequence, steps: [{type: x}], within: 1s}]
+	rules: [{name: a, type: x, match: {data.n: {gt: 1}}}]
+	rules: [{name: a, type: x, match: {data.n: {listed: {tolerance: 1}}}}]
+	rules: [{name: a, type: x, confidence: 2}]
+	rules: [{name: a, type: x}]\ncolour: red
+	rules: [{name: a, type: x}]\nroutes: [{rules: a}]
+	rules: [{name: a, type: x}]\ninhibit: [{by: {rules: a}}]
+	rules: [{name: a, type: x}]\nsinks: [{name: s}]
+	END
+	/usr/bin/python3 schema.py "$CB_SRC/schema/cb-alert.schema.json" r.yml page.yml "$CB_SRC/examples/rules.yml" "$CB_SRC/examples/demo.yml" b[0-9]*.yml >got 2>&1
+	ok "four that are right, $n that are wrong" '[ "$(grep -c " good$" got)" -eq 4 ] && [ "$(grep -c "^b.* bad: " got)" -eq $n ]' || note "$(cat got)"
+else
+	skip "python3-jsonschema or python3-yaml is not installed"
+fi
+
 exits 64 cb-alert -c r.yml <in
 ok "sinks need a place for their spool" 'grep -q "r.yml has sinks: --state is needed" err'
 exits 64 cb-alert test r.yml --state s
