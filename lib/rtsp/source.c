@@ -19,7 +19,8 @@
 #include "rtsp/session.h"
 
 #define TIMEOUT_NS (10 * CB_NS_PER_S)
-#define REPORT_NS (5 * CB_NS_PER_S)
+#define REPORT_NS (5 * CB_NS_PER_S)	/* RFC 3550 6.2 */
+#define FIRST_REPORT_NS (CB_NS_PER_S / 2)
 #define MINUTE_NS (60 * CB_NS_PER_S)
 #define FIRST_UDP_NS (5 * CB_NS_PER_S)	/* nothing by then: there is no UDP */
 #define UDP_BYE_NS (CB_NS_PER_S / 5)	/* what was sent before a BYE can arrive behind it */
@@ -196,7 +197,7 @@ static int open_session(struct cb_rtsp *r, struct cb_err *err)
 	now = cb_now_mono_ns();
 	r->media = now;
 	r->keepalive = now + (int64_t)s->timeout_s * CB_NS_PER_S / 2;
-	r->report = now + REPORT_NS;
+	r->report = now + FIRST_REPORT_NS;
 	r->any_media = r->asked_keepalive = false;
 	r->initial = 0;
 	snprintf(r->about, sizeof(r->about), "%s%s%s, %s; %u stream%s", s->udp ? "UDP" : "TCP", s->c.tls ? ", " : "",

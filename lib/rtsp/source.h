@@ -13,7 +13,7 @@
  * (base/stop.h) ends every wait.
  *
  * The camera is asked for nothing that it was not seen to do: keep-alive is OPTIONS at half of
- * the session's time, GET_PARAMETER where that goes unanswered; receiver reports go every 5 s. It
+ * the session's time, GET_PARAMETER where that goes unanswered; receiver reports go every 5 s, the first one soon. It
  * is redirected on its own host only, and never away from TLS. Time out: by media packets, however
  * alive the connection is.
  *

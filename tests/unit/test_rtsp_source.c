@@ -19,6 +19,7 @@
 /* --- the server ---------------------------------------------------------------------------------- */
 
 #define PACKETS 20
+#define MANY_PACKETS 20000	/* many times what a client's buffer holds */
 #define SSRC 0x11223344
 
 enum {
@@ -27,7 +28,8 @@ enum {
 	BYE = 256, CLOSE = 512, STALL = 1024, TEARDOWN = 2048,		/* how it ends */
 	EARLY = 4096, OLD = 8192, NO_RANGE = 1 << 14, NO_SESSION = 1 << 15, DEAF = 1 << 16, FOREIGN = 1 << 17,
 	GARBAGE = 1 << 18, KEEP = 1 << 19, SILENT = 1 << 20, REPORT = 1 << 21, LOST = 1 << 22,
-	TALK = 1 << 23, VIEW = 1 << 24, BLANKS = 1 << 25, BABBLE = 1 << 26, ENDLESS = 1 << 27, RENEW = 1 << 28,
+	TALK = 1 << 23, VIEW = 1 << 24, BLANKS = 1 << 25, BABBLE = 1 << 26, ENDLESS = 1 << 27, RENEW = 1 << 28, MANY = 1 << 29,
+	HEAR = 1 << 30,
 };
 
 struct plan {
@@ -133,7 +135,7 @@ static void media(const struct way *w, unsigned how)
 			rtp(&other, 0);
 		close(other.from[0]);
 	}
-	for (unsigned i = 0; i < PACKETS; i++) {
+	for (unsigned i = 0; i < (how & MANY ? MANY_PACKETS : PACKETS); i++) {
 		if (how & LOST && i == 7)
 			continue;
 		if (how & GARBAGE && i == 9)
@@ -142,6 +144,19 @@ static void media(const struct way *w, unsigned how)
 	}
 	if (how & BYE)
 		packet(w, 1, bye, sizeof(bye));
+}
+
+/* A receiver report: of one source, or empty. */
+static void heard(const void *p, size_t n)
+{
+	const uint8_t *b = p;
+
+	if (n >= 8 && b[0] == 0x80 && b[1] == 201)
+		note("RR0", 3);
+	else if (n >= 32 && b[0] == 0x81 && b[1] == 201 && cb_be32(b + 8) == SSRC && cb_be16(b + 18) == 1000 + PACKETS - 1)
+		note("RR1", 3);
+	else
+		note("?", 1);
 }
 
 static const char *header(const char *req, const char *name)
@@ -214,6 +229,8 @@ static void serve(int fd, const struct plan *p)
 		/* receiver reports come in between */
 		while (n && req[0] == '$' && n >= 4 && n >= 4u + cb_be16(req + 2)) {
 			head = 4u + cb_be16(req + 2);
+			if (p->how & HEAR && req[1] == 1)
+				heard(req + 4, head - 4);
 			memmove(req, req + head, n -= head);
 		}
 		req[n] = '\0';
@@ -307,6 +324,15 @@ static void serve(int fd, const struct plan *p)
 				} else {
 					media(&w, p->how);
 				}
+			}
+			for (int k = 0; w.udp && p->how & HEAR && k < 3; k++) {
+				char what[200];
+				ssize_t got = recv(w.from[k > 0], what, sizeof(what), 0);
+
+				if (got > 0 && k == 0)
+					note(got == 12 ? "PUNCH" : "?", 5);
+				else if (got > 0)
+					heard(what, (size_t)got);
 			}
 			if (p->how & TEARDOWN)
 				say(fd, "TEARDOWN rtsp://x/ RTSP/1.0\r\nCSeq: 3\r\n\r\n");
@@ -484,6 +510,15 @@ static void plays(void)
 	OK(r.ended == 0 && r.end == CB_RTSP_BYE && r.packets == PACKETS && r.bytes && odd(""));
 	OK_STR(r.about, "UDP, no authentication; 1 stream");
 	OK(did(WHOLE));
+	/* more than fits anywhere at once */
+	with(BYE | MANY, OPTS(0), 0);
+	OK_INT(r.packets, MANY_PACKETS);
+	OK(r.bytes && !r.lost && odd(""));
+	/* receiver reports, and the way through a firewall */
+	with(STALL | HEAR, OPTS(.timeout_ns = CB_NS_PER_S), 0);
+	OK(did("OPTIONS DESCRIBE SETUP PLAY RR1 TEARDOWN "));
+	with(STALL | HEAR, OPTS(.udp = true, .timeout_ns = CB_NS_PER_S), 0);
+	OK(did("OPTIONS DESCRIBE SETUP PLAY PUNCH RR0 RR1 TEARDOWN "));
 	/* asked to stop */
 	with(0, OPTS(0), 5);
 	OK(r.ended == 0 && r.end == CB_RTSP_STOPPED && r.packets >= 5 && r.bytes && did(WHOLE));
