@@ -22,6 +22,9 @@
 #define GRACE_NS (CB_NS_PER_S * 2)		/* at most: its own watchdog comes first */
 #define STEADY_NS (CB_NS_PER_S * 10)		/* media for so long: all is well again */
 #define PROGRESS_PACKETS 64
+/* Frames that are no media take room that is never given up (wire/ring.h): so many at once, and a second. */
+#define OTHERS_BURST 2000
+#define OTHERS_PER_S 200
 
 /* How a worker ended. */
 enum end {
@@ -46,6 +49,8 @@ struct live {
 	bool seen[CB_STREAMS_MAX], video[CB_STREAMS_MAX], any_video;
 	int64_t deadline;		/* monotonic: the next media, or the end */
 	int64_t first_media, fed;	/* monotonic: the first; the last that feeds the watchdog */
+	double others;			/* frames that are no media: so many it may send */
+	int64_t others_at;		/* monotonic, when that was so */
 	int ended;			/* reason of its END; -1 */
 
 	/* all of them */
@@ -217,12 +222,29 @@ static int on_packet(struct live *l, const struct cb_frame *f, struct cb_err *ba
 	return 0;
 }
 
+/* One more frame that is no media. */
+static int one_other(struct live *l, struct cb_err *bad)
+{
+	int64_t now = cb_now_mono_ns();
+
+	l->others += (double)(now - l->others_at) / 1e9 * OTHERS_PER_S;
+	if (l->others > OTHERS_BURST)
+		l->others = OTHERS_BURST;
+	l->others_at = now;
+	if (l->others < 1)
+		return cb_err_set(bad, CB_E_DATA, "too many frames that are no media");
+	l->others--;
+	return 0;
+}
+
 /* -1 with err: the output failed; with bad: the worker is no good. */
 static int one_frame(struct live *l, const struct cb_frame *f, struct cb_err *bad, struct cb_err *err)
 {
 	struct cb_gap g;
 	struct cb_end e;
 
+	if (f->type != CB_FRAME_PACKET && f->type != CB_FRAME_END && one_other(l, bad) < 0)
+		return -1;
 	if (f->type == CB_FRAME_HELLO)
 		return on_hello(l, f, bad, err);
 	switch (f->type) {
@@ -290,6 +312,8 @@ static int attend(struct live *l, enum end *how, struct cb_err *what, struct cb_
 
 	l->hello = l->media = l->asked = l->silent = l->any_video = false;
 	l->first_media = l->fed = 0;
+	l->others = OTHERS_BURST;
+	l->others_at = cb_now_mono_ns();
 	l->ended = -1;
 	memset(l->seen, 0, sizeof(l->seen));
 	memset(l->video, 0, sizeof(l->video));
@@ -380,7 +404,7 @@ static int lost(struct live *l, enum end how, const struct cb_err *what, struct 
 
 	if (l->o->retry == CB_RETRY_NEVER || (how == END_SOURCE && l->begun && !l->live))
 		return 0;
-	if (!l->ever && (l->o->retry == CB_RETRY_LATER || !passing(what->code)))
+	if (!l->ever && (l->o->retry == CB_RETRY_LATER || (how != END_SOURCE && !passing(what->code))))
 		return 0;
 	if (!l->away) {
 		l->away = true;

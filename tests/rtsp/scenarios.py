@@ -322,6 +322,30 @@ add("g711", audio="pcmu", check=sound(40))
 add("aac", audio="aac", check=sound(12))
 add("metadata", audio="meta", events="cb.camera.metadata")
 add("audio-refused", audio="pcmu", answer=lambda m, q, h, s: h.__setitem__("status", "RTSP/1.0 404 Not Found") if m == "SETUP" and s.setups > 1 else None, odd="rtsp-setup rtsp-channel?")
+# servers that are none
+def redirect(where):
+    def f(m, req, h, s):
+        if m == "DESCRIBE":
+            h["status"], h["Location"] = "RTSP/1.0 302 Moved Temporarily", where.replace("PORT", str(s.cam.port))
+    return f
+
+
+def once(m, req, h, s):
+    """A redirection on the same host, of the first DESCRIBE alone."""
+    if m == "DESCRIBE" and s.cam.log.count("DESCRIBE") == 1:
+        h["status"], h["Location"], h["body"] = "RTSP/1.0 302 Moved", "rtsp://localhost:%d/other" % s.cam.port, ""
+
+
+add("redirected", answer=once, odd="rtsp-redirect?")
+add("redirected-for-ever", answer=redirect("rtsp://localhost:PORT/live"), exit=76, nothing=True)
+add("redirected-elsewhere", answer=redirect("rtsp://127.0.0.1:PORT/live"), exit=76, nothing=True)
+add("redirected-out-of-tls", tls="good", args="--ca-file good.pem", answer=redirect("rtsp://localhost:PORT/live"), exit=76, nothing=True)
+add("never-answers", answer=lambda m, q, h, s: h.__setitem__("status", None), exit=69, nothing=True)
+add("describes-nothing", sdp=lambda t: "", exit=65, nothing=True)
+add("describes-no-media", sdp=lambda t: t[:t.index("m=")], exit=65, nothing=True)
+add("describes-what-nobody-knows", sdp=sub("H264", "H266"), exit=65, nothing=True)
+add("endless-header", answer=lambda m, q, h, s: h.__setitem__("X", "x" * 1000000), exit=76, nothing=True)
+add("body-beyond-sense", answer=on("DESCRIBE", set_header("body", "v=0\r\n" * 400000)), exit=76, nothing=True)
 # UDP
 add("udp", args="--transport=udp", check=asked("SETUP RTP/AVP;unicast"))
 add("tcp-by-itself", check=asked("SETUP RTP/AVP/TCP"))

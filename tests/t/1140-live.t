@@ -28,7 +28,8 @@ worker() {
 ingest() { timeout -k 5 30 cb-ingest --sandbox=off --camera cam --timeout 0.5s --retry-first 0.1s "$@" rtsp://camera/live >out.cbf 2>err; }
 kinds() { cb-frame dump out.cbf | awk '{ k = $2; sub(/ .*/, "", k); if (k == "PACKET") k = "P"; printf "%s ", k }'; }
 events() { cb-frame events out.cbf >ev 2>/dev/null; jq -r '.type + " " + (.data.reason // "")' ev | tr '\n' ';'; }
-gone() { ! kill -0 "$1" 2>/dev/null; }
+# dead, whether its parent has noticed or not
+gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
 
 # --- nothing to try again: what a worker says is what a person sees
 worker 'S IPPPE'
@@ -78,7 +79,7 @@ again() {
 	cb-frame check out.cbf >chk 2>&1; _st=$?
 	ok "$1: a whole stream ($_st)" '[ $_st -eq 0 ]' || note "$(cat chk)"
 	ok "$1: told" 'case "$(events)" in "cb.source.lost '"$3"';cb.source.back ;cb.source.lost '"$3"';cb.source.back ;"*) :;; *) false;; esac' || note "$(events) $(cat ev)"
-	valid_events ev
+	cat ev >>all.ev
 	cb-frame dump out.cbf >dump
 	ok "$1: a GAP before each new STREAM" '[ "$(grep -c "GAP.*reason='"$4"'" dump)" = 2 ] && ! grep GAP dump | grep -q "from=-\|to=-"' || note "$(grep GAP dump)"
 	ok "$1: a warning each" '[ "$(grep -c "^cb-ingest: warning: .*it is tried again$" err)" = 2 ] && [ "$(wc -l <err)" = 2 ]' || note "$(cat err)"
@@ -94,6 +95,8 @@ again "hangs and does not want to go" 'trap "" TERM; S IPP; while :; do sleep 0.
 again "a damaged frame" 'S "IPP!P"; exec sleep 9' worker cut 12
 again "is cut in half" 'S "IPP/P"' worker cut 12
 again "rubbish" 'S IPP; head -c 100000 /dev/zero' worker cut 12
+
+valid_events all.ev
 
 # --- what is not a worker's to send, made by hand: EVENT, PACKET, and kinds that nobody sends
 cat >forge.py <<'P'
@@ -158,7 +161,10 @@ elif what == "stream":
 elif what == "flood":			# events, and no picture any more
     while True:
         event()
-        time.sleep(0.001)
+        time.sleep(0.01)
+elif what == "storm":
+    while True:
+        event()
 elif what == "sound":
     stream(1, 2, b"pcm_alaw")
     while True:
@@ -189,6 +195,8 @@ for what in alert prefix escaped program camera nobody json stranger number pict
 	ok "$what: that was the end of it ($_st)" \
 		'[ $_st -eq 69 ] && grep -q "the worker sent what it may not" err && [ "$(kinds)" = "HELLO STREAM P END " ]' || note "$(kinds) $(cat err)"
 done
+forge storm
+ok "storm: that was the end of it ($_st)" '[ $_st -eq 69 ] && grep -q "the worker sent what it may not: too many frames that are no media" err' || note "$(cat err)"
 for what in flood sound trickle; do
 	forge $what
 	ok "$what: no picture ($_st)" '[ $_st -eq 69 ] && [ "$(cat err)" = "cb-ingest: rtsp://camera/live: no video for 0.5 s" ]' || note "$(cat err)"
@@ -235,6 +243,30 @@ ok "a camera that is switched on later ($_st)" '[ $_st -eq 0 ] && [ "$(kinds)" =
 cb-frame events out.cbf >ev
 ok "lost, with the reason; back, after so many attempts" '[ "$(jq -r ".data.text // .data.attempts" ev | tr "\n" " ")" = "not yet 2 " ]' || note "$(cat ev)"
 valid_events ev
+
+worker 'if [ $n -lt 3 ]; then S E; exit; fi; S IPPE | head -c -64; exec sleep 9'
+cb-ingest --camera cam --retry=always --retry-first 0.1s rtsp://camera/live >out.cbf 2>err &
+pid=$!
+wait_for '[ "$(cat count 2>/dev/null)" -ge 3 ] 2>/dev/null && sleep 0.3'
+kill -TERM $pid
+_st=0; wait $pid || _st=$?
+ok "one that ends before anything came is tried again as well ($_st)" '[ $_st -eq 0 ] && [ "$(cb-frame dump out.cbf | grep -c PACKET)" = 3 ]' || note "$(kinds)"
+
+# --- a hundred connections leave nothing behind
+worker 'S IPPE'
+cb-ingest --camera cam --retry-first 1ms rtsp://camera/live >out.cbf 2>err &
+pid=$!
+fds() { ls /proc/$pid/fd | wc -l; }
+wait_for '[ "$(cat count 2>/dev/null)" -ge 10 ] 2>/dev/null'
+before=$(fds)
+wait_for '[ "$(cat count 2>/dev/null)" -ge 110 ] 2>/dev/null'
+after=$(fds)
+ok "descriptors: $before, $after" '[ "$after" -le $((before + 3)) ]'
+ok "no process waits to be buried" '[ "$(pgrep -c -P $pid)" -le 1 ]'
+kill -TERM $pid
+_st=0; wait $pid || _st=$?
+ok "and it ends as it should ($_st)" '[ $_st -eq 0 ]'
+exits 0 cb-frame check out.cbf
 
 # --- --duration goes on over the gap; credentials reach each worker, and nobody else
 (umask 077 && echo 'me:secret' >pass)
