@@ -6,6 +6,8 @@
   hurt    pictures that need not arrive bit-exactly (they were damaged or lost on the way)
   args    of cb-ingest; exit: its status (0); gaps: GAP reasons, in order
   check   function (result) -> None or what is wrong"""
+import os
+import random
 import re
 import struct
 
@@ -68,6 +70,30 @@ def swap(every):
 def twice(ps):
     for i in reversed(range(5, len(ps), 9)):
         ps.insert(i, ps[i])
+
+
+def scatter(seed):
+    """Packets lost, doubled, late and damaged at random."""
+    def f(ps):
+        rng = random.Random(seed)
+        for i in range(len(ps) - 1):
+            what = rng.randrange(40)
+            if what == 0:
+                ps[i].drop = True
+            elif what == 1:
+                k = min(len(ps) - 1, i + rng.randrange(1, 40))
+                ps[i], ps[k] = ps[k], ps[i]
+            elif what == 2 and len(ps[i].payload) > 2:
+                b = bytearray(ps[i].payload)
+                b[rng.randrange(min(len(b), 4))] ^= 1 << rng.randrange(8)
+                ps[i].payload = bytes(b)
+            elif what == 3:
+                ps[i].seq += rng.choice((1, -1, 100, 30000, -5))
+            elif what == 4:
+                ps[i].ts += rng.choice((90000, -90000, 2 ** 31))
+        for k, p in enumerate(ps):	# sent when their turn is
+            p.at = k / len(ps)
+    return f
 
 
 def first_fragment(ps, i):
@@ -346,6 +372,22 @@ add("describes-no-media", sdp=lambda t: t[:t.index("m=")], exit=65, nothing=True
 add("describes-what-nobody-knows", sdp=sub("H264", "H266"), exit=65, nothing=True)
 add("endless-header", answer=lambda m, q, h, s: h.__setitem__("X", "x" * 1000000), exit=76, nothing=True)
 add("body-beyond-sense", answer=on("DESCRIBE", set_header("body", "v=0\r\n" * 400000)), exit=76, nothing=True)
+# a line that turns bits over: whatever comes of it, nobody crashes and the recorder goes on
+def noise(seed, every, whole=True):
+    rng = random.Random(seed)
+
+    def f(r, ch):
+        d = bytearray(struct.pack(">BBH", 36, ch, len(r.bytes())) + r.bytes())
+        if rng.randrange(every) == 0:
+            for _ in range(rng.choice((1, 1, 3, 20))):
+                d[rng.randrange(len(d) if whole else min(len(d), 24))] ^= 1 << rng.randrange(8)
+        return bytes(d)
+    return f
+
+
+for n in range(int(os.environ.get("CB_NOISE", "8"))):
+    add("noise-%d" % n, wrap=noise(n, (3, 10, 30)[n % 3], n % 2 == 0), mtu=(200, 1200)[n // 4 % 2], audio=(None, "pcmu", "aac", "meta")[n % 4], any=True)
+    add("noise-udp-%d" % n, args="--transport=udp", rtp=scatter(n), mtu=200, audio=(None, "aac")[n % 2], any=True)
 # UDP
 add("udp", args="--transport=udp", check=asked("SETUP RTP/AVP;unicast"))
 add("tcp-by-itself", check=asked("SETUP RTP/AVP/TCP"))

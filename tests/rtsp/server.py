@@ -30,6 +30,7 @@ import base64
 import hashlib
 import os
 import re
+import select
 import socket
 import ssl
 import struct
@@ -241,16 +242,16 @@ class Session:
 
     def run(self):
         buf = b""
-        self.c.settimeout(0.1)
+        self.c.settimeout(5)
         while not self.over and not self.cam.stopping:
             limit = self.s.get("session", 60)
             if self.playing and self.s.get("keepalive") is not None and time.monotonic() - self.alive > limit:
                 self.cam.log.append("session timed out")
                 return
-            try:
-                got = self.c.recv(65536)
-            except (TimeoutError, socket.timeout, ssl.SSLWantReadError):
+            if not (self.cam.tls and self.c.pending()) and not select.select([self.c], [], [], 0.1)[0]:
                 continue
+            with self.lock:		# TLS is not for two threads at once
+                got = self.c.recv(65536)
             if not got:
                 return
             buf += got
