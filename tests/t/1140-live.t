@@ -245,7 +245,7 @@ ok "lost, with the reason; back, after so many attempts" '[ "$(jq -r ".data.text
 valid_events ev
 
 worker 'if [ $n -lt 3 ]; then S E; exit; fi; S IPPE | head -c -64; exec sleep 9'
-cb-ingest --camera cam --retry=always --retry-first 0.1s rtsp://camera/live >out.cbf 2>err &
+cb-ingest --sandbox=off --camera cam --retry=always --retry-first 0.1s rtsp://camera/live >out.cbf 2>err &
 pid=$!
 wait_for '[ "$(cat count 2>/dev/null)" -ge 3 ] 2>/dev/null && sleep 0.3'
 kill -TERM $pid
@@ -254,7 +254,7 @@ ok "one that ends before anything came is tried again as well ($_st)" '[ $_st -e
 
 # --- a hundred connections leave nothing behind
 worker 'S IPPE'
-cb-ingest --camera cam --retry-first 1ms rtsp://camera/live >out.cbf 2>err &
+cb-ingest --sandbox=off --camera cam --retry-first 1ms rtsp://camera/live >out.cbf 2>err &
 pid=$!
 fds() { ls /proc/$pid/fd | wc -l; }
 wait_for '[ "$(cat count 2>/dev/null)" -ge 10 ] 2>/dev/null'
