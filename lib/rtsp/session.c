@@ -257,11 +257,10 @@ static int setup(struct cb_rtsp_session *s, struct cb_rtsp_track *t, unsigned i,
 	if (m->status != 200)
 		return 1;
 	session_header(s, m);
-	if (!cb_rtsp_transport_parse(&tr, cb_rtsp_header(m, "Transport"), &was_odd) || was_odd)
+	if (!cb_rtsp_transport_parse(&tr, cb_rtsp_header(m, "Transport"), &was_odd) || was_odd ||
+	    (!s->udp && tr.channel[0] < 0))
 		cb_odd(s->odd, CB_ODD_RTSP_TRANSPORT);
 	if (!s->udp) {
-		if (!was_odd && tr.channel[0] < 0)
-			cb_odd(s->odd, CB_ODD_RTSP_TRANSPORT);
 		/* a camera that agrees to something else than was asked for sends nothing here */
 		t->channel[0] = tr.channel[0] >= 0 ? tr.channel[0] : (int)(2 * i);
 		t->channel[1] = tr.channel[1] >= 0 ? tr.channel[1] : t->channel[0] + 1;

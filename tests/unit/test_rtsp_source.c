@@ -36,6 +36,7 @@ struct plan {
 	unsigned how;
 	const char *location;		/* redirect there; # is the port */
 	const char *describe;		/* the answer to DESCRIBE, instead */
+	const char *said;		/* a file: all that it says, whatever it is asked */
 };
 
 static const struct plan *plans;	/* one a connection, the last for all that follow */
@@ -213,6 +214,27 @@ static bool allowed(int fd, const char *req, const char *cseq, unsigned how, uns
 	return false;
 }
 
+/* A seed of tests/fuzz: everything at once. */
+static void recite(int fd, const char *name)
+{
+	const char *src = getenv("CB_SRC");
+	char path[500], bytes[8192];
+	size_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/rtsp_session/%s", src ? src : ".", name);
+	f = fopen(path, "r");
+	if (f) {
+		n = fread(bytes, 1, sizeof(bytes), f);
+		fclose(f);
+		put(fd, bytes, n);
+	}
+	shutdown(fd, SHUT_WR);
+	while (recv(fd, bytes, sizeof(bytes), 0) > 0)
+		;
+	close(fd);
+}
+
 static void serve(int fd, const struct plan *p)
 {
 	struct way w = { .fd = fd };
@@ -369,7 +391,10 @@ static void *run_server(void *arg)
 		const struct plan *p = n_plans > 1 ? plans++ : plans;
 		n_plans -= n_plans > 1;
 		pthread_mutex_unlock(&lock);
-		serve(fd, p);
+		if (p->said)
+			recite(fd, p->said);
+		else
+			serve(fd, p);
 	}
 }
 
@@ -664,6 +689,44 @@ static void answers(void)
 	}
 }
 
+/* What cameras are known to do: each is put up with, and told once. */
+static void seeds(void)
+{
+	static const struct { const char *name; unsigned packets; const char *odd; } t[] = {
+		{ "audio", 3, " sdp-no-origin=1" },
+		{ "base-schemeless", 2, " rtsp-content-base=1 sender-report-implausible=1" },
+		{ "blanks-behind-headers", 2, " rtsp-syntax=1 sender-report-implausible=1" },
+		{ "both", 3, " sender-report-implausible=1 rtsp-blank-lines=1" },
+		{ "content-type-missing", 2, " rtsp-content-type=1 sender-report-implausible=1" },
+		{ "cseq-missing", 2, " rtsp-cseq=1 sender-report-implausible=1" },
+		{ "digest", 2, " sender-report-implausible=1" },
+		{ "early", 2, " rtsp-early-data=1 sender-report-implausible=1" },
+		{ "extension", 2, " rtp-extension=1 rtp-duplicate=1 sender-report-implausible=1 sets-missing=1 sets-missing=2" },
+		{ "info-semicolon", 2, " rtsp-info=1 sender-report-implausible=1" },
+		{ "info-seq-0", 2, " rtsp-info=1 sender-report-implausible=1" },
+		{ "line-ends", 2, " rtsp-blank-lines=1 sender-report-implausible=1 rtsp-blank-lines=5" },
+		{ "lost", 2, " sender-report-implausible=1 rtsp-junk=1 rtp-lost=1 unit-damaged=1" },
+		{ "metadata", 0, " sdp-no-origin=1" },
+		{ "options-refused", 2, " rtsp-options=1 sender-report-implausible=1" },
+		{ "range-refused", 2, " rtsp-range=1 sender-report-implausible=1" },
+		{ "requests", 2, " rtsp-request=1 sender-report-implausible=1 rtsp-request=2" },
+		{ "session-changes", 2, " rtsp-session=1 sender-report-implausible=1" },
+		{ "session-missing", 2, " rtsp-session=1 sender-report-implausible=1" },
+		{ "setup-refused", 2, " rtsp-setup=1 sender-report-implausible=1" },
+		{ "ssrc-blanks", 2, " rtsp-transport=1 sender-report-implausible=1" },
+		{ "transport-missing", 2, " rtsp-transport=1 sender-report-implausible=1" },
+		{ "unassigned-channel", 2, " sender-report-implausible=1 rtsp-channel=1" },
+		{ "video", 2, " sender-report-implausible=1" },
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
+		struct plan p = { .said = t[i].name };
+
+		session(&p, 1, OPTS(.credentials = "u:p"), 0);
+		OK_NAMED(r.opened == 0 && r.packets == t[i].packets && odd(t[i].odd), t[i].name);
+	}
+}
+
 static void arguments(void)
 {
 	static const struct { struct cb_rtsp_opts o; const char *says; } t[] = {
@@ -709,5 +772,6 @@ int main(void)
 	authentication();
 	elsewhere();
 	answers();
+	seeds();
 	return done();
 }
