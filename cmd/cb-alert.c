@@ -10,7 +10,9 @@
 
 #include "alert/desk.h"
 #include "alert/hook.h"
+#include "alert/programs.h"
 #include "base/io.h"
+#include "base/launch.h"
 #include "base/stop.h"
 #include "base/time.h"
 #include "cli/cli.h"
@@ -429,6 +431,33 @@ static int read_all(struct state *s, struct cb_evin *in, struct cb_err *err)
 
 /* --- all of it -------------------------------------------------------------------------------------- */
 
+/* The rules may be read again, from another file of their directory; programs are started by the
+ * launcher, as the rules name them, and are not locked in. */
+static int lock_in(const struct state *s, struct cb_err *err)
+{
+	return cb_cli_sandbox(&(struct cb_sandbox){
+		.may = CB_MAY_END | (s->o->tee ? CB_MAY_THREAD : 0),
+		.read = { cb_desk_rules(s->desk)->silences, s->sinks ? s->sinks->snapshots : NULL },
+		.read_beside = { s->o->config },
+		.write = { s->o->state, s->o->log },
+		.write_beside = { s->o->metrics },
+		.files = 1024,
+	}, err);
+}
+
+static int launcher(const struct opts *o, struct cb_err *err)
+{
+	static struct cb_programs known;
+	static char *helper;
+
+	if (o->test || cb_cli_sandbox_mode == CB_SANDBOX_OFF)
+		return 0;
+	if (cb_libexec_path(&helper, "cb-deliver", err) < 0)
+		return -1;
+	known = (struct cb_programs){ .config = o->config, .own = helper };
+	return cb_launcher_begin(cb_programs_may, &known, err);
+}
+
 static int start(struct state *s, int ofd, struct cb_err *err)
 {
 	struct cb_desk_opts d = { .config = s->o->config, .state = s->o->state, .alert = on_alert,
@@ -447,7 +476,7 @@ static int start(struct state *s, int ofd, struct cb_err *err)
 	    cb_desk_open(&s->desk, &d, err) < 0 ||
 	    cb_hooks_new(&s->hooks, cb_desk_rules(s->desk)->hooks_max, tell, NULL, err) < 0)
 		return -1;
-	return open_sinks(s, ofd, err);
+	return open_sinks(s, ofd, err) < 0 ? -1 : lock_in(s, err);
 }
 
 /* All is read: what waits is told or kept, and sinks have their time. */
@@ -588,7 +617,7 @@ int main(int argc, char **argv)
 	if (o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0)
 		goto out;
 	ofd = cb_stdout_take(&err);
-	if (ofd >= 0)
+	if (ofd >= 0 && launcher(&o, &err) == 0)
 		run(&o, ofd, &err);
 out:
 	return cb_cli_finish(&err);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/launch.h"
 
 int cb_memory_file(const void *p, size_t n, struct cb_err *err)
 {
@@ -41,6 +42,8 @@ int cb_program_start(pid_t *ret, char *const argv[], char *const env[], int in)
 
 	for (int i = 0; env && env[i] && i < CB_PROGRAM_ENV_MAX; i++)
 		all[2 + i] = env[i];
+	if (cb_launcher_runs())
+		return cb_launch(ret, argv, all, &in, (const int[]){ STDIN_FILENO }, 1);
 	sigfillset(&every);
 	sigemptyset(&none);
 	if ((k = posix_spawn_file_actions_init(&f)))

@@ -15,7 +15,7 @@
 
 /* A descriptor to read these bytes and an LF from; it cannot be written to any more. */
 int cb_memory_file(const void *p, size_t n, struct cb_err *err);
-/* 0, or an errno: it was not started. env: NULL, or up to CB_PROGRAM_ENV_MAX "NAME=VALUE" and a
+/* By base/launch.h where that runs. 0, or an errno: it was not started. env: NULL, or up to CB_PROGRAM_ENV_MAX "NAME=VALUE" and a
  * NULL. */
 int cb_program_start(pid_t *ret, char *const argv[], char *const env[], int in);
 

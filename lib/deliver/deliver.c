@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/launch.h"
 #include "base/stop.h"
 #include "base/time.h"
 #include "deliver/engine.h"
@@ -66,6 +67,12 @@ static int spawn(pid_t *pid, const char *path, char *dir, const int fd[static 3]
 		for (int i = 0; i < 3 && n < 5; i++)
 			if (strncmp(*e, keep[i], strlen(keep[i])) == 0)
 				env[n++] = *e;
+	if (cb_launcher_runs()) {
+		int from[4] = { fd[0], fd[1], fd[2], out }, to[4] = { CB_ENGINE_FD, CB_ENGINE_FD + 1, CB_ENGINE_FD + 2, STDOUT_FILENO };
+
+		argv[0] = (char *)path;
+		return cb_launch(pid, argv, env, from, to, out >= 0 ? 4 : 3);
+	}
 	sigfillset(&all);
 	sigemptyset(&none);
 	if ((k = posix_spawn_file_actions_init(&f)))

@@ -45,7 +45,7 @@ enum {
 	CB_MAY_LOCAL = 1 << 6,		/* sockets of this machine (AF_UNIX): syslog, sd_notify */
 	CB_MAY_ASK = 1 << 7,		/* a passphrase, on /dev/tty */
 	CB_MAY_END = 1 << 9,		/* reap processes, and end (SIGTERM, SIGKILL) those of the same user: of a
-					 * tool whose helpers were started before */
+					 * tool whose helpers were started before, or are by base/launch.h */
 	CB_MAY_VIDEO = 1 << 8,		/* ioctl(2) of video devices, which are open or in read[] */
 };
 

@@ -125,7 +125,7 @@ for t in $TOOLS; do
 	ok "$t --help: on stdout alone" '[ -s out ] && [ ! -s err ]'
 	ok "$t --help: 80 columns" '! grep -nE "^.{81,}" out'
 	ok "$t --help: one screen of 24 lines, of those for models or with many verbs 40" \
-		'case $t in cb-detect|cb-model|cb-store|cb-audit|cb-sign|cb-track|cb-export|cb-verify) n=40 ;; *) n=24 ;; esac; [ "$(wc -l <out)" -le "$n" ]'
+		'case $t in cb-alert|cb-detect|cb-model|cb-store|cb-audit|cb-sign|cb-track|cb-export|cb-verify) n=40 ;; *) n=24 ;; esac; [ "$(wc -l <out)" -le "$n" ]'
 	ok "$t: every option has a text" '! "$t" --dump-options | awk -F "\t" "NF != 4 || \$4 == \"\"" | grep .'
 	exits 0 "$t" -h
 	same_file help out "$t -h is --help"

@@ -52,7 +52,7 @@ use() {
 	esac
 }
 
-tools='cb-frame cb-ingest cb-mux cb-record cb-replay cb-query cb-store cb-detect cb-model cb-draw cb-track cb-audit cb-sign cb-verify cb-export'
+tools='cb-frame cb-ingest cb-mux cb-record cb-replay cb-query cb-store cb-detect cb-model cb-draw cb-track cb-alert cb-audit cb-sign cb-verify cb-export'
 for t in $tools; do
 	use "$t"
 	# --- what is forbidden is refused
@@ -123,6 +123,17 @@ for source in rtsp://127.0.0.1:9/x http://127.0.0.1:9/x https://127.0.0.1:9/x; d
 	ok "the worker for $source: starts nothing" \
 		'[ -z "$filter" ] || [ "$(grep -cE "\"(run-shell|run-program|make-process)\",\"verdict\":\"refused\"" probes)" -eq 3 ]'
 done
+
+# --- what cb-alert starts is named by its rules, and as free as it was
+cat >hook.sh <<'END'
+#!/bin/sh
+sed -n 's/^NoNewPrivs:.//p; s/^Seccomp:.//p' /proc/self/status >"$T_HOOK" && : >"$T_HOOK.done"
+END
+sed -i "s|\$T_HOOK|$T/hook.out|g" hook.sh
+chmod +x hook.sh
+printf 'rules:\n  - name: any\n    type: "*"\n    hook: { argv: [%s] }\n' "$T/hook.sh" >hooks.yml
+exits 0 cb-alert --config hooks.yml <events.ndjson
+ok "a hook is not locked in" '[ -e hook.out.done ] && [ "$(tr "\n" " " <hook.out)" = "0 0 " ]' || note "$(cat err hook.out)"
 
 # --- the eye of the self-test: it sees what is possible
 if "$without" seccomp true 2>/dev/null; then
