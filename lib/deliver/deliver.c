@@ -26,6 +26,7 @@
 #define NAME "cb-deliver"
 #define PACKED_MAX (4u << 20)		/* bytes that wait for a sync, at most */
 #define HEARD 1024			/* decisions at once */
+#define FORGET_NS CB_NS_PER_S
 #define METRICS_NS (10 * CB_NS_PER_S)
 #define FIRST_NS CB_NS_PER_S		/* pauses before the helper is started again */
 #define MOST_NS (60 * CB_NS_PER_S)
@@ -40,7 +41,7 @@ struct cb_deliver {
 	pid_t pid;
 	int sock;
 	int64_t started, again, pause;	/* monotonic */
-	int64_t metrics_at;
+	int64_t metrics_at, forget_at;
 	bool metrics_told;
 	bool heard_all;			/* nothing to hear until the helper says so */
 };
@@ -290,7 +291,11 @@ int cb_deliver_poll(struct cb_deliver *d, struct cb_err *err)
 			return -1;
 		d->heard_all = n < HEARD;
 	}
-	return 0;
+	/* with the next put, which has to be synced anyway; without one, now and then */
+	if (cb_now_mono_ns() < d->forget_at)
+		return 0;
+	d->forget_at = cb_now_mono_ns() + FORGET_NS;
+	return cb_spool_forget(d->spool, err);
 }
 
 int cb_deliver_fd(const struct cb_deliver *d)
@@ -350,6 +355,8 @@ int cb_deliver_close(struct cb_deliver *d, struct cb_err *err)
 		if (n < HEARD)
 			break;
 	}
+	if (d->spool && ret == 0)
+		ret = cb_spool_forget(d->spool, err);
 	if (d->spool)
 		metrics(d);
 	cb_spool_close(d->spool);

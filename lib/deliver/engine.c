@@ -19,8 +19,10 @@
 #include "deliver/library.h"
 #include "deliver/outlet.h"
 
-#define BATCH 64
-#define LOADED 128			/* notes of a lane in memory */
+#define BATCH 256
+#define LOADED 1024			/* notes of a lane in memory */
+#define SETTLE_NS 20000000		/* results are gathered so long, to be synced together */
+#define SETTLE_MANY 256
 #define LOADED_BYTES (8u << 20)
 #define IDLE_NS (5 * CB_NS_PER_S)
 #define GRACE_NS (2 * CB_NS_PER_S)
@@ -52,6 +54,8 @@ struct engine {
 	struct cb_spool *spool;
 	const struct cb_deliver_conf *conf;
 	int sock, wake;
+	atomic_uint reported;		/* results that are not written down yet */
+	int64_t since;			/* when the first of them was seen, monotonic; 0: there is none */
 	atomic_bool abort;
 	struct lane lane[CB_OUTLETS_MAX];
 };
@@ -127,6 +131,7 @@ static void report(struct lane *l, enum cb_decided what, const char *reason, int
 	}
 	*l->done_tail = s;
 	l->done_tail = &s->next;
+	atomic_fetch_add(&l->e->reported, 1);
 }
 
 static void failed(struct lane *l, const struct cb_report *r)
@@ -297,6 +302,14 @@ static int fill(struct engine *e, struct lane *l, struct cb_err *err)
 	}
 }
 
+static int fill_all(struct engine *e, struct cb_err *err)
+{
+	for (uint32_t i = 0; i < e->conf->n; i++)
+		if (fill(e, &e->lane[i], err) < 0)
+			return -1;
+	return 0;
+}
+
 /* Write down what all lanes have reported. */
 static int settle(struct engine *e, struct cb_err *err)
 {
@@ -332,6 +345,7 @@ static int settle(struct engine *e, struct cb_err *err)
 		struct lane *l = NULL;
 
 		all = s->next;
+		atomic_fetch_sub(&e->reported, 1);
 		for (uint32_t i = 0; !l && i < e->conf->n; i++)
 			if (strcmp(e->conf->outlet[i].name, s->note->note.sink) == 0)
 				l = &e->lane[i];
@@ -426,17 +440,27 @@ int cb_engine_run(struct cb_spool *s, const struct cb_deliver_conf *conf, int so
 			goto out;
 	for (;;) {
 		struct pollfd p[] = { { .fd = sock, .events = POLLIN }, { .fd = e->wake, .events = POLLIN } };
+		uint32_t reported = atomic_load(&e->reported);
+		int64_t now = cb_now_mono_ns();
+		int wait_ms = 1000;	/* and then for what others put back: cb-alert replay */
 		eventfd_t n;
 		char buf[64];
 		ssize_t k = 1;
 
-		if (settle(e, err) < 0)
+		/* what is new goes out first; what is done can wait a little */
+		if (fill_all(e, err) < 0)
 			goto out;
-		for (uint32_t i = 0; i < conf->n; i++)
-			if (fill(e, &e->lane[i], err) < 0)
+		if (reported && !e->since)
+			e->since = now;
+		if (reported >= SETTLE_MANY || (reported && now - e->since >= SETTLE_NS)) {
+			if (settle(e, err) < 0 || fill_all(e, err) < 0)
 				goto out;
-		/* the second is for what other processes put back: cb-alert replay */
-		if (poll(p, 2, 1000) < 0 && errno != EINTR) {
+			e->since = 0;
+			wait_ms = atomic_load(&e->reported) ? SETTLE_NS / 1000000 : 1000;
+		} else if (reported) {
+			wait_ms = (int)((SETTLE_NS - (now - e->since)) / 1000000) + 1;
+		}
+		if (poll(p, 2, wait_ms) < 0 && errno != EINTR) {
 			cb_err_sys(err, CB_E_OS, errno, "poll");
 			goto out;
 		}

@@ -28,6 +28,7 @@ struct cb_spool {
 	MDB_env *env;
 	MDB_dbi queue, dead, said, count, meta;
 	uint64_t bytes;
+	uint64_t heard, forgotten;	/* decisions up to these numbers */
 	int dir, lock;
 };
 
@@ -392,31 +393,71 @@ static bool said_unpack(const MDB_val *k, const MDB_val *v, struct cb_decision *
 	return true;
 }
 
+/* Take out of the table what was heard. */
+static int forget(struct cb_spool *s, MDB_txn *txn)
+{
+	MDB_cursor *c = NULL;
+	MDB_val k, v;
+	int rc;
+
+	if (s->forgotten >= s->heard)
+		return 0;
+	rc = mdb_cursor_open(txn, s->said, &c);
+	while (!rc && !(rc = mdb_cursor_get(c, &k, &v, MDB_FIRST)) && k.mv_size == 8 && cb_be64(k.mv_data) <= s->heard)
+		rc = mdb_cursor_del(c, 0);
+	if (c)
+		mdb_cursor_close(c);
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+int cb_spool_forget(struct cb_spool *s, struct cb_err *err)
+{
+	uint64_t upto = s->heard;
+	MDB_txn *txn = NULL;
+	int rc;
+
+	if (s->forgotten >= upto)
+		return 0;
+	rc = mdb_txn_begin(s->env, NULL, 0, &txn);
+	if (rc)
+		return mdb_err(err, rc, "write");
+	rc = forget(s, txn);
+	if (rc)
+		mdb_txn_abort(txn);
+	else
+		rc = mdb_txn_commit(txn);
+	if (rc)
+		return mdb_err(err, rc, "write");
+	s->forgotten = upto;
+	return 0;
+}
+
 int cb_spool_hear(struct cb_spool *s, uint32_t max,
 		  int (*fn)(void *ctx, const struct cb_decision *d, struct cb_err *err), void *ctx,
 		  struct cb_err *err)
 {
+	uint8_t from[8];
 	struct cb_decision d;
 	MDB_cursor *c = NULL;
 	MDB_txn *txn = NULL;
-	MDB_val k, v, last = { 0, NULL };
-	uint8_t upto[8];
+	MDB_val k = { 8, from }, v;
 	uint32_t n = 0;
 	int rc, ret = 0;
 
+	cb_put_be64(from, s->heard + 1);
 	rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn);
 	if (rc)
 		return mdb_err(err, rc, "read");
 	rc = mdb_cursor_open(txn, s->said, &c);
-	while (!rc && n < max && !(rc = mdb_cursor_get(c, &k, &v, n ? MDB_NEXT : MDB_FIRST))) {
-		if (said_unpack(&k, &v, &d) && fn && fn(ctx, &d, err) < 0) {
+	while (!rc && n < max && !(rc = mdb_cursor_get(c, &k, &v, n ? MDB_NEXT : MDB_SET_RANGE))) {
+		if (k.mv_size != 8) {
+			rc = EBADMSG;
+		} else if (said_unpack(&k, &v, &d) && fn && fn(ctx, &d, err) < 0) {
 			ret = -1;
 			break;
-		}
-		n++;
-		if (k.mv_size == 8) {
-			memcpy(upto, k.mv_data, 8);
-			last = (MDB_val){ 8, upto };
+		} else {
+			s->heard = cb_be64(k.mv_data);
+			n++;
 		}
 	}
 	if (c)
@@ -424,24 +465,6 @@ int cb_spool_hear(struct cb_spool *s, uint32_t max,
 	mdb_txn_abort(txn);
 	if (rc && rc != MDB_NOTFOUND)
 		return mdb_err(err, rc, "read");
-	if (!last.mv_data)
-		return ret;
-	rc = mdb_txn_begin(s->env, NULL, 0, &txn);
-	if (rc)
-		return mdb_err(err, rc, "write");
-	rc = mdb_cursor_open(txn, s->said, &c);
-	while (!rc && !(rc = mdb_cursor_get(c, &k, &v, MDB_FIRST)) && k.mv_size == 8 &&
-	       memcmp(k.mv_data, upto, 8) <= 0)
-		rc = mdb_cursor_del(c, 0);
-	if (c)
-		mdb_cursor_close(c);
-	if (rc && rc != MDB_NOTFOUND) {
-		mdb_txn_abort(txn);
-		return mdb_err(err, rc, "write");
-	}
-	rc = mdb_txn_commit(txn);
-	if (rc)
-		return mdb_err(err, rc, "write");
 	return ret < 0 ? -1 : (int)n;
 }
 
@@ -494,7 +517,7 @@ static int no_room(struct cb_spool *s, MDB_txn *txn, const char *sink, const str
 
 int cb_spool_put(struct cb_spool *s, const struct cb_buf *b, struct cb_err *err)
 {
-	uint64_t have, number;
+	uint64_t have, number, upto = s->heard;
 	uint8_t key[KEY_MAX];
 	MDB_txn *txn = NULL;
 	size_t at = 0;
@@ -502,6 +525,7 @@ int cb_spool_put(struct cb_spool *s, const struct cb_buf *b, struct cb_err *err)
 
 	if (rc)
 		return mdb_err(err, rc, "write");
+	rc = forget(s, txn);
 	have = used(s, txn);
 	while (!rc && at < b->len) {
 		const char *sink = (const char *)b->data + at;
@@ -531,7 +555,10 @@ int cb_spool_put(struct cb_spool *s, const struct cb_buf *b, struct cb_err *err)
 		return mdb_err(err, rc, "write");
 	}
 	rc = mdb_txn_commit(txn);
-	return rc ? mdb_err(err, rc, "write") : 0;
+	if (rc)
+		return mdb_err(err, rc, "write");
+	s->forgotten = upto;
+	return 0;
 }
 
 static struct cb_spooled *load(uint64_t number, const char *sink, const MDB_val *v)

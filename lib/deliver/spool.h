@@ -93,7 +93,10 @@ int cb_spool_next(struct cb_spool *s, const char *sink, uint64_t after, bool dea
 		  struct cb_spooled **ret, struct cb_err *err);
 /* Write down a list of what happened. */
 int cb_spool_settle(struct cb_spool *s, const struct cb_settled *list, struct cb_err *err);
-/* Hear up to max decisions, oldest first, then forget them. Returns how many, or -1. */
+/* Hear up to max decisions, oldest first, each once an open of the spool. They are forgotten with the
+ * next put, or by cb_spool_forget; until then another open hears them again. Returns how many, or
+ * -1. */
+int cb_spool_forget(struct cb_spool *s, struct cb_err *err);
 int cb_spool_hear(struct cb_spool *s, uint32_t max,
 		  int (*fn)(void *ctx, const struct cb_decision *d, struct cb_err *err), void *ctx,
 		  struct cb_err *err);

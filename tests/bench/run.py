@@ -4,7 +4,7 @@
 Each figure is the median of several runs that alternate with the peer's, so that both meet
 the same machine. Nothing here is a test: a bar that is missed is printed, not failed.
 Names: pipe, record, sealed, rtsp, start, nn, models, film, fit, json, verify, sign, export, audit,
-index, track, alert. Without one, all.
+index, track, alert, deliver. Without one, all.
 """
 import glob
 import hashlib
@@ -685,13 +685,121 @@ def do_alert():
     print("#   %d alerts of 100 rules" % alerts[-1])
 
 
+def receive(kind, late):
+    """A receiver in a thread of its own; late gets the ms from each event's time to its arrival."""
+    import socket
+    import threading
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        conn = server.accept()[0]
+        conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        data = b""
+        while more := conn.recv(1 << 16):
+            now, data = time.time(), data + more
+            while True:
+                if kind == "webhook":
+                    head = data.find(b"\r\n\r\n")
+                    if head < 0:
+                        break
+                    at = data.lower().index(b"content-length:")
+                    end = head + 4 + int(data[at + 15:data.index(b"\r\n", at)])
+                else:
+                    space = data.find(b" ")
+                    if space < 0:
+                        break
+                    end = space + 1 + int(data[:space])
+                if len(data) < end:
+                    break
+                at = data.index(b"sent", 0, end)
+                late.append(1e3 * (now - float(data[at + 4:at + 21])))
+                data = data[end:]
+                if kind == "webhook":
+                    conn.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    threading.Thread(target=serve, daemon=True).start()
+    return server.getsockname()[1]
+
+
+def do_deliver():
+    """From an event on stdin to the sink, 1 000 a second, each an alert; and a storm."""
+    event = ('{"specversion":"1.0","id":"%d","source":"/b","type":"x","subject":"yard",'
+             '"data":{"t_us":%d,"s":"sent%017.6f"}}\n')
+    for kind in ("webhook", "syslog", "mqtt"):
+        late = []
+        peer = None
+        path = os.path.join(tmp, "deliver-" + kind)
+        os.makedirs(path)
+        if kind == "mqtt":
+            if not shutil.which("mosquitto") or not shutil.which("mosquitto_sub"):
+                skip("1000 events/s to mqtt", "no mosquitto")
+                continue
+            import socket
+            with socket.socket() as s:
+                s.bind(("127.0.0.1", 0))
+                port = s.getsockname()[1]
+            with open(path + "/m.conf", "w") as f:
+                f.write("listener %d 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n" % port)
+            peer = subprocess.Popen(["mosquitto", "-c", path + "/m.conf"], stderr=subprocess.DEVNULL)
+            time.sleep(0.5)
+            heard = subprocess.Popen(["mosquitto_sub", "-h", "127.0.0.1", "-p", str(port), "-t", "a", "-q", "1",
+                                      "-F", "%U %p"], stdout=open(path + "/heard", "wb"))
+            time.sleep(0.5)
+            sink = "{name: s, type: mqtt, host: 127.0.0.1, port: %d, topic: a, tls: false}" % port
+        else:
+            port = receive(kind, late)
+            sink = {"webhook": '{name: s, type: webhook, url: "http://127.0.0.1:%d/", plain_http: true, allow: 127.0.0.1}',
+                    "syslog": "{name: s, type: syslog, transport: tcp, host: 127.0.0.1, port: %d}"}[kind] % port
+        with open(path + "/r.yml", "w") as f:
+            f.write("rules:\n  - {name: r, type: x}\nsinks:\n  - %s\n" % sink)
+        p = subprocess.Popen([tool("cb-alert"), "-c", path + "/r.yml", "--state", path + "/st"], stdin=subprocess.PIPE,
+                             stdout=subprocess.DEVNULL)
+        n, start = 5000, time.time()
+        for i in range(n):
+            due = start + i / 1000
+            while (left := due - time.time()) > 0:
+                time.sleep(left)
+            now = time.time()
+            p.stdin.write((event % (i, now * 1e6, now)).encode())
+            p.stdin.flush()
+        p.stdin.close()
+        p.wait()
+        if peer:
+            time.sleep(0.3)
+            heard.terminate()
+            heard.wait()
+            peer.terminate()
+            peer.wait()
+            for line in open(path + "/heard"):
+                at = line.index("sent")
+                late.append(1e3 * (float(line.split()[0]) - float(line[at + 4:at + 21])))
+        late.sort()
+        if len(late) < n:
+            skip("1000 events/s to " + kind, "%d of %d arrived" % (len(late), n))
+            continue
+        p99 = late[int(len(late) * 0.99)]
+        say("1000 events/s to %s: p99, median" % kind, "%.1f ms" % p99, "%.1f ms" % late[len(late) // 2], "", "250 ms",
+            p99 <= 250)
+    path = os.path.join(tmp, "storm")
+    os.makedirs(path)
+    n = 100000
+    with open(path + "/in", "w") as f:
+        for i in range(n):
+            f.write(event % (i, i, i))
+    with open(path + "/r.yml", "w") as f:
+        f.write("rules:\n  - {name: r, type: x}\nsinks:\n  - {name: s, type: file, path: %s/log}\n" % path)
+    ms = cost('"%s" -c %s/r.yml --state %s/st --drain 5m <%s/in >%s/out' % (tool("cb-alert"), path, path, path, path))
+    ok = sum(1 for _ in open(path + "/log")) == n
+    say("storm of 100000 alerts to a file", "%.0f /s" % (n / ms * 1e3), "", "", "", ok or None)
+
+
 def main():
     print(FORMAT % ("what | peer", "ours", "peer", "ratio", "bar", ""))
     for name, f in (("pipe", do_pipe), ("record", do_record), ("sealed", do_sealed), ("rtsp", do_rtsp), ("start", do_start), ("nn", do_nn), ("models", do_models),
                     ("film", do_film),
                     ("fit", do_fit), ("json", do_json), ("verify", do_verify), ("sign", do_sign),
                     ("export", do_export), ("audit", do_audit), ("index", do_index),
-                    ("track", do_track), ("alert", do_alert)):
+                    ("track", do_track), ("alert", do_alert), ("deliver", do_deliver)):
         if only and name not in only:
             continue
         try:

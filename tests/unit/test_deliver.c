@@ -340,6 +340,7 @@ static void test_spool(void)
 	OK(heard[CB_DELIVERED] == 2 && heard[CB_FAILED] == 1 && heard[CB_DEAD] == 2 && heard[CB_REPLAYED] == 1 &&
 	   heard[CB_DROPPED] == 1 && grows);
 	OK(cb_spool_hear(s, 100, hear, NULL, &err) == 0);
+	OK(cb_spool_forget(s, &err) == 0);
 
 	/* full: what does not fit is said */
 	put(s, "full", 1, 50, 200000);
