@@ -326,7 +326,7 @@ int cb_deliver_drain(struct cb_deliver *d, int64_t timeout_ns, struct cb_err *er
 
 int cb_deliver_close(struct cb_deliver *d, struct cb_err *err)
 {
-	int ret = 0, status;
+	int ret = 0, status = 0;
 
 	if (!d)
 		return 0;
@@ -345,8 +345,17 @@ int cb_deliver_close(struct cb_deliver *d, struct cb_err *err)
 		close(d->sock);
 		d->sock = -1;
 	}
-	while (d->pid && waitpid(d->pid, &status, 0) < 0 && errno == EINTR)
-		;
+	if (d->pid) {
+		while (waitpid(d->pid, &status, 0) < 0 && errno == EINTR)
+			;
+		if (status) {
+			char text[80];
+
+			snprintf(text, sizeof(text), NAME ": did not end well: %s %d", WIFSIGNALED(status) ? "signal" :
+				 "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+			tell(d, text);
+		}
+	}
 	while (d->spool && ret == 0) {
 		int n = cb_spool_hear(d->spool, HEARD, d->o.on_event, d->o.ctx, err);
 

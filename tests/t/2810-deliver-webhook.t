@@ -32,6 +32,9 @@ put() {
 	rm -rf spool
 	ev "$@" >in
 	deliver-put -d "$_wait" w.yml spool <in >said 2>err
+	_put=$?
+	grep -h "did not end well" err >>unwell
+	return $_put
 }
 
 receiver http got good.pem good.key
@@ -197,4 +200,5 @@ END
 else
 	skip "nginx is not installed"
 fi
+ok "the helper always ended well" '[ ! -s unwell ]'
 done_testing

@@ -47,6 +47,9 @@ put() {
 	rm -rf spool
 	[ $# -eq 0 ] || ev "$@" >in
 	deliver-put -d "$_wait" s.yml spool <in >said 2>err
+	_put=$?
+	grep -h "did not end well" err >>unwell
+	return $_put
 }
 heard() { [ -e rs.log ] && [ "$(grep -c . rs.log)" -ge "$1" ]; }
 
@@ -123,4 +126,5 @@ put 10 5
 ok "CEF behind a header of syslog" 'wait_for "heard 1" && jq -r .msg rs.log | grep -q "CEF:0|" && [ "$(jq -r .pri rs.log)" = 35 ]' ||
 	note "$(cat rs.log said)"
 ended
+ok "the helper always ended well" '[ ! -s unwell ]'
 done_testing

@@ -31,6 +31,9 @@ put() {
 	rm -rf spool
 	[ $# -eq 0 ] || ev "$@" >in
 	deliver-put -d "$_wait" q.yml spool <in >said 2>err
+	_put=$?
+	grep -h "did not end well" err >>unwell
+	return $_put
 }
 
 unused_port
@@ -122,4 +125,5 @@ for c in other expired self; do
 	ok "a certificate is refused: $c" '[ "$(said failed)" -gt 0 ] && [ "$(said delivered)" -eq 0 ]' || note "$(cat said m.log)"
 	ended
 done
+ok "the helper always ended well" '[ ! -s unwell ]'
 done_testing

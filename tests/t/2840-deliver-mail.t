@@ -30,6 +30,9 @@ put() {
 	rm -rf spool
 	[ $# -eq 0 ] || ev "$@" >in
 	deliver-put -d "$_wait" m.yml spool <in >said 2>err
+	_put=$?
+	grep -h "did not end well" err >>unwell
+	return $_put
 }
 mkdir pictures
 # the mails of ./got by Python's parser: a JSON line each
@@ -168,4 +171,5 @@ printf '#!/bin/sh\nsleep 1000 &\necho $! >%s/child\nsleep 1000\n' "$T" >prog
 sed -i 's/type: exec/type: exec, timeout: 200ms/' m.yml
 put 10 1
 ok "one that does not end is killed, and what it started" 'grep -q "^dead .*killed" said && wait_for "! kill -0 $(cat child) 2>/dev/null"' || note "$(cat said)"
+ok "the helper always ended well" '[ ! -s unwell ]'
 done_testing
