@@ -198,6 +198,25 @@ static void listen_to(struct cb_deliver *d)
 
 /* --- the interface ------------------------------------------------------------------------------------ */
 
+/* Of what is in the spool, what nobody will ask for. */
+static int orphan(void *ctx, const char *sink, struct cb_err *err)
+{
+	struct cb_deliver *d = ctx;
+	struct cb_spool_sum m;
+	char text[200];
+
+	if (cb_deliver_conf_find(d->conf, sink))
+		return 0;
+	if (cb_spool_sum(d->spool, sink, &m, err) < 0)
+		return -1;
+	if (m.queued) {
+		snprintf(text, sizeof(text), "spool: %llu notices wait for the sink %s, which is not in the rules any more",
+			 (unsigned long long)m.queued, sink);
+		tell(d, text);
+	}
+	return 0;
+}
+
 int cb_deliver_open(struct cb_deliver **ret, const struct cb_deliver_conf *conf,
 		    const struct cb_deliver_opts *opts, struct cb_err *err)
 {
@@ -221,7 +240,7 @@ int cb_deliver_open(struct cb_deliver **ret, const struct cb_deliver_conf *conf,
 		goto fail;
 	}
 	if (cb_spool_open(&d->spool, d->dir, conf->spool_bytes, true, err) < 0 ||
-	    cb_spool_own(d->spool, err) < 0 || cb_snapshots_open(&d->snapshots, conf, err) < 0 ||
+	    cb_spool_own(d->spool, err) < 0 || cb_spool_sinks(d->spool, orphan, d, err) < 0 || cb_snapshots_open(&d->snapshots, conf, err) < 0 ||
 	    start(d, err) < 0)
 		goto fail;
 	*ret = d;
@@ -303,6 +322,14 @@ int cb_deliver_fd(const struct cb_deliver *d)
 	return d->sock;
 }
 
+static bool all_told(struct cb_deliver *d)
+{
+	for (uint32_t i = 0; i < d->conf->n; i++)
+		if (cb_spool_waits(d->spool, d->conf->outlet[i].name))
+			return false;
+	return true;
+}
+
 int cb_deliver_drain(struct cb_deliver *d, int64_t timeout_ns, struct cb_err *err)
 {
 	int64_t until = cb_now_mono_ns() + timeout_ns;
@@ -312,7 +339,7 @@ int cb_deliver_drain(struct cb_deliver *d, int64_t timeout_ns, struct cb_err *er
 	for (;;) {
 		struct pollfd p = { .fd = d->sock, .events = POLLIN };
 		int64_t left = timeout_ns < 0 ? CB_NS_PER_S : until - cb_now_mono_ns();
-		bool empty = cb_spool_empty(d->spool);
+		bool empty = all_told(d);
 
 		if (empty)
 			d->heard_all = false;

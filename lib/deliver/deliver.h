@@ -61,7 +61,7 @@ int cb_deliver_sync(struct cb_deliver *d, struct cb_err *err);
 int cb_deliver_poll(struct cb_deliver *d, struct cb_err *err);
 /* A descriptor that can be read when there is something to poll for. */
 int cb_deliver_fd(const struct cb_deliver *d);
-/* Sync, and poll until nothing is queued, the time is over (< 0: none) or a stop is asked a
+/* Sync, and poll until nothing is queued for a sink of the configuration, the time is over (< 0: none) or a stop is asked a
  * second time. Returns 1: empty, 0: not, -1. */
 int cb_deliver_drain(struct cb_deliver *d, int64_t timeout_ns, struct cb_err *err);
 /* Sync, let attempts that are under way end (for at most their time), poll a last time. What is

@@ -60,12 +60,6 @@ struct engine {
 	struct lane lane[CB_OUTLETS_MAX];
 };
 
-/* What is loaded, with room for what becomes of it. */
-struct item {
-	struct cb_settled s;
-	struct cb_spooled *note;
-};
-
 void cb_report_set(struct cb_report *r, enum cb_sent what, const char *fmt, ...)
 {
 	va_list ap;
@@ -342,6 +336,8 @@ static int settle(struct engine *e, struct cb_err *err)
 			atomic_store(&e->abort, true);
 	}
 	while ((s = all)) {
+		/* as soon as a failure is written down, its lane may use s again */
+		bool stays = s->what == CB_FAILED;
 		struct lane *l = NULL;
 
 		all = s->next;
@@ -350,7 +346,7 @@ static int settle(struct engine *e, struct cb_err *err)
 			if (strcmp(e->conf->outlet[i].name, s->note->note.sink) == 0)
 				l = &e->lane[i];
 		pthread_mutex_lock(&l->lock);
-		if (s->what == CB_FAILED) {
+		if (stays) {
 			s->note->attempts++;
 			l->failing = false;
 		} else {
@@ -359,7 +355,7 @@ static int settle(struct engine *e, struct cb_err *err)
 		}
 		pthread_cond_signal(&l->cond);
 		pthread_mutex_unlock(&l->lock);
-		if (s->what != CB_FAILED)
+		if (!stays)
 			forget(s->note);
 	}
 	send(e->sock, (char[]){ CB_ENGINE_SETTLED }, 1, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -610,10 +610,16 @@ int cb_spool_next(struct cb_spool *s, const char *sink, uint64_t after, bool dea
 	rc = mdb_cursor_open(txn, dead ? s->dead : s->queue, &c);
 	if (!rc)
 		rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
-	if (!rc && key_is(&k, sink, &number)) {
+	/* one that cannot be read stays where it is, and holds nobody up */
+	for (; !rc && key_is(&k, sink, &number); rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) {
+		errno = 0;
 		*ret = load(number, sink, &v);
-		if (!*ret)
-			rc = EBADMSG;
+		if (*ret)
+			break;
+		if (errno == ENOMEM) {
+			rc = ENOMEM;
+			break;
+		}
 	}
 	if (c)
 		mdb_cursor_close(c);
@@ -884,16 +890,25 @@ int cb_spool_sum(struct cb_spool *s, const char *sink, struct cb_spool_sum *ret,
 	return 0;
 }
 
-bool cb_spool_empty(struct cb_spool *s)
+bool cb_spool_waits(struct cb_spool *s, const char *sink)
 {
+	uint8_t key[KEY_MAX];
+	MDB_val k = { key_of(key, sink, 0), key }, v;
+	MDB_cursor *c = NULL;
 	MDB_txn *txn = NULL;
-	MDB_stat st;
-	bool empty = false;
+	bool waits = true;
+	uint64_t number;
+	int rc;
 
 	if (mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn))
-		return false;
-	if (!mdb_stat(txn, s->queue, &st))
-		empty = st.ms_entries == 0;
+		return true;
+	rc = mdb_cursor_open(txn, s->queue, &c);
+	if (!rc)
+		rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
+	if (rc == MDB_NOTFOUND || (!rc && !key_is(&k, sink, &number)))
+		waits = false;
+	if (c)
+		mdb_cursor_close(c);
 	mdb_txn_abort(txn);
-	return empty;
+	return waits;
 }

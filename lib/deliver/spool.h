@@ -113,7 +113,8 @@ int cb_spool_sum(struct cb_spool *s, const char *sink, struct cb_spool_sum *ret,
 /* Every sink that the spool knows, whether configured or not. fn -1 ends it. */
 int cb_spool_sinks(struct cb_spool *s, int (*fn)(void *ctx, const char *sink, struct cb_err *err),
 		   void *ctx, struct cb_err *err);
-bool cb_spool_empty(struct cb_spool *s);
+/* Is anything queued for it? */
+bool cb_spool_waits(struct cb_spool *s, const char *sink);
 
 /* Dead ones back into the queue, behind what is there, with their attempts forgotten (replay) or
  * away (drop). sink NULL: of all; id NULL: all. Returns how many. */

@@ -80,6 +80,32 @@ ok "200 alerts, all of them have arrived" '[ "$(jq -r .data.event away/a.log | s
 ok "what came twice has the same id" '[ "$(jq -r ".id+.data.event" away/a.log | sort -u | wc -l)" -eq 200 ]'
 note "$(grep -c . away/a.log) lines for 200 alerts"
 
+# --- a disk that is full: nothing is lost in silence, and it goes on when there is room
+for i in 1 2 3 4 5 6 7 8 9; do
+	door $i f$i | sed "s/\"data\":{/&\"pad\":\"$(printf '%2000s' '' | tr ' ' x)\",/"
+done >in
+sed "s|away/a.log|f.log|" k.yml >f.yml
+exits 0 cb-alert -c f.yml --state fs </dev/null
+rm -f f.log
+st=0
+(
+	trap '' XFSZ
+	ulimit -f 120
+	i=0
+	while [ $i -lt 30 ]; do i=$((i + 1)); cat in; done | cb-alert -c f.yml --state fs >out 2>err
+) || st=$?
+ok "a spool that cannot be written is an error that is said" '[ $st -eq 74 ] && grep -q "^cb-alert: spool: write: " err' || note "$st $(cat err)"
+exits 0 cb-alert -c f.yml --state fs <in
+exits 0 cb-alert status --state fs
+ok "and later it goes on" '[ "$(tail -n 1 out | awk "{print \$2 - \$3}")" = 0 ] && [ "$(tail -n 1 f.log | jq -r .data.event)" = f9 ]' || note "$(cat out err)"
+
+# --- a sink that is in the rules no more
+sed "s|away/a.log|gone/a.log|; s|first: 20ms, most: 50ms|first: 1h|" k.yml >g.yml
+exits 0 cb-alert -c g.yml --state gs --drain 0s <in
+sed "s|name: a,|name: z,|" g.yml >z.yml
+exits 0 cb-alert -c z.yml --state gs </dev/null
+ok "what waits for it is said" 'grep -q "warning: spool: 9 notices wait for the sink a, which is not in the rules" err' || note "$(cat err)"
+
 # --- names that want to be something else, all the way
 # shellcheck disable=SC2016  # literal
 printf '{"specversion":"1.0","id":"h1","source":"/door","type":"door.open","subject":"$(touch x)`touch y`;\\n%%s%%n","data":{"t_us":1}}\n' >in

@@ -309,7 +309,7 @@ static void test_spool(void)
 	OK(cb_spool_settle(s, &t, &err) == 0 && cb_spool_settle(s, &t, &err) == 0);
 	free(o);
 	OK(balanced(s, "s", 1));
-	OK(cb_spool_next(s, "s", 0, false, &o, &err) == 0 && !o && cb_spool_empty(s));
+	OK(cb_spool_next(s, "s", 0, false, &o, &err) == 0 && !o && !cb_spool_waits(s, "s"));
 
 	put(s, "s", 1, 10, 0);
 	put(s, "s.2", 1, 3, 0);
