@@ -251,7 +251,7 @@ class Packet:
     def __init__(self, entry, data):
         self.seq, self.flags, self.stream, self.length = struct.unpack("<QHHI", entry[:16])
         self.head, self.digest, self.data = entry[16:72], entry[72:104], data
-        self.pts, self.dts, self.duration, self.wall, _, self.source = struct.unpack(
+        self.pts, self.dts, self.duration, self.wall, self.mono, self.source = struct.unpack(
             "<qqqqQB", self.head[:41])
 
 
@@ -335,6 +335,21 @@ def players_view(init, clock, packets, moof, moof_len):
     return struct.unpack(">I", full(parts[0][1], 0, 0))[0]
 
 
+def runs_ahead(t, a, b):
+    """Does b's media time run ahead of what passed since a, the last packet of its stream?"""
+    ts = [p.dts if p.dts != NOPTS else p.pts for p in (a, b)]
+    if NOPTS in ts:
+        return False
+    if a.mono and b.mono and b.mono >= a.mono:
+        passed = b.mono - a.mono
+    elif a.source and b.source:
+        passed = b.wall - a.wall
+        passed = passed if 0 <= passed <= 3600 * 10 ** 9 else 0
+    else:
+        return False
+    return (ts[1] - ts[0]) * t["num"] * 10 ** 9 // t["scale"] - passed > 10 * 10 ** 9
+
+
 def track_view(t, clock, packets, stream, samples, tfdt, header):
     mine, at, before = [], 0, None
     for p in packets:
@@ -356,13 +371,13 @@ def track_view(t, clock, packets, stream, samples, tfdt, header):
             v = max(d - t["base"], 0)
         else:
             v = d - t["base"]
-            if t["last"] - v > t["scale"]:
+            if t["last"] - v > t["scale"] or (v > t["last"] and runs_ahead(t, mine[i - 1][0] if i else t["prev"], p)):
                 v = t["last"] + (t["delta"] or 1)
                 t["base"] = d - v
             v = max(v, t["last"] + 1)
             t["delta"] = v - t["last"]
         need(v == when, f"stream {stream}: decoding time {when} in the file, should be {v}")
-        t.update(last=v, last_dts=d)
+        t.update(last=v, last_dts=d, prev=p)
         pts = 0 if p.pts == NOPTS else p.pts * t["num"] - t["base"] - v
         need(cts == pts, f"stream {stream}: composition offset {cts}, should be {pts}")
         if i + 1 == len(mine):

@@ -27,10 +27,14 @@ def dvr_wall(i, p):
 
 PATTERNS = {
     "none": lambda i, p: {},
+    # the first STREAM of the video lacks its parameter sets
+    "no-sets": lambda i, p: {},
     "dvr": dvr,
     "dvr-wall": dvr_wall,
     "wrap-32": lambda i, p: {k: (p[k] + (1 << 32) - 100 * 3600) % (1 << 32) for k in ("pts", "dts")},
     "wrap-33": lambda i, p: {k: (p[k] + (1 << 33) - 100 * 3600) % (1 << 33) for k in ("pts", "dts")},
+    # as after a gap
+    "away": lambda i, p: {k: p[k] + (0 if i < 50 else 77777 * TB) for k in ("pts", "dts")},
     "repeat": lambda i, p: {k: p[k] // 7200 * 7200 for k in ("pts", "dts")},
     "stand-still": lambda i, p: {"pts": 5, "dts": 5},
     "backwards": lambda i, p: {"pts": -p["pts"], "dts": -p["dts"]},
@@ -65,6 +69,8 @@ def main():
         return
     n = seq = digest = 0
     for kind, flags, stream, _, payload in frames(sys.stdin.buffer):
+        if kind == 2 and payload[24] == 1 and n == 0 and sys.argv[1] == "no-sets":
+            payload = payload[:188] + bytes(4)
         if kind == 3:
             p = dict(zip(FIELDS, struct.unpack("<qqqqQB", payload[:41])))
             for pattern in sys.argv[1:]:

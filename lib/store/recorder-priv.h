@@ -50,6 +50,7 @@ struct cb_recorder {
 	uint16_t hello_flags;
 
 	char recording[CB_RECORDING_LEN];
+	bool named;			/* so, for good */
 	int64_t recording_ns;
 	uint32_t index;
 

@@ -228,7 +228,7 @@ int cb_rec_open_segment(struct cb_recorder *r, int64_t wall, struct cb_err *err)
 	for (uint32_t salt = 0;; salt++) {
 		struct cb_err why = CB_ERR_INIT;
 
-		make_ids(r, salt, !r->started, id);
+		make_ids(r, salt, !r->named, id);
 		snprintf(g->name, sizeof(g->name), "%s-%s", hms, id);
 		g->index = r->index;
 		g->start_ns = wall;
@@ -240,13 +240,15 @@ int cb_rec_open_segment(struct cb_recorder *r, int64_t wall, struct cb_err *err)
 		}
 		if (cb_segment_writer_open(&r->w, r->s, &init, &head, &why) == 0)
 			break;
+		/* what was said of the recording holds for it from now on */
+		r->named |= why.sys != EEXIST;
 		if (why.sys != EEXIST || salt == 1000000) {
 			if (err)
 				*err = why;
 			goto out;
 		}
 	}
-	r->open = true;
+	r->open = r->named = true;
 	r->clock.set = false;
 	r->seg_mono = cb_now_mono_ns();
 	r->last_sync = r->seg_mono;
@@ -664,7 +666,8 @@ int cb_recorder_close(struct cb_recorder *r, const char *reason, struct cb_err *
 	}
 	if (ret == 0)
 		ret = cb_rec_say_rest(r, err);
-	if (ret == 0 && r->started && cb_rec_say_state(r, "cb.recording.stopped", reason, NULL, err) < 0)
+	if (ret == 0 && (r->started || r->total.suspensions) &&
+	    cb_rec_say_state(r, "cb.recording.stopped", reason, NULL, err) < 0)
 		ret = -1;
 	if (ret == 0)
 		ret = cb_rec_late(r, true, err);

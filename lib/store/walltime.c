@@ -169,10 +169,13 @@ int64_t cb_walltime_next(struct cb_walltime *t, const struct cb_stream *s, const
 	if (t->since < FOLLOW_PACKETS)
 		t->since++;
 	n.own |= t->offset_ns != 0;
-	/* against all other clocks: the monotonic one, else the time to file by */
 	if (media != NONE) {
-		passed = clocked ? (int64_t)(p->mono_ns - t->mono) : at > t->at ? at - t->at : 0;
-		if (media > passed && media - passed > MEDIA_NS)
+		passed = clocked ? (int64_t)(p->mono_ns - t->mono) : stated - t->stated;
+		if (passed < 0 || (!clocked && passed > CB_WALL_AHEAD_NS))
+			passed = 0;
+		/* ahead only where there is another clock to tell */
+		if (media > passed && media - passed > MEDIA_NS &&
+		    (clocked || (t->source != CB_WALL_NONE && p->wall_source != CB_WALL_NONE)))
 			n.media_by_ns = media - passed;
 		else if (media < -CB_WALL_BACK_NS)
 			n.media_by_ns = media - passed;

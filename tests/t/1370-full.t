@@ -160,6 +160,48 @@ END
 	ok "the log has it while nothing was free" 'grep -qx cb.recording.suspended listed' || note "$(cat listed err)"
 	ok "and all the rest, in order" '[ "$(cat code)" = 0 ] && [ "$(cat entries)" = "$(jq -r .type rec)" ]' || note "$(cat code entries err)"
 
+	# full from the beginning; and asked to stop while it is
+	cat >first.sh <<'END'
+mount -t tmpfs -o size=32m none /mnt || exit 99
+cb-record /mnt/S --segment=1s <live.cbf >rec0 2>err
+suspended() {
+	i=0
+	until grep -q recording.suspended rec || [ $i = 600 ]; do sleep 0.05; i=$((i + 1)); done
+}
+cat /dev/zero >/mnt/filler 2>/dev/null
+truncate -s 0 /mnt/S/ballast
+cat /dev/zero >/mnt/filler2 2>/dev/null
+cb-record /mnt/S --segment=1s <in >rec 2>err & pid=$!
+exec 9>in
+cat a >&9
+suspended
+rm /mnt/filler /mnt/filler2
+i=0
+until grep -q recording.resumed rec || [ $i = 600 ]; do sleep 0.05; i=$((i + 1)); done
+tail -c +$((size + 1)) live.cbf >&9
+exec 9>&-
+wait $pid
+echo $? >code
+rm -rf copy
+cp -r /mnt/S copy
+mv rec rec1
+truncate -s 0 /mnt/S/ballast
+cat /dev/zero >/mnt/filler 2>/dev/null
+cb-record /mnt/S --segment=1s <in >rec 2>err & pid=$!
+exec 9>in
+cat a >&9
+suspended
+kill $pid
+wait $pid
+echo $? >>code
+exec 9>&-
+END
+	unshare -rm sh first.sh
+	ok "full from the beginning: goes on when there is room; asked to stop meanwhile: 74" '[ "$(tr "\n" " " <code)" = "0 74 " ]' || note "$(cat code err)"
+	ok "it is one recording, and another than the one before" '[ "$(jq -r ".data.recording // empty" rec0 rec1 | sort -u | wc -l)" = 2 ] && [ "$(jq -r ".data.recording // empty" rec1 | sort -u | wc -l)" = 1 ]' || note "$(jq -c "[.type, .data.recording]" rec0 rec1)"
+	ok "said: $(types rec1)" '[ "$(types rec1)" = "cb.recording.suspended cb.recording.started cb.gap cb.recording.resumed cb.recording.stopped " ]'
+	exits 0 /usr/bin/python3 "$CB_SRC/tests/cbstore.py" check copy
+
 	# who makes room is lent some
 	cat >prune.sh <<'END'
 mount -t tmpfs -o size=32m none /mnt || exit 99
@@ -171,7 +213,7 @@ END
 	unshare -rm sh prune.sh
 	ok "cb-store prune works with 0 bytes free" '[ "$(cat code)" = 0 ] && grep -q deleted pruned' || note "$(cat code err pruned)"
 else
-	skip "cannot mount a small file system here" 23
+	skip "cannot mount a small file system here" 27
 fi
 
 # --- writes and syncs that fail, one after another

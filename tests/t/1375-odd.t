@@ -155,6 +155,17 @@ kill $pid
 wait $pid
 exec 9>&-
 
+# --- parameter sets that come late: a segment without, and one with them
+mkstream -l -n 64 "$(gop 50)S$(gop 50)E" | odd no-sets >late.cbf
+rm -rf S
+exits 0 cb-record S <late.cbf
+ok "late parameter sets: whole and in order" 'sound S late.cbf && [ "$(cat S/cameras/cam1/*/*.manifest | grep -c "^end params")" = 1 ]' || note "$(cat check)"
+# a source that was away begins anew, with any timestamps: the gap has told of it
+mkstream -l -n 64 "$(gop 50)G$(gop 50)E" | odd away >away.cbf
+rm -rf S
+exits 0 cb-record S <away.cbf
+ok "times that begin anew after a gap are nothing to tell" '! grep -q cb.clock out && sound S away.cbf' || note "$(cat out check)"
+
 # --- what no file can hold
 if command -v ffmpeg >/dev/null; then
 	ffmpeg -nostdin -v error -f lavfi -i testsrc2=s=64x48:r=25:d=2 -f lavfi -i sine=duration=2:sample_rate=8000 -c:v libx264 -g 25 \
