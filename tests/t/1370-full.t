@@ -226,7 +226,7 @@ faulty() {	# FAULT: the live recording, with it
 	rm -rf F fault.log
 	_st=0
 	LD_PRELOAD=$CB_BUILD/aid/faultio.so FAULT=$1 FAULT_LOG=$T/fault.log FAULT_UNDER=$T/F/ \
-		cb-record F --segment=2s --sync-interval=0 <live.cbf >rec 2>err || _st=$?
+		cb-record F --sandbox=off --segment=2s --sync-interval=0 <live.cbf >rec 2>err || _st=$?
 }
 sweep() {	# KIND ERROR STEP: each of them in turn
 	_k=1 _bad=0 _lost=0 _unknown=0 _stopped=0
@@ -274,6 +274,6 @@ ok "a quota that is used up is a full disk" '[ $_st = 74 ] && grep -q "recording
 mkstream -n 4000 "${script}E" >file.cbf
 rm -rf F
 _st=0
-LD_PRELOAD=$CB_BUILD/aid/faultio.so FAULT=fdatasync:20:EIO cb-record F --sync-interval=0 <file.cbf >rec 2>err || _st=$?
+LD_PRELOAD=$CB_BUILD/aid/faultio.so FAULT=fdatasync:20:EIO cb-record F --sandbox=off --sync-interval=0 <file.cbf >rec 2>err || _st=$?
 ok "a file: a sync that fails ends it with 74" '[ $_st = 74 ] && grep -q "fdatasync: Input/output error" err && grep -q "durability" rec' || note "$_st $(cat err)"
 done_testing

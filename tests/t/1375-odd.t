@@ -121,7 +121,7 @@ if [ -e "$CB_BUILD/aid/faultio.so" ] && ! sanitized; then
 	mkstream -l -n 64 "$(gop 1000)E" >g.cbf
 	for k in 6 7 8 9 10 11 12; do
 		rm -rf L
-		LD_PRELOAD=$CB_BUILD/aid/faultio.so FAULT=fdatasync:$k:EIO FAULT_UNDER=$T/L/cam cb-record L --sync-interval=0 <g.cbf >rec 2>err
+		LD_PRELOAD=$CB_BUILD/aid/faultio.so FAULT=fdatasync:$k:EIO FAULT_UNDER=$T/L/cam cb-record L --sandbox=off --sync-interval=0 <g.cbf >rec 2>err
 		[ "$(cb-query L segments | grep -c '"reason":"unsynced"')" = 0 ] || [ "$(cb-query L segments | wc -l)" != 2 ] || break
 	done
 	ok "a group in two segments" '[ "$(cb-query L segments | wc -l)" = 2 ] && sound L g.cbf' || note "$(cb-query L segments)"
