@@ -165,6 +165,7 @@ ROBUST_CASES ?= 10000
 robustness: $(O)/aid/nn-mutate
 	$(Q)$(O)/aid/nn-mutate -n $(ROBUST_CASES) tests/fuzz/corpus/nn_cfg/* tests/fuzz/corpus/nn_pack/*
 	$(Q)CB_EVERY=1 $(MAKE) --no-print-directory check-tools T=tests/t/2720-verify-every.t
+	$(Q)CB_CASES=3000 $(MAKE) --no-print-directory check-tools T=tests/t/1165-rtsp-mangled.t
 
 # kills and errors at every system call of those who write to a store, and of cb-audit in a log;
 # FAULTS='--points 500'
