@@ -91,8 +91,12 @@ int cb_ballast_make(const struct cb_store *s, bool margin, struct cb_err *err)
 	if (fd < 0)
 		return cb_err_sys(err, cb_errc_write(errno), errno, NAME);
 	if (whole(fd, size)) {
-		close(fd);
-		return 0;
+		/* somebody was killed before he had cut it */
+		if (lseek(fd, 0, SEEK_END) > (off_t)size && flock(fd, LOCK_EX | LOCK_NB) == 0)
+			ret = ftruncate(fd, (off_t)size) < 0 ? cb_err_sys(err, cb_errc_write(errno), errno, NAME) : 0;
+		else
+			ret = 0;
+		goto out;
 	}
 	if (cb_flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		cb_err_sys(err, CB_E_IO, errno == EWOULDBLOCK ? ENOSPC : errno, NAME);

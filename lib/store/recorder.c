@@ -551,6 +551,9 @@ static int on_stream(struct cb_recorder *r, const struct cb_frame *f, struct cb_
 		return cb_err_nomem(err);
 	memcpy(copy, f->payload, f->len);
 	r->rec[r->n_rec++] = (struct cb_rec_stream){ f->stream, true, copy, f->len };
+	for (size_t i = 0; i < r->n_tracks; i++)	/* of another codec there may be more to say */
+		if (r->track[i].stream == f->stream && strcmp(r->track[i].s.codec, s.codec) != 0)
+			r->known[f->stream].told = false;
 	r->known[f->stream].seen = true;
 	r->known[f->stream].wall.ts = CB_NOPTS;	/* it may have another time base now */
 	return 0;

@@ -66,12 +66,13 @@ static bool stepped(struct cb_walltime *t, const struct cb_packet *p, int64_t st
 {
 	int64_t lead = lead_of(stated, p), moved = lead - t->lead;
 	bool same = p->wall_source == t->source;
+	int64_t back = same && t->source == CB_WALL_ARRIVAL ? CB_WALL_ARRIVAL_NS : CB_WALL_STEP_NS;
 
 	/* a clock that is slow falls behind the most there was: let that come down with it */
 	if (within(moved, -INT64_MAX / 2, 0))
 		t->lead -= dm / SLEW < -moved ? dm / SLEW : -moved;
 	moved = lead - t->lead;
-	if (within(moved, -CB_WALL_STEP_NS, CB_WALL_STEP_NS)) {
+	if (within(moved, -back, CB_WALL_STEP_NS)) {
 		if (moved > 0)
 			t->lead = lead;
 		return false;

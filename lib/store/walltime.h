@@ -23,6 +23,7 @@
 #include "wire/frame.h"
 
 #define CB_WALL_STEP_NS (2 * INT64_C(1000000000))	/* of a live stream */
+#define CB_WALL_ARRIVAL_NS (INT64_C(1000000000) / 2)	/* back, of this machine's clock, which has no jitter */
 #define CB_WALL_BACK_NS (5 * INT64_C(1000000000))	/* of a file */
 #define CB_WALL_AHEAD_NS (3600 * INT64_C(1000000000))
 

@@ -96,6 +96,13 @@ int main(void)
 	run(&c, 10);
 	OK(!c.steps && c.at == 1001 * S + 19 * FRAME);
 
+	c.p.wall_ns -= S;
+	run(&c, 10);
+	OK(c.steps == 1 && c.at == 1001 * S + 29 * FRAME && !c.backward);
+	c.p.wall_ns -= S / 4;
+	run(&c, 10);
+	OK(c.steps == 1 && c.at == 1001 * S + 39 * FRAME - S / 4);
+
 	/* the network stalls for 30 s, then everything comes at once: sender reports go on */
 	begin(&c, CB_WALL_RTCP, 1000 * S, 5 * S);
 	run(&c, 25);
