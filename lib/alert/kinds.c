@@ -11,11 +11,21 @@
 /* A rule that waits for silence outside its hours looks again so much later. */
 #define LOOK_US INT64_C(60000000)
 
+/* Groups may be forgotten before their time comes. */
+static bool meant(void *ctx, const struct cb_timer *t)
+{
+	struct cb_alert *a = ctx;
+	const struct cb_group *e = cb_groups_at(a->groups[t->rule], t->entry, t->age);
+
+	return e && e->timer_us == t->at_us;
+}
+
 int cb_al_wake(struct cb_alert *a, uint32_t rule, struct cb_group *e, int64_t at_us, struct cb_err *err)
 {
 	if (e->timer_us <= at_us)
 		return 0;
 	e->timer_us = at_us;
+	cb_timers_tidy(&a->timers, meant, a);
 	return cb_timers_add(&a->timers, (struct cb_timer){ .at_us = at_us, .rule = rule, .age = e->age,
 			     .tie = cb_le32(e->digest),
 			     .entry = cb_groups_number(a->groups[rule], e) }, err);

@@ -390,11 +390,22 @@ static int make_group(struct cb_notify *n, const uint8_t digest[static 16], uint
 	return 0;
 }
 
+/* A route's summary, or a group that is still there. */
+static bool meant(void *ctx, const struct cb_timer *t)
+{
+	struct cb_notify *n = ctx;
+	const struct group *g = t->entry == NONE ? NULL : n->group[t->entry];
+
+	return t->entry == NONE ? n->route[t->rule].due_us == t->at_us :
+				  g && g->age == t->age && g->timer_us == t->at_us;
+}
+
 static int wake(struct cb_notify *n, struct group *g, int64_t at_us, struct cb_err *err)
 {
 	if (g->timer_us <= at_us)
 		return 0;
 	g->timer_us = at_us;
+	cb_timers_tidy(&n->timers, meant, n);
 	return cb_timers_add(&n->timers, (struct cb_timer){ .at_us = at_us, .rule = g->route,
 			     .entry = g->number, .age = g->age, .tie = cb_le32(g->digest) }, err);
 }

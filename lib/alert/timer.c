@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#define TIDY_MIN 4096
+
 static bool before(const struct cb_timer *a, const struct cb_timer *b)
 {
 	if (a->at_us != b->at_us)
@@ -33,15 +35,10 @@ int cb_timers_add(struct cb_timers *h, struct cb_timer t, struct cb_err *err)
 	return 0;
 }
 
-bool cb_timers_due(struct cb_timers *h, int64_t now_us, struct cb_timer *ret)
+static void sift(struct cb_timers *h, struct cb_timer t, uint32_t i)
 {
-	struct cb_timer t;
-	uint32_t i = 0, k;
+	uint32_t k;
 
-	if (!h->n || h->v[0].at_us > now_us)
-		return false;
-	*ret = h->v[0];
-	t = h->v[--h->n];
 	while ((k = 2 * i + 1) < h->n) {
 		if (k + 1 < h->n && before(&h->v[k + 1], &h->v[k]))
 			k++;
@@ -50,8 +47,32 @@ bool cb_timers_due(struct cb_timers *h, int64_t now_us, struct cb_timer *ret)
 		h->v[i] = h->v[k];
 		i = k;
 	}
+	h->v[i] = t;
+}
+
+void cb_timers_tidy(struct cb_timers *h, bool (*keep)(void *ctx, const struct cb_timer *t), void *ctx)
+{
+	uint32_t n = 0;
+
+	if (h->n < TIDY_MIN || h->n < h->look)
+		return;
+	for (uint32_t i = 0; i < h->n; i++)
+		if (keep(ctx, &h->v[i]))
+			h->v[n++] = h->v[i];
+	h->n = n;
+	h->look = 2 * n;
+	for (uint32_t i = n / 2; i-- > 0;)
+		sift(h, h->v[i], i);
+}
+
+bool cb_timers_due(struct cb_timers *h, int64_t now_us, struct cb_timer *ret)
+{
+	if (!h->n || h->v[0].at_us > now_us)
+		return false;
+	*ret = h->v[0];
+	h->n--;
 	if (h->n)
-		h->v[i] = t;
+		sift(h, h->v[h->n], 0);
 	return true;
 }
 

@@ -18,10 +18,13 @@ struct cb_timer {
 };
 struct cb_timers {
 	struct cb_timer *v;
-	uint32_t n, cap;
+	uint32_t n, cap, look;	/* look: so many, and those that mean nothing are thrown out */
 };
 
 int cb_timers_add(struct cb_timers *h, struct cb_timer t, struct cb_err *err);
+/* Throw out those that keep says no to, when there are many more than the last time. Whoever adds
+ * timers for what may be forgotten before they are due calls this now and then. */
+void cb_timers_tidy(struct cb_timers *h, bool (*keep)(void *ctx, const struct cb_timer *t), void *ctx);
 /* The earliest one, taken out, if it is due at now_us. */
 bool cb_timers_due(struct cb_timers *h, int64_t now_us, struct cb_timer *ret);
 /* When there is something to do; INT64_MAX: never. */

@@ -687,6 +687,37 @@ def alert_events(count):
                        random.random() * 20, random.randrange(1000), random.choice("DEFG")))
 
 
+def latency():
+    """From the event to the sink's word that it has it: each of 1000 events a second is told, one by one."""
+    open(os.path.join(tmp, "told.yml"), "w").write(
+        "rules: [{name: r, type: x, data: false}]\nsinks: [{name: s, type: file, path: %s/told}]\n" % tmp)
+    with open(os.path.join(tmp, "said"), "w") as said:
+        p = subprocess.Popen([tool("cb-alert"), "-q", "-c", os.path.join(tmp, "told.yml"), "--state",
+                              os.path.join(tmp, "state")], stdin=subprocess.PIPE, stdout=said)
+        begin = time.time()
+        for i in range(5000):
+            while time.time() < begin + i / 1000:
+                time.sleep(0.0005)
+            p.stdin.write(b'{"specversion":"1.0","id":"%d","source":"/t","type":"x","data":{"t_us":%d}}\n'
+                          % (i, int(time.time() * 1e6)))
+            p.stdin.flush()
+        p.stdin.close()
+        p.wait()
+    queued, took = {}, []
+    for line in open(os.path.join(tmp, "said")):
+        data = json.loads(line)["data"]
+        if data.get("decision") == "queued":
+            queued[data["note"]] = data["t_us"]
+        elif data.get("decision") == "delivered":
+            took.append((data["t_us"] - queued[data["note"]]) / 1000)
+    took.sort()
+    if len(took) < 5000:
+        raise RuntimeError("%d of 5000 delivered" % len(took))
+    p99 = took[len(took) * 99 // 100]
+    say("event to file sink, 1000 a second", "p99 %.0f ms" % p99, "p50 %.0f ms" % took[len(took) // 2], "", "<= 250 ms",
+        p99 <= 250)
+
+
 def do_alert():
     missing = have(tool("cb-alert"), bench("cost"), "jq")
     if missing:
@@ -715,6 +746,7 @@ def do_alert():
             "%.0f k/s" % (events / b), "%.1f" % (b / a), ">= 300 k", events / a >= 300)
     say("cb-alert, largest memory", "%.1f MB" % (max(rss) / 1024), "", "", "", None)
     print("#   %d alerts of 100 rules" % alerts[-1])
+    latency()
 
 
 def receive(kind, late):

@@ -73,6 +73,17 @@ cp out first
 exits 0 cb-alert test r.yml <in
 same_file first out "the same events, the same bytes"
 
+# --- more groups than are remembered are told early, none is lost
+/usr/bin/python3 - >in <<'PY'
+for i in range(30000):
+    print('{"specversion":"1.0","id":"m%d","source":"/t","type":"%s","subject":"c%d","data":{"t_us":%d}}' % (i, "xl"[i % 2], i * 7919 % 9001, i * 1000))
+PY
+rules 'routes: [{sinks: a, group_by: [subject, rule], group_wait: 1m, group_interval: 1m, resolved: true, repeat_interval: 20s}]'
+exits 0 cb-alert test r.yml <in
+sums
+ok "told early, and why" '[ "$(jq -r "select(.type == \"cb.alert.notice\").data.reason" out | sort -u | tr "\n" ";")" = "end;too many groups;" ]' ||
+	note "$(jq -r 'select(.type == "cb.alert.notice").data.reason' out | sort | uniq -c)"
+
 # --- what lasts: once, again, and that it is over
 { ev l f 1; ev l f 5; ev l f 14; ev l g 14; ev l f 23; ev z f 26; ev z f 100; } >in
 test_is 'routes: [{sinks: a, rules: lasting, resolved: true, repeat_interval: 12s}]' 'fired' '1:fired:a 13:fired:a 14:fired:a 24:fired:a 25:fired:a 33:fired:a '

@@ -56,6 +56,12 @@ static void listed(void)
 	cb_listed_free(NULL);
 }
 
+static bool odd(void *ctx, const struct cb_timer *t)
+{
+	(void)ctx;
+	return t->entry;
+}
+
 static void timers(void)
 {
 	struct cb_timers h = { 0 };
@@ -78,6 +84,18 @@ static void timers(void)
 	last = cb_timers_next(&h);
 	cb_timers_shift(&h, 50);
 	OK_NAMED(cb_timers_next(&h) == last - 50, "all of them earlier");
+	cb_timers_release(&h);
+	for (uint32_t i = 0; i < 100000; i++) {
+		cb_timers_tidy(&h, odd, NULL);
+		cb_timers_add(&h, (struct cb_timer){ .at_us = i * 7919 % 100003, .entry = i % 100 == 0 }, NULL);
+	}
+	OK_NAMED(h.n < 9000 && h.n >= 1000, "what means nothing is thrown out");
+	cb_timers_tidy(&h, odd, NULL);
+	for (n = 0, last = -1; cb_timers_due(&h, INT64_MAX, &t); last = t.at_us) {
+		sorted = sorted && t.at_us >= last;
+		n += t.entry;
+	}
+	OK_NAMED(sorted && n == 1000, "and all else is there, in order");
 	cb_timers_release(&h);
 	for (uint32_t i = 0; i < 8; i++)
 		cb_timers_add(&h, (struct cb_timer){ .at_us = 5, .rule = 7 - i / 2, .tie = i % 2, .entry = i }, NULL);
