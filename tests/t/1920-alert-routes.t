@@ -191,6 +191,8 @@ bad 'silences: bads\n' 'bads/one.yml:1:1: a silence needs author and until'
 printf 'author: A\nfrom: 2026-11-22\nuntil: 2026-11-21\nrules: x\n' >bads/one.yml
 bad 'silences: bads\n' 'bads/one.yml:3:8: until is not after from'
 
+exits 0 cb-alert -c "$CB_SRC/examples/alerts.yml" --check
+
 # --- the schema takes what cb-alert takes, and not what it refuses by shape
 cat >schema.py <<'PY'
 import json, re, sys, jsonschema, yaml
@@ -234,8 +236,8 @@ if /usr/bin/python3 -c 'import jsonschema, yaml' 2>/dev/null; then
 	rules: [{name: a, type: x}]\ninhibit: [{by: {rules: a}}]
 	rules: [{name: a, type: x}]\nsinks: [{name: s}]
 	END
-	/usr/bin/python3 schema.py "$CB_SRC/schema/cb-alert.schema.json" r.yml page.yml "$CB_SRC/examples/rules.yml" "$CB_SRC/examples/demo.yml" b[0-9]*.yml >got 2>&1
-	ok "four that are right, $n that are wrong" '[ "$(grep -c " good$" got)" -eq 4 ] && [ "$(grep -c "^b.* bad: " got)" -eq $n ]' || note "$(cat got)"
+	/usr/bin/python3 schema.py "$CB_SRC/schema/cb-alert.schema.json" r.yml page.yml "$CB_SRC/examples/rules.yml" "$CB_SRC/examples/demo.yml" "$CB_SRC/examples/alerts.yml" b[0-9]*.yml >got 2>&1
+	ok "five that are right, $n that are wrong" '[ "$(grep -c " good$" got)" -eq 5 ] && [ "$(grep -c "^b.* bad: " got)" -eq $n ]' || note "$(cat got)"
 else
 	skip "python3-jsonschema or python3-yaml is not installed"
 fi
