@@ -36,7 +36,7 @@ struct cb_rtsp {
 	struct cb_rtsp_session s;
 	char *camera, *agent, *user, *password;
 	bool udp;			/* wanted */
-	bool have_video;
+	bool have_video, have_sound;	/* without either, silence is no trouble: metadata come when something happens */
 	char about[160];
 	struct cb_rtsp_totals totals;
 	uint64_t told[CB_ODD_COUNT];
@@ -59,6 +59,7 @@ struct cb_rtsp {
 	bool renewed;			/* sent again with a new nonce */
 	bool by_parameter;		/* GET_PARAMETER instead of OPTIONS */
 	uint32_t keepalive_cseq;
+	unsigned unanswered;
 	uint8_t sync;
 	unsigned clock_notes;		/* told in this minute */
 
@@ -191,9 +192,11 @@ static int open_session(struct cb_rtsp *r, struct cb_err *err)
 		r->datagram = malloc(CB_RTP_MAX + 1);
 	if (s->udp && !r->datagram)
 		return cb_err_nomem(err);
-	r->have_video = false;
-	for (unsigned i = 0; i < s->n; i++)
+	r->have_video = r->have_sound = false;
+	for (unsigned i = 0; i < s->n; i++) {
 		r->have_video |= s->track[i]->media->kind == CB_SDP_VIDEO;
+		r->have_sound |= s->track[i]->media->kind == CB_SDP_AUDIO;
+	}
 	now = cb_now_mono_ns();
 	r->media = now;
 	r->keepalive = now + (int64_t)s->timeout_s * CB_NS_PER_S / 2;
@@ -468,6 +471,11 @@ static int keep_alive(struct cb_rtsp *r, struct cb_err *err)
 	if (r->asked_keepalive) {
 		cb_odd(r->s.odd, CB_ODD_RTSP_KEEPALIVE);
 		r->by_parameter = !r->by_parameter;
+		/* that is all there is to tell a quiet camera from a dead one */
+		if (++r->unanswered == 2 && !r->have_video && !r->have_sound)
+			return cb_err_set(err, CB_E_UNAVAIL, "no answer to keep-alive");
+	} else {
+		r->unanswered = 0;
 	}
 	if (cb_rtsp_client_send(&r->s.c, r->by_parameter ? "GET_PARAMETER" : "OPTIONS", r->s.uri, &r->keepalive_cseq, err) < 0)
 		return -1;
@@ -502,7 +510,7 @@ static int due(struct cb_rtsp *r, int64_t now, struct cb_err *err)
 
 	if (s->udp && !r->any_media && now - r->media >= first_udp(r))
 		return fall_back(r, err);
-	if (now - r->media >= s->peer.timeout_ns)
+	if ((r->have_video || r->have_sound) && now - r->media >= s->peer.timeout_ns)
 		return cb_err_set(err, CB_E_UNAVAIL, "no %s for %.3g s", r->have_video ? "video" : "media",
 				  (double)s->peer.timeout_ns / 1e9);
 	if ((r->bye && now >= r->bye) || (r->quiet_bye && now >= r->quiet_bye))
@@ -540,7 +548,8 @@ static void rest(struct cb_rtsp *r, int64_t now)
 {
 	struct pollfd p[1 + 2 * CB_SDP_MEDIA];
 	const struct cb_rtsp_session *s = &r->s;
-	int64_t until = r->media + (s->udp && !r->any_media ? first_udp(r) : s->peer.timeout_ns);
+	int64_t until = s->udp && !r->any_media ? r->media + first_udp(r) : r->have_video || r->have_sound ?
+		r->media + s->peer.timeout_ns : r->keepalive;
 	nfds_t n = 0;
 
 	p[n++] = (struct pollfd){ s->c.fd, cb_rtsp_client_events(&s->c), 0 };

@@ -14,8 +14,8 @@
  *
  * The camera is asked for nothing that it was not seen to do: keep-alive is OPTIONS at half of
  * the session's time, GET_PARAMETER where that goes unanswered; receiver reports go every 5 s, the first one soon. It
- * is redirected on its own host only, and never away from TLS. Time out: by media packets, however
- * alive the connection is.
+ * is redirected on its own host only, and never away from TLS. Time out: by packets of video, or of
+ * audio where there is none, however alive the connection is; metadata alone may be silent.
  *
  * Each unit that the camera sends is one PACKET, flagged CB_F_CORRUPT where parts are missing; what
  * was lost before it is a GAP (reason damage, RTP packets) in front. Times are as DESIGN has them:

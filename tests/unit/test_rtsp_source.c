@@ -36,6 +36,7 @@ struct plan {
 	unsigned how;
 	const char *location;		/* redirect there; # is the port */
 	const char *describe;		/* the answer to DESCRIBE, instead */
+	bool data;			/* only metadata, and none come; closed at the third keep-alive */
 	const char *said;		/* a file: all that it says, whatever it is asked */
 };
 
@@ -191,6 +192,8 @@ static void udp_sockets(struct way *w, const char *transport, uint16_t ports[2])
 /* a loudspeaker in front or behind, in either way of saying so */
 #define TALK_SDP(ours, theirs) "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\n" \
 	"m=audio 0 RTP/AVP 0\r\na=control:a\r\na=" ours "\r\nm=audio 0 RTP/AVP 8\r\na=control:b\r\na=" theirs "\r\n"
+#define DATA_SDP "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=application 0 RTP/AVP 107\r\n" \
+	"a=rtpmap:107 vnd.onvif.metadata/90000\r\na=control:a\r\n"
 #define SDP "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\na=control:a\r\n"
 
 /* May this request be answered? Otherwise it is refused here. */
@@ -309,7 +312,7 @@ static void serve(int fd, const struct plan *p)
 		} else if (strcmp(method, "DESCRIBE") == 0 && p->describe) {
 			say(fd, "%s\r\n%s\r\n", p->describe, cseq);
 		} else if (strcmp(method, "DESCRIBE") == 0) {
-			const char *sdp = !(p->how & TALK) ? SDP : p->how & VIEW ? TALK_SDP("recvonly", "sendonly") :
+			const char *sdp = p->data ? DATA_SDP : !(p->how & TALK) ? SDP : p->how & VIEW ? TALK_SDP("recvonly", "sendonly") :
 				TALK_SDP("sendonly", "recvonly");
 
 			say(fd, "RTSP/1.0 200 OK\r\n%sContent-Type: application/sdp\r\nContent-Base: rtsp://127.0.0.1:%u/x/\r\n"
@@ -337,7 +340,7 @@ static void serve(int fd, const struct plan *p)
 				rtp(&w, 0);
 			say(fd, "RTSP/1.0 200 OK\r\n%sRTP-Info: url=rtsp://x/a;seq=1000;rtptime=5000\r\n\r\n", cseq);
 			playing = true;
-			if (!(p->how & MUTE && w.udp)) {
+			if (!(p->how & MUTE && w.udp) && !p->data) {
 				if (p->how & EARLY) {
 					for (unsigned i = 1; i < PACKETS; i++)
 						rtp(&w, i);
@@ -360,6 +363,8 @@ static void serve(int fd, const struct plan *p)
 				say(fd, "TEARDOWN rtsp://x/ RTSP/1.0\r\nCSeq: 3\r\n\r\n");
 			if (p->how & CLOSE)
 				break;
+		} else if (p->data && playing && strcmp(method, "TEARDOWN") != 0 && ++asked == 3) {
+			break;
 		} else if (strcmp(method, "RTSP/1.0") != 0) {
 			say(fd, "RTSP/1.0 200 OK\r\n%sPublic: OPTIONS, GET_PARAMETER\r\n\r\n", cseq);
 		}
@@ -597,6 +602,17 @@ static void oddities(void)
 	OK(r.ended < 0 && says("no media") && strstr(r.odd, " rtsp-keepalive=") && strstr(journal, "OPTIONS GET_PARAMETER "));
 }
 
+/* Metadata come when something happens: silence is no trouble there, but no answer is. */
+static void silence(void)
+{
+	static const struct plan quiet[] = { { .how = KEEP, .data = true } }, dead[] = { { .how = KEEP | DEAF, .data = true } };
+
+	session(quiet, 1, OPTS(.timeout_ns = SHORT), 0);
+	OK(r.ended < 0 && says("closed") && odd("") && did("OPTIONS DESCRIBE SETUP PLAY OPTIONS OPTIONS OPTIONS "));
+	session(dead, 1, OPTS(.timeout_ns = SHORT), 0);
+	OK(r.ended < 0 && r.err.code == CB_E_UNAVAIL && says("no answer to keep-alive") && odd(" rtsp-keepalive=1 rtsp-keepalive=2"));
+}
+
 /* Whatever comes without end, the clock is looked at. */
 static void floods(void)
 {
@@ -770,6 +786,7 @@ int main(void)
 	plays();
 	ends();
 	oddities();
+	silence();
 	floods();
 	transports();
 	authentication();
