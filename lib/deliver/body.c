@@ -56,9 +56,11 @@ static void quote(char *out, size_t cap, const char *s)
 	out[n] = '\0';
 }
 
-static void links(const struct cb_deliver_conf *all, const char *camera, int64_t t_us, struct cb_links *r)
+static void links(const struct cb_deliver_conf *all, const struct cb_note_out *n, const char *camera,
+		  struct cb_links *r)
 {
 	char from[CB_TIME_LEN], to[CB_TIME_LEN], store[200], cam[160];
+	int64_t t_us = n->t_us;
 
 	*r = (struct cb_links){ "", "" };
 	/* names of cameras in a store have no other characters: what has is none of its cameras */
@@ -71,7 +73,8 @@ static void links(const struct cb_deliver_conf *all, const char *camera, int64_t
 	quote(store, sizeof(store), all->store);
 	quote(cam, sizeof(cam), camera);
 	snprintf(r->replay, sizeof(r->replay), "cb-replay %s --camera %s --from %s --to %s", store, cam, from, to);
-	snprintf(r->export, sizeof(r->export), "cb-export %s --camera %s --from %s --to %s", store, cam, from, to);
+	snprintf(r->export, sizeof(r->export), "cb-export %s --camera %s --from %s --to %s -o %s.tar", store, cam, from,
+		 to, n->id);
 }
 
 static void camera_of(const struct cb_event *ev, char *out, size_t cap)
@@ -87,7 +90,7 @@ void cb_body_links(struct cb_outlet *o, const struct cb_spooled *note, struct cb
 
 	if (!cb_event_parse(&ev, o->json, note->note.line, note->note.len, NULL))
 		camera_of(&ev, camera, sizeof(camera));
-	links(o->all, camera, note->note.t_us, ret);
+	links(o->all, &note->note, camera, ret);
 }
 
 /* --- bodies ---------------------------------------------------------------------------------------- */
@@ -105,7 +108,7 @@ static int put_event(struct cb_outlet *o, struct cb_buf *b, const struct cb_spoo
 	struct cb_jw w;
 
 	camera_of(ev, camera, sizeof(camera));
-	links(o->all, camera, n->t_us, &l);
+	links(o->all, n, camera, &l);
 	if ((!*l.replay && !thumb) || n->line[cut] != '}')
 		return cb_buf_add(b, n->line, n->len) < 0 ? cb_err_nomem(err) : 0;
 	if (cb_buf_add(b, n->line, cut) < 0)

@@ -446,6 +446,20 @@ static int read_delivery(struct cb_deliver_conf *d, const struct cb_conf *c, con
 
 /* --- the same as text -------------------------------------------------------------------------------- */
 
+/* A character behind ASCII as YAML writes it: some of them would be line ends where they stand. The
+ * text is UTF-8, as the tree it comes from. Returns its bytes. */
+static int emit_wide(struct cb_buf *b, const char *s)
+{
+	const uint8_t *p = (const uint8_t *)s;
+	int n = *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
+	uint32_t c = *p & (0x7f >> n);
+
+	for (int i = 1; i < n; i++)
+		c = c << 6 | (p[i] & 0x3f);
+	cb_buf_printf(b, "\\U%08x", c);
+	return n;
+}
+
 /* Flow style, one line: words stand as they are, everything else in quotes. */
 static int emit(struct cb_buf *b, const struct cb_conf_node *n)
 {
@@ -460,6 +474,8 @@ static int emit(struct cb_buf *b, const struct cb_conf_node *n)
 				cb_buf_printf(b, "\\x%02x", (uint8_t)*p);
 			else if (*p == '"' || *p == '\\')
 				cb_buf_printf(b, "\\%c", *p);
+			else if ((uint8_t)*p >= 0x80)
+				p += emit_wide(b, p) - 1;
 			else
 				cb_buf_byte(b, (uint8_t)*p);
 		return cb_buf_byte(b, '"');

@@ -59,7 +59,7 @@ put 10 1 2
 mails >parsed
 ok "two mails" '[ "$(said delivered)" -eq 2 ] && [ "$(grep -c . parsed)" -eq 2 ]' || note "$(cat said err)"
 ok "subject and text" '[ "$(jq -r .subject parsed | head -n 1)" = "number 1" ] && jq -r .text parsed | grep -q "^number 2$"' || note "$(cat parsed)"
-ok "how to see the recording" 'jq -r .text parsed | grep -qx "cb-export /srv/cb --camera yard --from 1969-12-31T23:59:51.000000Z --to 1970-01-01T00:00:31.000000Z"' ||
+ok "how to see the recording" 'jq -r .text parsed | grep -qx "cb-export /srv/cb --camera yard --from 1969-12-31T23:59:51.000000Z --to 1970-01-01T00:00:31.000000Z -o 00000000000000000000000000000001.tar"' ||
 	note "$(jq -r .text parsed)"
 ok "to both" '[ "$(jq -c .rcpt parsed | head -n 1)" = "[\"RCPT TO:<guard@example.org>\",\"RCPT TO:<boss@example.org>\"]" ]' || note "$(cat parsed)"
 ok "an id that stays" '[ "$(jq -r .id parsed | head -n 1)" = "<00000000000000000000000000000001.m@cb.invalid>" ]'
@@ -101,6 +101,16 @@ touch -d '2 minutes ago' pictures/yard.jpg
 put 10 9
 mails >parsed
 ok "the camera's picture only while it is new" '[ "$(jq -c .types parsed)" = "[\"text/plain\"]" ]'
+
+# --- the same in an event
+touch pictures/yard.jpg
+printf 'sinks:\n  - {name: j, type: file, path: %s/j.log, thumbnail: true}\n  - {name: n, type: file, path: %s/n.log}\ndelivery:\n  snapshots: {dir: %s/pictures}\n  recordings: {store: "/srv/c b"}\n' "$T" "$T" "$T" >m.yml
+put 10 9
+ok "an event with its picture" 'jq -r .data.thumbnail.base64 j.log | base64 -d | cmp -s - pictures/yard.jpg'
+ok "without, where it is not asked for" '[ "$(jq -r ".data.thumbnail" n.log)" = null ]'
+printf "cb-replay '/srv/c b' --camera yard --from 1970-01-01T00:00:04.000000Z --to 1970-01-01T00:00:24.000000Z\n" >want
+jq -r .data.recording.replay n.log >got.replay
+same_file want got.replay "and how to see what was recorded, for a shell"
 
 # --- refusals
 rm got

@@ -49,6 +49,7 @@ static void test_conf(void)
 		"sinks: [{name: a, type: file, path: /x}]",
 		"sinks: [{name: a, type: stdout, format: cef}]",
 		"sinks: [{name: a, type: exec, argv: [/bin/true, \"$(id) \\\"q\\\" \\\\ \\t {x}\"]}]",
+		"sinks: [{name: a, type: exec, argv: [/bin/true, \"\\L \\P\\N \\xe4 \\U0001f600\"]}]",
 		"sinks: [{name: a, type: exec, argv: /bin/true, retry: {first: 1s, most: 5m, attempts: 3, give_up: 2d}}]",
 		"sinks: [{name: a, type: syslog, transport: tls, host: \"::1\", ca: /c}]",
 		"sinks: [{name: a, type: webhook, url: \"https://h/x?y=@\", allow: [10.0.0.0/8, \"::1\"], headers: 'A: b'}]",
