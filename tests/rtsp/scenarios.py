@@ -261,7 +261,10 @@ for n, (by, when) in enumerate([(-HOURS[0], lambda i: i == 20), (HOURS[1], lambd
                                 (-HOURS[0], lambda i: i in (20, 21)), (HOURS[1], lambda i: 20 <= i < 30),
                                 (5000, lambda i: i >= 20), (-5000, lambda i: i >= 20), (3, lambda i: i >= 20),
                                 (-3, lambda i: i >= 20), (12.5 * 3600, lambda i: i >= 30),
-                                (2 ** 31 / 90000, lambda i: i == 30)]):
+                                (2 ** 31 / 90000, lambda i: i == 30), (-2 ** 31 / 90000, lambda i: i >= 30),
+                                (HOURS[1], lambda i: i == 0), (-HOURS[0], lambda i: i == 49), (5.5, lambda i: i % 2),
+                                (1.1, lambda i: i % 10 == 0), (-0.5, lambda i: i >= 20), (60, lambda i: 10 <= i < 13 or 30 <= i < 33),
+                                (2 ** 32 / 90000 - 10, lambda i: i >= 25)]):
     add("timestamps-jump-%d" % n, rtp=shift(by, when), odd="timestamp-jump?timestamp-backwards?", clock=True, check=steady)
 add("timestamps-wrap", base=2 ** 32 - 20 * 1800, check=monotonic)
 add("timestamps-wrap-at-first", base=2 ** 32 - 1, check=monotonic)

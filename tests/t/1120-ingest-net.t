@@ -125,6 +125,21 @@ data c.cbf >got
 same_file want got "http without a length: the same packets"
 cb-frame dump c.cbf >d
 ok "and live" 'head -n 1 d | grep -q "live=1"'
+# it is connected to again where that is wanted: every connection has the whole clip
+cb-ingest --retry=later --retry-first 0.1s --camera door "$H/live/clip.ts" >c.cbf 2>err &
+pid=$!
+wait_for '[ "$(cb-frame dump c.cbf 2>/dev/null | grep -c "cb.source.back")" -ge 2 ]'
+kill -TERM $pid
+_st=0; wait $pid || _st=$?
+ok "--retry: until it is asked to stop ($_st)" '[ $_st -eq 0 ]' || note "$(cat err)"
+cb-frame dump c.cbf >d
+ok "GAPs between the connections, END: stopped" '[ "$(grep -c " GAP .*reason=source" d)" -ge 2 ] && tail -n 1 d | grep -q "END reason=stopped"' || note "$(grep -v PACKET d)"
+ok "all of the clip, each time" '[ "$(grep -c " PACKET stream=0 " d)" -ge 40 ]'
+cb-frame events c.cbf >ev
+valid_events ev
+exits 0 sh -c "cb-ingest --retry=later $H/clip.ts >c.cbf"
+data c.cbf >got
+same_file want got "what has a length is no live source: it ends"
 exits 0 sh -c "cb-ingest $H/to-there >c.cbf"
 data c.cbf >got
 same_file want got "a redirection is followed"

@@ -84,6 +84,18 @@ exits 74 camera mjpeg MJPG nonsense:3
 ok "more bytes than the buffer has" 'one "the driver answers nonsense" && [ "$(cb-frame dump out | grep -c PACKET)" = 3 ]'
 exits 69 camera mjpeg MJPG hang:3 --timeout 0.3s
 ok "silence" 'one "no picture for 0.3 s"'
+# plugged in again: the driver's times begin anew, and that is told
+# (a library that is preloaded is nothing that the sandbox lets a worker read)
+FAKE=mjpeg FAKE_FORMAT=MJPG FAKE_FAULT='' LD_PRELOAD=$CB_BUILD/aid/fakev4l2.so \
+	cb-ingest --sandbox=off --retry=later --retry-first 0.1s --camera cam /dev/video77 >r.cbf 2>err &
+pid=$!
+wait_for '[ "$(cb-frame dump r.cbf 2>/dev/null | grep -c "cb.source.back")" -ge 1 ]'
+sleep 0.3
+kill -TERM $pid
+_st=0; wait $pid || _st=$?
+cb-frame dump r.cbf >dump
+ok "--retry: it goes on when the camera is there again ($_st)" \
+	'grep -q " GAP .*reason=source" dump && [ "$(grep -c PACKET dump)" -ge 40 ] && grep -q "END reason=stopped" dump' || note "$(cat err; grep -v PACKET dump)"
 exits 66 cb-ingest /dev/video78
 exits 65 cb-ingest /dev/null
 ok "a device that is no camera" '[ "$(wc -l <err)" = 1 ]'

@@ -174,6 +174,11 @@ elif what == "run":
     while True:
         packet()
         time.sleep(0.05)
+elif what == "burst":
+    for i in range(2200):
+        packet(0, int(i % 100 == 0), b"\0" * 20000)
+    open("done", "w").close()
+    time.sleep(9)
 elif what == "trickle":			# a byte now and then of a frame that never ends
     sys.stdout.buffer.write(struct.pack("<4sBBHHHIQI", b"\x89CBF", 1, 3, 0, 0, 0, 1000, seq, 0)[:8])
     for _ in range(1000):
@@ -231,6 +236,18 @@ ok "nobody reads any more: it goes without a word, the worker too" '[ "$(cat st)
 worker 'S IPPE'
 _st=0; cb-ingest --sandbox=off --camera cam rtsp://camera/live >/dev/full 2>err || _st=$?
 ok "nowhere to write: 74 ($_st)" '[ $_st -eq 74 ] && [ "$(tail -n 1 err)" = "cb-ingest: output: write: No space left on device" ]' || note "$(cat err)"
+
+# a reader that does not read: the worker never waits, and neither memory nor loss goes uncounted
+worker "exec /usr/bin/python3 '$T/forge.py' burst"
+mkfifo slow
+cb-ingest --sandbox=off --camera cam --timeout 20s rtsp://camera/live >slow 2>err &
+pid=$!
+{ wait_for '[ -e done ] && sleep 0.2'; kill -TERM $pid; cat; } <slow >out.cbf
+_st=0; wait $pid || _st=$?
+ok "a slow reader ($_st): the worker was done before it began" '[ -e done ]'
+cb-frame dump out.cbf >dump
+lost=$(sed -n 's/.* GAP .*reason=overflow.* packets=\([0-9]*\) .*/\1/p' dump | awk '{ n += $1 } END { print n + 0 }')
+ok "what came and what the GAPs count is everything: $(grep -c PACKET dump) + $lost" '[ $(($(grep -c PACKET dump) + lost)) -eq 2201 ] && [ "$lost" -ge 100 ]'
 
 # --- before anything came, with --retry=always: the stream begins, so that somebody is told
 worker 'if [ $n -lt 3 ]; then printf "E\0\0\0\0\0\0\0not yet" >&3; exit 69; fi; S IPPE | head -c -64; exec sleep 9'
