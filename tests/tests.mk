@@ -177,6 +177,10 @@ faults: all $(O)/aid/mkstream
 crashstates: all $(O)/aid/mkstream
 	$(Q)PATH="$(abspath $(O))/bin:$(abspath $(O))/aid:$$PATH" tests/crashstates.py $(CRASHSTATES)
 
+# many cameras for long: memory, descriptors, nothing lost; SOAK='--cameras 64 --seconds 600'
+soak: all
+	$(Q)PATH="$(abspath $(O))/bin:$$PATH" tests/soak.py $(SOAK)
+
 # cb-sign beside minisign, openssl, ssh-keygen and age, on 200 random files: INTEROP='FILES BYTES'
 interop: $(O)/bin/cb-sign
 	$(Q)tests/interop.py $(O) $(INTEROP)
@@ -235,6 +239,7 @@ help:
 	@echo 'make robustness    load $(ROBUST_CASES) damaged models (ROBUST_CASES=N); change every byte of evidence'
 	@echo 'make faults        kill and fail every system call of those who write to a store or a log'
 	@echo 'make crashstates   cut the power at every moment of those who write to a store'
+	@echo 'make soak          64 cameras for ten minutes: memory, descriptors, nothing lost; SOAK=...'
 	@echo 'make bench         measurements, beside other programs on this machine'
 	@echo 'make interop       random files signed and encrypted, there and back with the stock tools'
 	@echo 'make accuracy      how well models detect, on pictures with known boxes; BESIDE=darknet'
@@ -252,4 +257,4 @@ help:
 	@echo 'variables: O=DIR PREFIX= DESTDIR= CC= CFLAGS= V=1 WERROR=1 JOBS=N WITH_DARKNET=1 (or empty)'
 	@echo '           SANITIZE=address,undefined (with O=build-asan)'
 
-.PHONY: interop accuracy accuracy-int8 accuracy-mot check-all check-tests check-scripts crashstates faults fuzz-run robustness sbom-build
+.PHONY: interop soak accuracy accuracy-int8 accuracy-mot check-all check-tests check-scripts crashstates faults fuzz-run robustness sbom-build
