@@ -33,7 +33,8 @@ WORKLOADS = [
     storework.Record('lazy', 'IPPIPPIPPIPPSIPPIPPIPPSIPPIPPE'),
     storework.Record('recover', 'IPPIPPSIPPE', '--sync-interval=0', before=storework.killed),
     storework.Record('logged', 'IPPIPPSIPPIPPE', '--sync-interval=0', log=True),
-    storework.Put(), storework.Prune(), storework.Hold(),
+    storework.Record('sealed', 'IPPIPPSIPPIPPE', '--sync-interval=0', sealed=True),
+    storework.Put(), storework.Prune(), storework.Hold(), storework.Forget(),
 ]
 
 

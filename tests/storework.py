@@ -90,11 +90,17 @@ class Work:
 class Record(Work):
     """cb-record: of a new store, or of one that before(root) made."""
 
-    def __init__(self, name, script, *options, before=None, log=False):
+    def __init__(self, name, script, *options, before=None, log=False, sealed=False):
         self.name, self.script, self.options, self.before, self.log = name, script, options, before, log
+        self.sealed, self.identity = sealed, []
 
     def prepare(self, root):
         os.mkdir(root)
+        if self.sealed:
+            key = os.path.join(os.path.dirname(root), 'age')
+            must('cb-sign', 'keygen', '--encryption', '--no-passphrase', '-o', key)
+            self.options += ('-R', key + '.pub')
+            self.identity = ['-i', key + '.key']
         if self.log:
             self.key = os.path.join(os.path.dirname(root), 'log.key')
             shutil.copy(os.path.join(HERE, 'keys/log.key'), self.key)
@@ -116,7 +122,7 @@ class Record(Work):
         if p.returncode:
             return ['the next recorder: %d %s' % (p.returncode, p.stderr.decode().strip())]
         bad += sound(root)
-        p = run('cb-replay', root + '/S', '--to=2025-07-01')
+        p = run('cb-replay', root + '/S', '--to=2025-07-01', *self.identity)
         back = packets(p.stdout)
         if p.returncode not in (0, 1):
             bad.append('replay: %d %s' % (p.returncode, p.stderr.decode().strip()))
@@ -233,6 +239,44 @@ class Hold(Work):
         p = run('cb-store', 'prune', root + '/S', '--older=1d', '--force')
         if said and not [m for m in stored(root)[1]]:
             bad.append('what was held was deleted')
+        return bad
+
+
+class Forget(Work):
+    """cb-store forget-key: what was said to be destroyed cannot be read, and the store still holds together."""
+    name = 'forget'
+
+    def prepare(self, root):
+        os.mkdir(root)
+        self.stdin, key = b'', os.path.join(os.path.dirname(root), 'age2')
+        must('cb-sign', 'keygen', '--encryption', '--no-passphrase', '-o', key)
+        self.identity = ['-i', key + '.key']
+        for when in ('1750000000', LATER):
+            must('cb-record', root + '/S', '-R', key + '.pub', stdin=must('mkstream', '-w', when, '-n', '300', 'IPPIPPE'))
+
+    def argv(self, root):
+        return ['cb-store', '--sandbox=off', 'forget-key', root + '/S', '--camera=cam1', '--day=2025-06-15']
+
+    def back(self, root, *when):
+        return packets(run('cb-replay', root + '/S', *self.identity, *when).stdout)
+
+    def at_once(self, root, said):
+        gone = [e for e in events(said) if e['type'] == 'cb.key.destroyed']
+        return ['said to be destroyed, and still read'] if gone and self.back(root, '--to=2025-07-01') else []
+
+    def check(self, root, needed, said):
+        bad = []
+        p = run(*self.argv(root))
+        if p.returncode and not (p.returncode == 1 and b'were destroyed before' in p.stderr):
+            bad.append('forget again: %d %s' % (p.returncode, p.stderr.decode().strip()))
+        bad += sound(root)
+        if self.back(root, '--to=2025-07-01'):
+            bad.append('forgotten, and still read')
+        if len(self.back(root, '--from=2025-07-01')) != 6:
+            bad.append('the other day cannot be read any more')
+        p = run('cb-verify', root + '/S')
+        if p.returncode == 1:
+            bad.append('verify: %s' % (p.stdout + p.stderr).decode()[-400:])
         return bad
 
 

@@ -156,7 +156,7 @@ static int sync_way(const struct cb_store *s, struct cb_err *err)
 	cameras = cb_dir_open(keys, "cameras", false, err);
 	if (cameras < 0)
 		ret = -1;
-	else if (fsync(s->fd) < 0 || fsync(keys) < 0 || fsync(cameras) < 0)
+	else if (cb_fsync(s->fd) < 0 || cb_fsync(keys) < 0 || cb_fsync(cameras) < 0)
 		ret = cb_err_sys(err, CB_E_IO, errno, CB_KEYS_CAMERAS ": fsync");
 	if (cameras >= 0)
 		close(cameras);
@@ -216,7 +216,7 @@ int cb_sealer_day(struct cb_sealer *k, const char *camera, const char *day,
 	/* who has it for longer must not stop a recording: it goes on with a key of its own */
 	locked = lock(dir, LOCK_SH);
 	if ((!locked || strcmp(k->camera, camera) != 0 || strncmp(k->key->name, day, 10) != 0 ||
-	     !cb_key_file(dir, k->key->name, CB_KEY_AGE) || cb_key_file(dir, k->key->name, CB_KEY_DESTROYED)) &&
+	     cb_key_file(dir, k->key->name, CB_KEY_AGE) != 1 || cb_key_file(dir, k->key->name, CB_KEY_DESTROYED)) &&
 	    make_key(k, dir, camera, day, err) < 0) {
 		close(dir);
 		return -1;
@@ -365,6 +365,8 @@ int cb_keyring_get(struct cb_keyring *r, const struct cb_store *s, const char *c
 				  name);
 	case CB_DAY_KEY_MISSING:
 		return cb_err_set(err, CB_E_DATA, "encrypted, and its key is missing: " CB_KEYS_CAMERAS "/%s/%s" CB_KEY_AGE, camera, name);
+	case CB_DAY_KEY_UNKNOWN:
+		return cb_err_set(err, CB_E_IO, "encrypted, and its key cannot be looked for: " CB_KEYS_CAMERAS "/%s", camera);
 	case CB_DAY_KEY_THERE:
 		break;
 	}
@@ -451,7 +453,7 @@ int cb_day_key_condemn(const struct cb_store *s, const char *camera, const char 
 	snprintf(file, sizeof(file), "%s" CB_KEY_DESTROYED, name);
 	if (cb_buf_add(&line, said->data, said->len) < 0 || cb_buf_byte(&line, '\n') < 0)
 		cb_err_nomem(err);
-	else if (cb_key_file(dir, name, CB_KEY_DESTROYED) || write_new(dir, file, 0440, line.data, line.len, err) == 0)
+	else if (cb_key_file(dir, name, CB_KEY_DESTROYED) == 1 || write_new(dir, file, 0440, line.data, line.len, err) == 0)
 		ret = 0;
 	if (ret < 0)
 		cb_err_prefix(err, CB_KEYS_CAMERAS "/%s", camera);

@@ -49,6 +49,7 @@ enum cb_day_key_state {
 	CB_DAY_KEY_THERE,
 	CB_DAY_KEY_DESTROYED,	/* and somebody has said so */
 	CB_DAY_KEY_MISSING,
+	CB_DAY_KEY_UNKNOWN,	/* the directory cannot be read just now */
 };
 enum cb_day_key_state cb_day_key_state(const struct cb_store *s, const char *camera, const char *name);
 

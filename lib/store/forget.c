@@ -16,6 +16,7 @@
 #include "store/describe.h"
 #include "store/events.h"
 #include "store/hold.h"
+#include "store/keyfile.h"
 #include "wire/event.h"
 
 #define NAMED 500		/* keys that the event names: a recorder that is started anew makes another */
@@ -154,11 +155,19 @@ static int choose(struct forget *f, struct cb_err *err)
 	for (size_t i = 0; i < all; i++) {
 		char *name = f->keys.v[i];
 
-		if (cb_day_key_state(f->s, f->o->camera, name) == CB_DAY_KEY_THERE) {
+		switch (cb_day_key_state(f->s, f->o->camera, name)) {
+		case CB_DAY_KEY_THERE:
 			f->keys.v[i] = f->keys.v[n];
 			f->keys.v[n++] = name;
-		} else if (!f->o->dry_run && cb_day_key_destroy(f->s, f->o->camera, name, err) < 0) {
-			return -1;
+			break;
+		case CB_DAY_KEY_DESTROYED:
+			if (!f->o->dry_run && cb_day_key_destroy(f->s, f->o->camera, name, err) < 0)
+				return -1;
+			break;
+		case CB_DAY_KEY_MISSING:
+		case CB_DAY_KEY_UNKNOWN:
+			return cb_err_set(err, CB_E_IO, CB_KEYS_CAMERAS "/%s/%s: cannot be looked at: nothing is destroyed",
+					  f->o->camera, name);
 		}
 	}
 	/* the others are freed with the rest */

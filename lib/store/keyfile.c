@@ -38,27 +38,26 @@ int cb_keys_open(const struct cb_store *s, const char *camera, bool make, struct
 	return fd < 0 ? cb_err_prefix(err, CB_KEYS_CAMERAS) : fd;
 }
 
-bool cb_key_file(int dir, const char *name, const char *suffix)
+int cb_key_file(int dir, const char *name, const char *suffix)
 {
 	char file[64];
 
 	snprintf(file, sizeof(file), "%s%s", name, suffix);
-	return faccessat(dir, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return faccessat(dir, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ? 1 : errno == ENOENT ? 0 : -1;
 }
 
 enum cb_day_key_state cb_day_key_state(const struct cb_store *s, const char *camera, const char *name)
 {
-	int dir = cb_keys_open(s, camera, false, NULL);
-	enum cb_day_key_state st = CB_DAY_KEY_MISSING;
+	struct cb_err why = CB_ERR_INIT;
+	int dir = cb_keys_open(s, camera, false, &why), destroyed, there;
 
 	if (dir < 0)
-		return st;
-	if (cb_key_file(dir, name, CB_KEY_DESTROYED))
-		st = CB_DAY_KEY_DESTROYED;
-	else if (cb_key_file(dir, name, CB_KEY_AGE))
-		st = CB_DAY_KEY_THERE;
+		return why.sys == ENOENT ? CB_DAY_KEY_MISSING : CB_DAY_KEY_UNKNOWN;
+	destroyed = cb_key_file(dir, name, CB_KEY_DESTROYED);
+	there = destroyed ? 0 : cb_key_file(dir, name, CB_KEY_AGE);
 	close(dir);
-	return st;
+	return destroyed < 0 || there < 0 ? CB_DAY_KEY_UNKNOWN : destroyed ? CB_DAY_KEY_DESTROYED :
+	       there ? CB_DAY_KEY_THERE : CB_DAY_KEY_MISSING;
 }
 
 static bool want(const char *file, const void *day)

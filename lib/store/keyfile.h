@@ -17,7 +17,7 @@ struct cb_store;
 
 /* keys/cameras/<camera>, making it where asked. */
 int cb_keys_open(const struct cb_store *s, const char *camera, bool make, struct cb_err *err);
-/* Is there a file of this name and suffix? */
-bool cb_key_file(int dir, const char *name, const char *suffix);
+/* Is there a file of this name and suffix? 1, 0, or -1 with errno where that cannot be told. */
+int cb_key_file(int dir, const char *name, const char *suffix);
 
 #endif
