@@ -29,12 +29,13 @@ int cb_net_resolve(struct cb_net_addrs *ret, const char *host, uint16_t port, in
 	snprintf(service, sizeof(service), "%u", port);
 	rc = getaddrinfo(host, service, &hints, &list);
 	if (rc == EAI_SYSTEM)
-		return cb_err_sys(err, CB_E_UNAVAIL, errno, "%s: its address cannot be looked up", host);
+		return cb_err_sys(err, CB_E_UNAVAIL, errno, "%s: its address cannot be looked up",
+				  host);
 	if (rc == EAI_MEMORY)
 		return cb_err_nomem(err);
 	if (rc)
-		return cb_err_set(err, CB_E_UNAVAIL, "%s: its address cannot be looked up: %s", host,
-				  gai_strerror(rc));
+		return cb_err_set(err, CB_E_UNAVAIL, "%s: its address cannot be looked up: %s",
+				  host, gai_strerror(rc));
 	memset(ret, 0, sizeof(*ret));
 	for (const struct addrinfo *a = list; a && n < CB_NET_ADDRS; a = a->ai_next) {
 		if ((a->ai_family != AF_INET && a->ai_family != AF_INET6) ||
@@ -118,8 +119,8 @@ static int connect_one(int *ret_fd, const struct cb_net_addr *a, int64_t deadlin
 
 	cb_net_text(text, a);
 	if (fd < 0)
-		return cb_err_sys(err, errno == EMFILE || errno == ENFILE ? CB_E_OS : CB_E_UNAVAIL, errno,
-				  "%s: no socket", text);
+		return cb_err_sys(err, errno == EMFILE || errno == ENFILE ? CB_E_OS : CB_E_UNAVAIL,
+				  errno, "%s: no socket", text);
 	tune(fd, dead_ns);
 	if (connect(fd, (const struct sockaddr *)&a->sa, a->len) < 0) {
 		e = errno;

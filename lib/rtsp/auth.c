@@ -111,7 +111,9 @@ static void parameter(struct reading *r, const char *name, size_t n, const char 
 	} else if (IS("userhash")) {
 		r->a.userhash = strcasecmp(v, "true") == 0;
 	} else if (IS("qop")) {
-		r->a.qop = lists(v, "auth") ? CB_QOP_AUTH : lists(v, "auth-int") ? CB_QOP_AUTH_INT : CB_QOP_NONE;
+		r->a.qop = lists(v, "auth")       ? CB_QOP_AUTH
+			   : lists(v, "auth-int") ? CB_QOP_AUTH_INT
+						  : CB_QOP_NONE;
 		/* one that wants something else could not be answered; an empty one wants nothing */
 		if (*v && r->a.qop == CB_QOP_NONE)
 			r->bad = true;
@@ -243,8 +245,8 @@ static int basic(struct cb_buf *out, const char *user, const char *password, str
 	/* no colon can stand in a name: RFC 7617 2 */
 	if (n < 0 || (size_t)n >= sizeof(both) || strchr(user, ':'))
 		r = cb_err_set(err, CB_E_PERM, "user and password cannot be sent");
-	else if (cb_buf_str(out, "Authorization: Basic ") < 0 || cb_base64_put(out, both, (size_t)n) < 0 ||
-		 cb_buf_str(out, "\r\n") < 0)
+	else if (cb_buf_str(out, "Authorization: Basic ") < 0 ||
+		 cb_base64_put(out, both, (size_t)n) < 0 || cb_buf_str(out, "\r\n") < 0)
 		r = cb_err_nomem(err);
 	else
 		r = 0;
@@ -253,14 +255,16 @@ static int basic(struct cb_buf *out, const char *user, const char *password, str
 }
 
 int cb_auth_answer(struct cb_auth *a, struct cb_buf *out, const char *user, const char *password,
-		   const char *method, const char *uri, const void *body, size_t body_len, struct cb_err *err)
+		   const char *method, const char *uri, const void *body, size_t body_len,
+		   struct cb_err *err)
 {
 	static const char *const qops[] = { "", "auth", "auth-int" };
 	char a1[HEX_MAX], a2[HEX_MAX], hash[HEX_MAX], response[HEX_MAX], nc[9];
 	uint8_t random[16];
 
 	if (a->scheme == CB_AUTH_NONE)
-		return cb_err_set(err, CB_E_PERM, "it wants a kind of authentication that is not known here");
+		return cb_err_set(err, CB_E_PERM,
+				  "it wants a kind of authentication that is not known here");
 	if (a->scheme == CB_AUTH_BASIC)
 		return basic(out, user, password, err);
 	if (!*a->cnonce) {
@@ -287,11 +291,12 @@ int cb_auth_answer(struct cb_auth *a, struct cb_buf *out, const char *user, cons
 		H(a, hash, user, a->realm);
 
 	if (cb_buf_str(out, "Authorization: Digest ") < 0 ||
-	    put(out, "username", a->userhash ? hash : user) < 0 || put(out, ", realm", a->realm) < 0 ||
-	    put(out, ", nonce", a->nonce) < 0 || put(out, ", uri", uri) < 0 ||
-	    put(out, ", response", response) < 0 ||
-	    (a->has_algorithm && cb_buf_printf(out, ", algorithm=%s%s", a->scheme == CB_AUTH_DIGEST_SHA256 ?
-					       "SHA-256" : "MD5", a->sess ? "-sess" : "") < 0) ||
+	    put(out, "username", a->userhash ? hash : user) < 0 ||
+	    put(out, ", realm", a->realm) < 0 || put(out, ", nonce", a->nonce) < 0 ||
+	    put(out, ", uri", uri) < 0 || put(out, ", response", response) < 0 ||
+	    (a->has_algorithm && cb_buf_printf(out, ", algorithm=%s%s",
+					       a->scheme == CB_AUTH_DIGEST_SHA256 ? "SHA-256" : "MD5",
+					       a->sess ? "-sess" : "") < 0) ||
 	    (a->has_opaque && put(out, ", opaque", a->opaque) < 0) ||
 	    ((a->qop || a->sess) && put(out, ", cnonce", a->cnonce) < 0) ||
 	    (a->qop && cb_buf_printf(out, ", qop=%s, nc=%s", qops[a->qop], nc) < 0) ||

@@ -16,7 +16,7 @@
 enum cb_auth_scheme { CB_AUTH_NONE = 0, CB_AUTH_BASIC, CB_AUTH_DIGEST_MD5, CB_AUTH_DIGEST_SHA256 };
 enum cb_auth_qop { CB_QOP_NONE = 0, CB_QOP_AUTH, CB_QOP_AUTH_INT };
 
-#define CB_AUTH_TEXT 512	/* bytes of a realm, nonce or opaque, and a NUL; longer ones are not answered */
+#define CB_AUTH_TEXT 512	/* a realm, nonce or opaque and its NUL; longer ones are not answered */
 
 /* A challenge. All zero: none. */
 struct cb_auth {
@@ -36,7 +36,8 @@ void cb_auth_offer(struct cb_auth *a, const char *value, size_t n);
 /* Append "Authorization: ...\r\n" for a request. cnonce is random unless set. CB_E_PERM without a
  * challenge that can be answered. */
 int cb_auth_answer(struct cb_auth *a, struct cb_buf *out, const char *user, const char *password,
-		   const char *method, const char *uri, const void *body, size_t body_len, struct cb_err *err);
+		   const char *method, const char *uri, const void *body, size_t body_len,
+		   struct cb_err *err);
 
 /* "Digest SHA-256", "Basic", "no authentication" */
 const char *cb_auth_name(const struct cb_auth *a);

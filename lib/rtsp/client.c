@@ -17,9 +17,10 @@
 #define READ (64u << 10)
 #define IN_MAX (CB_RTSP_HEAD_MAX + CB_RTSP_BODY_MAX + 65539 + READ)
 #define OUT_MAX (256u << 10)
-#define READS_MAX 16		/* in one go: what has no end must not keep us from looking at the clock */
+#define READS_MAX 16 /* in one go: what has no end must not keep us from looking at the clock */
 
-void cb_rtsp_client_init(struct cb_rtsp_client *c, const struct cb_rtsp_peer *peer, struct cb_oddities *odd)
+void cb_rtsp_client_init(struct cb_rtsp_client *c, const struct cb_rtsp_peer *peer,
+			 struct cb_oddities *odd)
 {
 	memset(c, 0, sizeof(*c));
 	c->peer = peer;
@@ -163,18 +164,24 @@ bool cb_rtsp_client_more(const struct cb_rtsp_client *c)
 /* A camera's request, answered. */
 static int reply(struct cb_rtsp_client *c, const struct cb_rtsp_msg *m, struct cb_err *err)
 {
-	static const char *const fine[] = { "OPTIONS", "GET_PARAMETER", "SET_PARAMETER", "ANNOUNCE", "REDIRECT", "TEARDOWN" };
+	static const char *const fine[] = { "OPTIONS",  "GET_PARAMETER", "SET_PARAMETER",
+					    "ANNOUNCE", "REDIRECT",      "TEARDOWN" };
 	bool known = false;
 	uint32_t cseq = 0;
 
 	cb_odd(c->odd, CB_ODD_RTSP_REQUEST);
 	for (size_t i = 0; i < sizeof(fine) / sizeof(*fine); i++)
-		known |= m->method.n == strlen(fine[i]) && memcmp(m->method.p, fine[i], m->method.n) == 0;
+		known |= m->method.n == strlen(fine[i]) &&
+			 memcmp(m->method.p, fine[i], m->method.n) == 0;
 	cb_rtsp_header_u32(m, "CSeq", &cseq);
 	if (c->out.len > OUT_MAX)
-		return cb_err_set(err, CB_E_PROTOCOL, "the camera asks and does not read the answers");
-	if (cb_buf_printf(&c->out, "RTSP/1.0 %s\r\nCSeq: %u\r\n%s\r\n", known ? "200 OK" : "501 Not Implemented", cseq,
-			  known && *m->method.p == 'O' ? "Public: OPTIONS, GET_PARAMETER, SET_PARAMETER\r\n" : "") < 0)
+		return cb_err_set(err, CB_E_PROTOCOL,
+				  "the camera asks and does not read the answers");
+	if (cb_buf_printf(&c->out, "RTSP/1.0 %s\r\nCSeq: %u\r\n%s\r\n",
+			  known ? "200 OK" : "501 Not Implemented", cseq,
+			  known && *m->method.p == 'O'
+				  ? "Public: OPTIONS, GET_PARAMETER, SET_PARAMETER\r\n"
+				  : "") < 0)
 		return cb_err_nomem(err);
 	return flush(c, err);
 }
@@ -194,7 +201,8 @@ static int take(struct cb_rtsp_client *c, struct cb_rtsp_msg *ret, struct cb_err
 		if (r > 0) {
 			c->done = used;
 			if (ret->kind == CB_RTSP_RESPONSE && ret->http)
-				return cb_err_set(err, CB_E_PROTOCOL, "a web server answers there, not RTSP");
+				return cb_err_set(err, CB_E_PROTOCOL,
+						  "a web server answers there, not RTSP");
 			if (ret->kind == CB_RTSP_REQUEST && reply(c, ret, err) < 0)
 				return -1;
 			return 1;
@@ -273,8 +281,8 @@ int cb_rtsp_client_next(struct cb_rtsp_client *c, struct cb_rtsp_msg *ret, struc
 
 /* --- requests ------------------------------------------------------------------------------------------ */
 
-static int put_request(struct cb_rtsp_client *c, const char *method, const char *uri, const char *headers,
-		       struct cb_err *err)
+static int put_request(struct cb_rtsp_client *c, const char *method, const char *uri,
+		       const char *headers, struct cb_err *err)
 {
 	struct cb_buf *b = &c->request;
 
@@ -286,17 +294,19 @@ static int put_request(struct cb_rtsp_client *c, const char *method, const char 
 	    (*c->session && cb_buf_printf(b, "Session: %s\r\n", c->session) < 0))
 		return cb_err_nomem(err);
 	if (c->auth.scheme && c->peer->user &&
-	    cb_auth_answer(&c->auth, b, c->peer->user, c->peer->password, method, uri, "", 0, err) < 0)
+	    cb_auth_answer(&c->auth, b, c->peer->user, c->peer->password, method, uri, "", 0,
+			   err) < 0)
 		return -1;
 	if (c->auth.scheme == CB_AUTH_BASIC && !c->tls && !c->odd->n[CB_ODD_RTSP_BASIC])
 		cb_odd(c->odd, CB_ODD_RTSP_BASIC);
-	if (cb_buf_str(b, headers) < 0 || cb_buf_str(b, "\r\n") < 0 || cb_buf_add(&c->out, b->data, b->len) < 0)
+	if (cb_buf_str(b, headers) < 0 || cb_buf_str(b, "\r\n") < 0 ||
+	    cb_buf_add(&c->out, b->data, b->len) < 0)
 		return cb_err_nomem(err);
 	return flush(c, err);
 }
 
-int cb_rtsp_client_send(struct cb_rtsp_client *c, const char *method, const char *uri, uint32_t *ret_cseq,
-			struct cb_err *err)
+int cb_rtsp_client_send(struct cb_rtsp_client *c, const char *method, const char *uri,
+			uint32_t *ret_cseq, struct cb_err *err)
 {
 	if (c->out.len > OUT_MAX)
 		return cb_err_set(err, CB_E_UNAVAIL, "the camera does not read what is sent");
@@ -306,7 +316,8 @@ int cb_rtsp_client_send(struct cb_rtsp_client *c, const char *method, const char
 	return 0;
 }
 
-int cb_rtsp_client_frame(struct cb_rtsp_client *c, uint8_t channel, const void *p, size_t n, struct cb_err *err)
+int cb_rtsp_client_frame(struct cb_rtsp_client *c, uint8_t channel, const void *p, size_t n,
+			 struct cb_err *err)
 {
 	if (n > UINT16_MAX || c->out.len)
 		return 0;
@@ -328,7 +339,8 @@ bool cb_rtsp_client_challenge(struct cb_rtsp_client *c, const struct cb_rtsp_msg
 		return false;
 	/* the same question again: the answer was wrong. Another nonce: it may have been too old,
 	 * which not every camera says */
-	if (c->auth.scheme == a.scheme && (a.scheme == CB_AUTH_BASIC || strcmp(c->auth.nonce, a.nonce) == 0) && !a.stale)
+	if (c->auth.scheme == a.scheme &&
+	    (a.scheme == CB_AUTH_BASIC || strcmp(c->auth.nonce, a.nonce) == 0) && !a.stale)
 		return false;
 	c->auth = a;
 	return true;
@@ -350,7 +362,8 @@ static bool ours(struct cb_rtsp_client *c, const struct cb_rtsp_msg *m)
 	return cseq == 0 || cseq > c->cseq;
 }
 
-static int await(struct cb_rtsp_client *c, struct cb_rtsp_msg *ret, int64_t deadline, bool stoppable, struct cb_err *err)
+static int await(struct cb_rtsp_client *c, struct cb_rtsp_msg *ret, int64_t deadline,
+		 bool stoppable, struct cb_err *err)
 {
 	for (;;) {
 		struct pollfd p;
@@ -396,8 +409,8 @@ int cb_rtsp_client_request(struct cb_rtsp_client *c, const char *method, const c
 		if (put_request(c, method, uri, headers, &e) < 0 ||
 		    await(c, ret, cb_now_mono_ns() + c->peer->timeout_ns, true, &e) < 0) {
 			/* closed behind a 401, or because nothing came for a while: once more */
-			if (again && !*c->session && e.code == CB_E_UNAVAIL && (c->eof || e.sys == ECONNRESET || e.sys == EPIPE) &&
-			    c->cseq > 1) {
+			if (again && !*c->session && e.code == CB_E_UNAVAIL &&
+			    (c->eof || e.sys == ECONNRESET || e.sys == EPIPE) && c->cseq > 1) {
 				again = false;
 				hang_up(c);
 				if (dial(c, err) < 0)
@@ -411,15 +424,19 @@ int cb_rtsp_client_request(struct cb_rtsp_client *c, const char *method, const c
 		if (ret->status != 401)
 			return 0;
 		if (!c->peer->user)
-			return cb_err_set(err, CB_E_PERM, "%s: the camera wants a user and a password", method);
+			return cb_err_set(err, CB_E_PERM,
+					  "%s: the camera wants a user and a password", method);
 		if (tries == 2 || !cb_rtsp_client_challenge(c, ret)) {
 			unsigned i = 0;
 			struct cb_rtsp_text v;
 
 			if (!asked && (!cb_rtsp_header_next(ret, "WWW-Authenticate", &i, &v)))
-				return cb_err_set(err, CB_E_PERM, "%s: 401, and no way to authenticate is offered", method);
+				return cb_err_set(err, CB_E_PERM,
+						  "%s: 401, and no way to authenticate is offered",
+						  method);
 			if (!asked)
-				return cb_err_set(err, CB_E_PERM, "%s: no way to authenticate is offered that is known here "
+				return cb_err_set(err, CB_E_PERM,
+						  "%s: no way to authenticate is offered that is known here "
 						  "(Basic; Digest with MD5 or SHA-256)", method);
 			return cb_err_set(err, CB_E_PERM, "%s: user or password refused", method);
 		}

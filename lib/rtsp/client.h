@@ -52,7 +52,8 @@ struct cb_rtsp_client {
 	size_t early_pos;
 };
 
-void cb_rtsp_client_init(struct cb_rtsp_client *c, const struct cb_rtsp_peer *peer, struct cb_oddities *odd);
+void cb_rtsp_client_init(struct cb_rtsp_client *c, const struct cb_rtsp_peer *peer,
+			 struct cb_oddities *odd);
 int cb_rtsp_client_connect(struct cb_rtsp_client *c, struct cb_err *err);
 void cb_rtsp_client_close(struct cb_rtsp_client *c);
 
@@ -62,12 +63,13 @@ void cb_rtsp_client_close(struct cb_rtsp_client *c);
 int cb_rtsp_client_request(struct cb_rtsp_client *c, const char *method, const char *uri,
 			   const char *headers, struct cb_rtsp_msg *ret, struct cb_err *err);
 /* A request whose answer will come from _next. Returns its CSeq. */
-int cb_rtsp_client_send(struct cb_rtsp_client *c, const char *method, const char *uri, uint32_t *ret_cseq,
-			struct cb_err *err);
+int cb_rtsp_client_send(struct cb_rtsp_client *c, const char *method, const char *uri,
+			uint32_t *ret_cseq, struct cb_err *err);
 /* Take the challenges of a 401. false: there is none that can be answered, or not once more. */
 bool cb_rtsp_client_challenge(struct cb_rtsp_client *c, const struct cb_rtsp_msg *m);
 /* An interleaved frame. Dropped where the connection does not take it. */
-int cb_rtsp_client_frame(struct cb_rtsp_client *c, uint8_t channel, const void *p, size_t n, struct cb_err *err);
+int cb_rtsp_client_frame(struct cb_rtsp_client *c, uint8_t channel, const void *p, size_t n,
+			 struct cb_err *err);
 
 /* What is there already: 1; 0: nothing now, poll the descriptor; -1: closed or broken
  * (CB_E_UNAVAIL), or no RTSP (CB_E_PROTOCOL). Requests of the camera are answered before they are

@@ -142,7 +142,8 @@ static bool start_line(struct cb_rtsp_msg *m, struct cb_rtsp_text l)
 		if (!number(word, 999, &v) || v < 100)
 			return false;
 		m->status = (unsigned)v;
-		m->reason = rest.p ? trim(rest.p, rest.n) : (struct cb_rtsp_text){ word.p + word.n, 0 };
+		m->reason = rest.p ? trim(rest.p, rest.n)
+				   : (struct cb_rtsp_text){ word.p + word.n, 0 };
 		return true;
 	}
 	m->kind = CB_RTSP_REQUEST;
@@ -185,7 +186,8 @@ static int parse_message(struct cb_rtsp_msg *m, const uint8_t *in, size_t n, siz
 		m->header[m->n++].value = value;
 	}
 	if (pos > CB_RTSP_HEAD_MAX)
-		return cb_err_set(err, CB_E_PROTOCOL, "a message of more than %u bytes without its end",
+		return cb_err_set(err, CB_E_PROTOCOL,
+				  "a message of more than %u bytes without its end",
 				  CB_RTSP_HEAD_MAX);
 	l = cb_rtsp_header(m, "Content-Length");
 	if (l.p && !number(l, UINT32_MAX, &len)) {
@@ -193,7 +195,8 @@ static int parse_message(struct cb_rtsp_msg *m, const uint8_t *in, size_t n, siz
 		wrong++;
 	}
 	if (len > CB_RTSP_BODY_MAX)
-		return cb_err_set(err, CB_E_PROTOCOL, "a message with %llu bytes in it, more than %u",
+		return cb_err_set(err, CB_E_PROTOCOL,
+				  "a message with %llu bytes in it, more than %u",
 				  (unsigned long long)len, CB_RTSP_BODY_MAX);
 	if (n - pos < len)
 		return 0;
@@ -209,7 +212,8 @@ static int parse_message(struct cb_rtsp_msg *m, const uint8_t *in, size_t n, siz
 	return 1;
 more:
 	if (n > CB_RTSP_HEAD_MAX)
-		return cb_err_set(err, CB_E_PROTOCOL, "a message of more than %u bytes without its end",
+		return cb_err_set(err, CB_E_PROTOCOL,
+				  "a message of more than %u bytes without its end",
 				  CB_RTSP_HEAD_MAX);
 	return 0;
 }
@@ -276,7 +280,8 @@ struct cb_rtsp_text cb_rtsp_header(const struct cb_rtsp_msg *m, const char *name
 	return t;
 }
 
-bool cb_rtsp_header_next(const struct cb_rtsp_msg *m, const char *name, unsigned *i, struct cb_rtsp_text *ret)
+bool cb_rtsp_header_next(const struct cb_rtsp_msg *m, const char *name, unsigned *i,
+			 struct cb_rtsp_text *ret)
 {
 	for (; *i < m->n; ++*i) {
 		if (!is(m->header[*i].name, name))
@@ -310,7 +315,8 @@ bool cb_rtsp_lists(struct cb_rtsp_text list, const char *word)
 	return false;
 }
 
-bool cb_rtsp_session_parse(char id[static CB_RTSP_SESSION_MAX], uint32_t *ret_timeout, struct cb_rtsp_text value)
+bool cb_rtsp_session_parse(char id[static CB_RTSP_SESSION_MAX], uint32_t *ret_timeout,
+			   struct cb_rtsp_text value)
 {
 	struct cb_rtsp_text part, v;
 	uint64_t seconds;
@@ -356,7 +362,9 @@ static bool ssrc(uint32_t *ret, struct cb_rtsp_text v, bool *odd)
 
 	for (size_t i = 0; i < v.n; i++) {
 		char c = v.p[i];
-		int d = c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+		int d = c >= '0' && c <= '9'                 ? c - '0'
+			: (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+							     : -1;
 
 		if (blank(c)) {
 			*odd = true;
@@ -372,7 +380,9 @@ static bool ssrc(uint32_t *ret, struct cb_rtsp_text v, bool *odd)
 
 bool cb_rtsp_transport_parse(struct cb_rtsp_transport *ret, struct cb_rtsp_text value, bool *ret_odd)
 {
-	struct cb_rtsp_transport t = { .channel = { -1, -1 }, .client_port = { -1, -1 }, .server_port = { -1, -1 } };
+	struct cb_rtsp_transport t = { .channel = { -1, -1 },
+				       .client_port = { -1, -1 },
+				       .server_port = { -1, -1 } };
 	struct cb_rtsp_text first, part, v, raw;
 	bool spec = false;
 
@@ -389,7 +399,8 @@ bool cb_rtsp_transport_parse(struct cb_rtsp_transport *ret, struct cb_rtsp_text 
 		if (!v.p) {
 			if (part.n >= 7 && strncasecmp(part.p, "RTP/AVP", 7) == 0) {
 				spec = true;
-				t.tcp = part.n > 4 && strncasecmp(part.p + part.n - 4, "/TCP", 4) == 0;
+				t.tcp = part.n > 4 &&
+					strncasecmp(part.p + part.n - 4, "/TCP", 4) == 0;
 			} else if (is(part, "multicast")) {
 				t.multicast = true;
 			}
@@ -423,7 +434,8 @@ bool cb_rtsp_transport_parse(struct cb_rtsp_transport *ret, struct cb_rtsp_text 
 	return true;
 }
 
-unsigned cb_rtsp_info_parse(struct cb_rtsp_info *ret, unsigned max, struct cb_rtsp_text value, bool *ret_odd)
+unsigned cb_rtsp_info_parse(struct cb_rtsp_info *ret, unsigned max, struct cb_rtsp_text value,
+			    bool *ret_odd)
 {
 	struct cb_rtsp_text entry, part, v;
 	unsigned n = 0;

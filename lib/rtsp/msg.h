@@ -52,7 +52,8 @@ int cb_rtsp_msg_parse(struct cb_rtsp_msg *ret, const uint8_t *p, size_t n, size_
 /* The first header of that name, without case; p NULL: there is none. */
 struct cb_rtsp_text cb_rtsp_header(const struct cb_rtsp_msg *m, const char *name);
 /* One after another: *i is 0 at first. false: no more. */
-bool cb_rtsp_header_next(const struct cb_rtsp_msg *m, const char *name, unsigned *i, struct cb_rtsp_text *ret);
+bool cb_rtsp_header_next(const struct cb_rtsp_msg *m, const char *name, unsigned *i,
+			 struct cb_rtsp_text *ret);
 /* Its number; false: none there, or it is none. */
 bool cb_rtsp_header_u32(const struct cb_rtsp_msg *m, const char *name, uint32_t *ret);
 /* Does a list between commas or blanks name this word? (Public: OPTIONS, DESCRIBE) */
@@ -60,7 +61,8 @@ bool cb_rtsp_lists(struct cb_rtsp_text list, const char *word);
 
 /* Session: ID[;timeout=SECONDS] (RFC 2326 12.37). false: no id, or one that cannot be sent back. */
 #define CB_RTSP_SESSION_MAX 256
-bool cb_rtsp_session_parse(char id[static CB_RTSP_SESSION_MAX], uint32_t *ret_timeout, struct cb_rtsp_text value);
+bool cb_rtsp_session_parse(char id[static CB_RTSP_SESSION_MAX], uint32_t *ret_timeout,
+			   struct cb_rtsp_text value);
 
 /* Transport: the first of the list (RFC 2326 12.39). Numbers that are absent are -1. */
 struct cb_rtsp_transport {
@@ -70,7 +72,8 @@ struct cb_rtsp_transport {
 	uint32_t ssrc;
 };
 /* false: nothing in it makes sense. *ret_odd: something in it does not. */
-bool cb_rtsp_transport_parse(struct cb_rtsp_transport *ret, struct cb_rtsp_text value, bool *ret_odd);
+bool cb_rtsp_transport_parse(struct cb_rtsp_transport *ret, struct cb_rtsp_text value,
+			     bool *ret_odd);
 
 /* RTP-Info (RFC 2326 12.33): for each stream its address and what its first packet is. Returns how
  * many entries there are, at most max. *ret_odd: something makes no sense. */
@@ -80,6 +83,7 @@ struct cb_rtsp_info {
 	uint16_t seq;
 	uint32_t rtptime;
 };
-unsigned cb_rtsp_info_parse(struct cb_rtsp_info *ret, unsigned max, struct cb_rtsp_text value, bool *ret_odd);
+unsigned cb_rtsp_info_parse(struct cb_rtsp_info *ret, unsigned max, struct cb_rtsp_text value,
+			    bool *ret_odd);
 
 #endif

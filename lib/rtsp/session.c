@@ -23,7 +23,8 @@ static void left_out(struct cb_rtsp_session *s, const struct cb_sdp_media *m, co
 	size_t n = strlen(s->left_out);
 
 	snprintf(s->left_out + n, sizeof(s->left_out) - n, "%s%s %s%s%s", n ? "; " : "",
-		 kinds[m->kind <= CB_SDP_APPLICATION ? m->kind : 0], m->encoding, *m->encoding ? ": " : "", why);
+		 kinds[m->kind <= CB_SDP_APPLICATION ? m->kind : 0], m->encoding,
+		 *m->encoding ? ": " : "", why);
 }
 
 /* What a status means to whoever started us. */
@@ -41,7 +42,8 @@ static int refused(const char *method, const struct cb_rtsp_msg *m, struct cb_er
 			code = CB_E_UNAVAIL;
 	}
 	cb_text_safe(reason, sizeof(reason), m->reason.p, m->reason.n, false);
-	return cb_err_set(err, code, "%s: the camera answers %u%s%s", method, m->status, *reason ? " " : "", reason);
+	return cb_err_set(err, code, "%s: the camera answers %u%s%s", method, m->status,
+			  *reason ? " " : "", reason);
 }
 
 static struct cb_rtsp_track *track_new(void)
@@ -92,13 +94,17 @@ static int redirect(struct cb_rtsp_session *s, const struct cb_rtsp_msg *m, stru
 
 	if (!where.p || !cb_rtsp_url_base(uri, where.p, where.n, s->url.uri, &was_odd) ||
 	    cb_rtsp_url_parse(&to, uri, NULL) < 0)
-		return cb_err_set(err, CB_E_PROTOCOL, "the camera redirects (%u) to what is no RTSP address", m->status);
+		return cb_err_set(err, CB_E_PROTOCOL,
+				  "the camera redirects (%u) to what is no RTSP address", m->status);
 	cb_rtsp_url_show(show, to.uri);
 	if (strcasecmp(to.host, s->url.host) != 0)
-		return cb_err_set(err, CB_E_PROTOCOL, "the camera redirects to another host, %s: if that is right, "
-				  "give this address", show);
+		return cb_err_set(err, CB_E_PROTOCOL,
+				  "the camera redirects to another host, %s: if that is right, "
+				  "give this address",
+				  show);
 	if (s->url.tls && !to.tls)
-		return cb_err_set(err, CB_E_PROTOCOL, "the camera redirects to an address without TLS, %s", show);
+		return cb_err_set(err, CB_E_PROTOCOL,
+				  "the camera redirects to an address without TLS, %s", show);
 	if (to.tls && !s->trust)
 		return cb_err_set(err, CB_E_PROTOCOL, "the camera redirects to TLS: give %s", show);
 	cb_odd(s->odd, CB_ODD_RTSP_REDIRECT);
@@ -117,7 +123,8 @@ static int redirect(struct cb_rtsp_session *s, const struct cb_rtsp_msg *m, stru
 	return 0;
 }
 
-static void base_of(struct cb_rtsp_session *s, char base[static CB_RTSP_URI_MAX], const struct cb_rtsp_msg *m)
+static void base_of(struct cb_rtsp_session *s, char base[static CB_RTSP_URI_MAX],
+		    const struct cb_rtsp_msg *m)
 {
 	static const char *const names[] = { "Content-Base", "Content-Location" };
 	bool was_odd;
@@ -149,7 +156,8 @@ static int add_track(struct cb_rtsp_session *s, const struct cb_sdp_media *m, st
 	t->media = m;
 	t->metadata = m->kind == CB_SDP_APPLICATION;
 	if (!cb_rtsp_url_join(uri, s->uri, m->control))
-		return cb_err_set(err, CB_E_PROTOCOL, "an address in the camera's description makes no sense");
+		return cb_err_set(err, CB_E_PROTOCOL,
+				  "an address in the camera's description makes no sense");
 	t->control = strdup(uri);
 	if (!t->control)
 		return cb_err_nomem(err);
@@ -157,7 +165,8 @@ static int add_track(struct cb_rtsp_session *s, const struct cb_sdp_media *m, st
 		o.window = 256;
 		o.hold_ns = CB_NS_PER_S / 5;
 	}
-	if (cb_rtp_recv_new(&t->rtp, &o, s->odd, err) < 0 || cb_depay_open(&t->depay, m, s->odd, err) < 0)
+	if (cb_rtp_recv_new(&t->rtp, &o, s->odd, err) < 0 ||
+	    cb_depay_open(&t->depay, m, s->odd, err) < 0)
 		return -1;
 	cb_clock_init(&t->clock, m->clock_rate, s->odd);
 	return 0;
@@ -202,8 +211,8 @@ static int choose(struct cb_rtsp_session *s, struct cb_err *err)
 	if (wanted)
 		return 0;
 	cb_text_safe(list, sizeof(list), s->left_out, strlen(s->left_out), false);
-	return cb_err_set(err, CB_E_DATA, "the camera has no stream that can be taken%s%.300s%s", *list ? " (" : "", list,
-			  *list ? ")" : "");
+	return cb_err_set(err, CB_E_DATA, "the camera has no stream that can be taken%s%.300s%s",
+			  *list ? " (" : "", list, *list ? ")" : "");
 }
 
 static int describe(struct cb_rtsp_session *s, const struct cb_rtsp_msg *m, struct cb_err *err)
@@ -217,7 +226,8 @@ static int describe(struct cb_rtsp_session *s, const struct cb_rtsp_msg *m, stru
 	if (cb_sdp_parse(&s->sdp, (const char *)m->body, m->body_len, s->odd, err) < 0)
 		return cb_err_prefix(err, "the camera's description");
 	if (!cb_rtsp_url_join(s->uri, base, s->sdp.control))
-		return cb_err_set(err, CB_E_PROTOCOL, "an address in the camera's description makes no sense");
+		return cb_err_set(err, CB_E_PROTOCOL,
+				  "an address in the camera's description makes no sense");
 	return choose(s, err);
 }
 
@@ -238,7 +248,8 @@ static void session_header(struct cb_rtsp_session *s, const struct cb_rtsp_msg *
 }
 
 /* 0: set up; 1: refused, *m says how. */
-static int setup(struct cb_rtsp_session *s, struct cb_rtsp_track *t, unsigned i, struct cb_rtsp_msg *m, struct cb_err *err)
+static int setup(struct cb_rtsp_session *s, struct cb_rtsp_track *t, unsigned i,
+		 struct cb_rtsp_msg *m, struct cb_err *err)
 {
 	struct cb_rtsp_transport tr = { .channel = { -1, -1 }, .server_port = { -1, -1 } };
 	char line[160];
@@ -248,9 +259,11 @@ static int setup(struct cb_rtsp_session *s, struct cb_rtsp_track *t, unsigned i,
 	if (s->udp) {
 		if (t->fd[0] < 0 && cb_rtsp_udp_open(t->fd, port, &s->peer.to.a[s->c.which], err) < 0)
 			return -1;
-		snprintf(line, sizeof(line), "Transport: RTP/AVP;unicast;client_port=%u-%u\r\n", port[0], port[1]);
+		snprintf(line, sizeof(line), "Transport: RTP/AVP;unicast;client_port=%u-%u\r\n",
+			 port[0], port[1]);
 	} else {
-		snprintf(line, sizeof(line), "Transport: RTP/AVP/TCP;unicast;interleaved=%u-%u\r\n", 2 * i, 2 * i + 1);
+		snprintf(line, sizeof(line), "Transport: RTP/AVP/TCP;unicast;interleaved=%u-%u\r\n",
+			 2 * i, 2 * i + 1);
 	}
 	if (cb_rtsp_client_request(&s->c, "SETUP", t->control, line, m, err) < 0)
 		return -1;
@@ -289,7 +302,8 @@ static int setup_all(struct cb_rtsp_session *s, struct cb_err *err)
 			if (s->udp)
 				return 1;
 			/* one that is not needed may be missing; a later one may still be there */
-			if (m.status == 454 || m.status == 403 || (t->media->kind == CB_SDP_VIDEO && s->n == 1))
+			if (m.status == 454 || m.status == 403 ||
+			    (t->media->kind == CB_SDP_VIDEO && s->n == 1))
 				return refused("SETUP", &m, err);
 			cb_odd(s->odd, CB_ODD_RTSP_SETUP);
 			snprintf(why, sizeof(why), "SETUP is answered with %u", m.status);
@@ -357,7 +371,8 @@ static int attempt(struct cb_rtsp_session *s, struct cb_rtsp_msg *m, struct cb_e
 	if (cb_rtsp_client_request(&s->c, "OPTIONS", s->url.uri, "", m, err) < 0)
 		return -1;
 	options(s, m);
-	if (cb_rtsp_client_request(&s->c, "DESCRIBE", s->url.uri, "Accept: application/sdp\r\n", m, err) < 0)
+	if (cb_rtsp_client_request(&s->c, "DESCRIBE", s->url.uri, "Accept: application/sdp\r\n", m,
+				   err) < 0)
 		return -1;
 	if (m->status >= 300 && m->status < 400)
 		return 2;
@@ -384,7 +399,8 @@ int cb_rtsp_session_open(struct cb_rtsp_session *s, struct cb_err *err)
 			return r;
 		if (r == 2) {
 			if (redirects++ == REDIRECTS_MAX)
-				return cb_err_set(err, CB_E_PROTOCOL, "the camera redirects without end");
+				return cb_err_set(err, CB_E_PROTOCOL,
+						  "the camera redirects without end");
 			if (redirect(s, &m, err) < 0)
 				return -1;
 		} else {
@@ -397,7 +413,8 @@ int cb_rtsp_session_open(struct cb_rtsp_session *s, struct cb_err *err)
 
 void cb_rtsp_session_close(struct cb_rtsp_session *s)
 {
-	cb_rtsp_client_teardown(&s->c, *s->uri ? s->uri : s->url.uri, cb_now_mono_ns() + CB_NS_PER_S);
+	cb_rtsp_client_teardown(&s->c, *s->uri ? s->uri : s->url.uri,
+				cb_now_mono_ns() + CB_NS_PER_S);
 	cb_rtsp_client_close(&s->c);
 	for (unsigned i = 0; i < s->n; i++)
 		track_free(s->track[i]);

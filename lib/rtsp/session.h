@@ -72,12 +72,14 @@ void cb_rtsp_session_close(struct cb_rtsp_session *s);
 /* --- UDP (rtsp/udp.c) ------------------------------------------------------------------------- */
 
 /* Two sockets on neighbouring ports, the first even (RFC 3550 11), for this family. */
-int cb_rtsp_udp_open(int fd[2], uint16_t ret_port[2], const struct cb_net_addr *camera, struct cb_err *err);
+int cb_rtsp_udp_open(int fd[2], uint16_t ret_port[2], const struct cb_net_addr *camera,
+		     struct cb_err *err);
 /* Where to send: the camera's address with the ports of its Transport. */
 void cb_rtsp_udp_aim(struct cb_rtsp_track *t, const struct cb_net_addr *camera, const int port[2]);
 /* Open the way for the camera's packets through what stands between. */
 void cb_rtsp_udp_punch(const struct cb_rtsp_track *t);
 /* One datagram of that camera's: its length; -1 nothing now. Others' are counted. */
-ssize_t cb_rtsp_udp_read(int fd, void *p, size_t n, const struct cb_net_addr *camera, struct cb_oddities *odd);
+ssize_t cb_rtsp_udp_read(int fd, void *p, size_t n, const struct cb_net_addr *camera,
+			 struct cb_oddities *odd);
 
 #endif

@@ -36,7 +36,8 @@ struct cb_rtsp {
 	struct cb_rtsp_session s;
 	char *camera, *agent, *user, *password;
 	bool udp;			/* wanted */
-	bool have_video, have_sound;	/* without either, silence is no trouble: metadata come when something happens */
+	/* without either silence is no trouble: metadata come when something happens */
+	bool have_video, have_sound;
 	char about[160];
 	struct cb_rtsp_totals totals;
 	uint64_t told[CB_ODD_COUNT];
@@ -100,13 +101,15 @@ static int credentials(struct cb_rtsp *r, const struct cb_rtsp_opts *o, struct c
 		return cb_err_set(err, CB_E_USAGE, "the credentials are not USER:PASSWORD");
 	if (!o->credentials && !u->has_user)
 		return 0;
-	r->user = colon ? strndup(o->credentials, (size_t)(colon - o->credentials)) : strdup(u->user);
+	r->user = colon ? strndup(o->credentials, (size_t)(colon - o->credentials))
+			: strdup(u->user);
 	r->password = strdup(colon ? colon + 1 : u->password);
 	if (!r->user || !r->password)
 		return cb_err_nomem(err);
 	for (const char *p = r->user; *p; p++)
 		if ((uint8_t)*p < ' ' || *p == 0x7f)
-			return cb_err_set(err, CB_E_USAGE, "the user's name has control characters in it");
+			return cb_err_set(err, CB_E_USAGE,
+					  "the user's name has control characters in it");
 	return 0;
 }
 
@@ -127,7 +130,8 @@ static int begin(struct cb_rtsp *r, const struct cb_rtsp_opts *o, struct cb_err 
 	if (!s->url.tls && (o->ca_file || o->pins))
 		return cb_err_set(err, CB_E_USAGE, "certificates and pins go with rtsps://");
 	if (s->url.tls && o->udp)
-		return cb_err_set(err, CB_E_USAGE, "rtsps:// has no UDP: what comes by it would not be encrypted");
+		return cb_err_set(err, CB_E_USAGE,
+				  "rtsps:// has no UDP: what comes by it would not be encrypted");
 	r->camera = strdup(o->camera);
 	r->agent = o->agent ? strdup(o->agent) : NULL;
 	if (!r->camera || (o->agent && !r->agent))
@@ -203,8 +207,9 @@ static int open_session(struct cb_rtsp *r, struct cb_err *err)
 	r->report = now + FIRST_REPORT_NS;
 	r->any_media = r->asked_keepalive = false;
 	r->initial = 0;
-	snprintf(r->about, sizeof(r->about), "%s%s%s, %s; %u stream%s", s->udp ? "UDP" : "TCP", s->c.tls ? ", " : "",
-		 s->c.tls ? cb_tls_describe(s->c.tls) : "", cb_auth_name(&s->c.auth), s->n, s->n == 1 ? "" : "s");
+	snprintf(r->about, sizeof(r->about), "%s%s%s, %s; %u stream%s", s->udp ? "UDP" : "TCP",
+		 s->c.tls ? ", " : "", s->c.tls ? cb_tls_describe(s->c.tls) : "",
+		 cb_auth_name(&s->c.auth), s->n, s->n == 1 ? "" : "s");
 	return 0;
 }
 
@@ -229,7 +234,8 @@ static int tell(struct cb_rtsp *r, struct cb_err *err)
 {
 	if (r->events.len + r->line.len + 1 > EVENTS_MAX)
 		return 0;
-	if (cb_buf_add(&r->events, r->line.data, r->line.len) < 0 || cb_buf_byte(&r->events, '\n') < 0)
+	if (cb_buf_add(&r->events, r->line.data, r->line.len) < 0 ||
+	    cb_buf_byte(&r->events, '\n') < 0)
 		return cb_err_nomem(err);
 	return 0;
 }
@@ -264,7 +270,8 @@ static int tell_clock(struct cb_rtsp *r, struct cb_rtsp_track *t, unsigned i, st
 			continue;
 		}
 		r->clock_notes++;
-		if (cb_rtsp_event_clock(&r->line, r->camera, (uint16_t)i, &n, err) < 0 || tell(r, err) < 0)
+		if (cb_rtsp_event_clock(&r->line, r->camera, (uint16_t)i, &n, err) < 0 ||
+		    tell(r, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -322,8 +329,8 @@ static void sender_report(struct cb_rtsp_track *t)
 		cb_clock_report(&t->clock, cb_ntp_to_ns(t->sr_ntp), ts, t->sr_wall, t->sr_mono);
 }
 
-static int take_rtcp(struct cb_rtsp *r, struct cb_rtsp_track *t, unsigned i, const uint8_t *p, size_t n,
-		     int64_t wall_ns, uint64_t mono_ns, struct cb_err *err)
+static int take_rtcp(struct cb_rtsp *r, struct cb_rtsp_track *t, unsigned i, const uint8_t *p,
+		     size_t n, int64_t wall_ns, uint64_t mono_ns, struct cb_err *err)
 {
 	struct cb_rtcp c;
 	size_t pos = 0;
@@ -343,15 +350,16 @@ static int take_rtcp(struct cb_rtsp *r, struct cb_rtsp_track *t, unsigned i, con
 	return tell_clock(r, t, i, err);
 }
 
-static int take_rtp(struct cb_rtsp *r, struct cb_rtsp_track *t, unsigned i, const uint8_t *p, size_t n,
-		    int64_t wall_ns, uint64_t mono_ns, struct cb_err *err)
+static int take_rtp(struct cb_rtsp *r, struct cb_rtsp_track *t, unsigned i, const uint8_t *p,
+		    size_t n, int64_t wall_ns, uint64_t mono_ns, struct cb_err *err)
 {
 	struct cb_oddities none = { 0 };
 	struct cb_rtp head;
 
 	/* media that overtook the answer to PLAY are its beginning; what stands before the number in that
 	 * answer is left from another session */
-	if (r->s.c.early_data && t->have_seq && cb_rtp_parse(&head, p, n, &none) && (int16_t)(head.seq - t->seq) < 0)
+	if (r->s.c.early_data && t->have_seq && cb_rtp_parse(&head, p, n, &none) &&
+	    (int16_t)(head.seq - t->seq) < 0)
 		return 0;
 	if (cb_rtp_recv_push(t->rtp, p, n, wall_ns, mono_ns, err) < 0)
 		return -1;
@@ -367,29 +375,31 @@ static int take_rtp(struct cb_rtsp *r, struct cb_rtsp_track *t, unsigned i, cons
 	return 0;
 }
 
-static int take(struct cb_rtsp *r, unsigned i, bool rtcp, const uint8_t *p, size_t n, int64_t wall_ns,
-		uint64_t mono_ns, struct cb_err *err)
+/* One packet of a stream: 1, or -1. */
+static int take(struct cb_rtsp *r, unsigned i, bool rtcp, const uint8_t *p, size_t n,
+		int64_t wall_ns, uint64_t mono_ns, struct cb_err *err)
 {
 	struct cb_rtsp_track *t = r->s.track[i];
+	int got = rtcp || cb_rtp_is_rtcp(p, n) ? take_rtcp(r, t, i, p, n, wall_ns, mono_ns, err)
+					       : take_rtp(r, t, i, p, n, wall_ns, mono_ns, err);
 
-	if (rtcp || cb_rtp_is_rtcp(p, n))
-		return take_rtcp(r, t, i, p, n, wall_ns, mono_ns, err);
-	return take_rtp(r, t, i, p, n, wall_ns, mono_ns, err);
+	return got < 0 ? -1 : 1;
 }
 
 static void take_answer(struct cb_rtsp *r, const struct cb_rtsp_msg *m, struct cb_err *err)
 {
 	uint32_t cseq;
 
-	if (!cb_rtsp_header_u32(m, "CSeq", &cseq) || cseq != r->keepalive_cseq || !r->asked_keepalive) {
+	if (!cb_rtsp_header_u32(m, "CSeq", &cseq) || cseq != r->keepalive_cseq ||
+	    !r->asked_keepalive) {
 		cb_odd(r->s.odd, CB_ODD_RTSP_CSEQ);
 		return;
 	}
 	r->asked_keepalive = false;
 	if (m->status == 401 && !r->renewed && cb_rtsp_client_challenge(&r->s.c, m)) {
 		/* the nonce was too old: once more, at once */
-		if (cb_rtsp_client_send(&r->s.c, r->by_parameter ? "GET_PARAMETER" : "OPTIONS", r->s.uri,
-					&r->keepalive_cseq, err) == 0)
+		if (cb_rtsp_client_send(&r->s.c, r->by_parameter ? "GET_PARAMETER" : "OPTIONS",
+					r->s.uri, &r->keepalive_cseq, err) == 0)
 			r->asked_keepalive = true;
 		r->renewed = true;
 	} else if (m->status != 200) {
@@ -421,7 +431,7 @@ static int take_message(struct cb_rtsp *r, struct cb_err *err)
 	for (unsigned i = 0; i < r->s.n; i++)
 		for (int k = 0; k < 2; k++)
 			if (r->s.track[i]->channel[k] == m.channel)
-				return take(r, i, k, m.body, m.body_len, c->wall_ns, c->mono_ns, err) < 0 ? -1 : 1;
+				return take(r, i, k, m.body, m.body_len, c->wall_ns, c->mono_ns, err);
 	cb_odd(r->s.odd, CB_ODD_RTSP_CHANNEL);
 	return 1;
 }
@@ -438,7 +448,7 @@ static int take_datagram(struct cb_rtsp *r, struct cb_err *err)
 
 			if (n >= 0)
 				return take(r, i, k, r->datagram, (size_t)n, cb_now_wall_ns(),
-					    (uint64_t)cb_now_mono_ns(), err) < 0 ? -1 : 1;
+					    (uint64_t)cb_now_mono_ns(), err);
 		}
 	}
 	return 0;
@@ -453,15 +463,18 @@ static int send_report(struct cb_rtsp *r, struct cb_rtsp_track *t, struct cb_err
 	int64_t since = t->have_sr ? cb_now_mono_ns() - (int64_t)t->sr_mono : 0;
 
 	r->line.len = 0;
-	if (cb_rtcp_receiver_report(&r->line, t->ours, CNAME, have ? &rep : NULL, t->have_sr ? t->sr_ntp : 0, since, err) < 0)
+	if (cb_rtcp_receiver_report(&r->line, t->ours, CNAME, have ? &rep : NULL,
+				    t->have_sr ? t->sr_ntp : 0, since, err) < 0)
 		return -1;
 	if (!r->s.udp && t->channel[1] > UINT8_MAX)
 		return 0;
 	if (!r->s.udp)
-		return cb_rtsp_client_frame(&r->s.c, (uint8_t)t->channel[1], r->line.data, r->line.len, err);
-	if (t->to[1].ss_family && sendto(t->fd[1], r->line.data, r->line.len, MSG_NOSIGNAL, (struct sockaddr *)&t->to[1],
-					 t->to[1].ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) :
-					 sizeof(struct sockaddr_in)) < 0)
+		return cb_rtsp_client_frame(&r->s.c, (uint8_t)t->channel[1], r->line.data,
+					    r->line.len, err);
+	if (t->to[1].ss_family &&
+	    sendto(t->fd[1], r->line.data, r->line.len, MSG_NOSIGNAL, (struct sockaddr *)&t->to[1],
+		   t->to[1].ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+						  : sizeof(struct sockaddr_in)) < 0)
 		return 0;	/* the next one will say the same */
 	return 0;
 }
@@ -477,7 +490,8 @@ static int keep_alive(struct cb_rtsp *r, struct cb_err *err)
 	} else {
 		r->unanswered = 0;
 	}
-	if (cb_rtsp_client_send(&r->s.c, r->by_parameter ? "GET_PARAMETER" : "OPTIONS", r->s.uri, &r->keepalive_cseq, err) < 0)
+	if (cb_rtsp_client_send(&r->s.c, r->by_parameter ? "GET_PARAMETER" : "OPTIONS", r->s.uri,
+				&r->keepalive_cseq, err) < 0)
 		return -1;
 	r->asked_keepalive = true;
 	r->renewed = false;
@@ -511,7 +525,8 @@ static int due(struct cb_rtsp *r, int64_t now, struct cb_err *err)
 	if (s->udp && !r->any_media && now - r->media >= first_udp(r))
 		return fall_back(r, err);
 	if ((r->have_video || r->have_sound) && now - r->media >= s->peer.timeout_ns)
-		return cb_err_set(err, CB_E_UNAVAIL, "no %s for %.3g s", r->have_video ? "video" : "media",
+		return cb_err_set(err, CB_E_UNAVAIL, "no %s for %.3g s",
+				  r->have_video ? "video" : "media",
 				  (double)s->peer.timeout_ns / 1e9);
 	if ((r->bye && now >= r->bye) || (r->quiet_bye && now >= r->quiet_bye))
 		finish(r, 0, CB_RTSP_BYE, NULL);
@@ -548,8 +563,9 @@ static void rest(struct cb_rtsp *r, int64_t now)
 {
 	struct pollfd p[1 + 2 * CB_SDP_MEDIA];
 	const struct cb_rtsp_session *s = &r->s;
-	int64_t until = s->udp && !r->any_media ? r->media + first_udp(r) : r->have_video || r->have_sound ?
-		r->media + s->peer.timeout_ns : r->keepalive;
+	int64_t until = s->udp && !r->any_media          ? r->media + first_udp(r)
+			: r->have_video || r->have_sound ? r->media + s->peer.timeout_ns
+							 : r->keepalive;
 	nfds_t n = 0;
 
 	p[n++] = (struct pollfd){ s->c.fd, cb_rtsp_client_events(&s->c), 0 };
@@ -609,7 +625,8 @@ static bool stream_news(struct cb_rtsp_track *t, const struct cb_stream *s)
 
 	cb_sha256(sum, s->extradata, s->extradata_len);
 	plain.extradata = NULL;
-	if (t->told && memcmp(&plain, &t->stream, sizeof(plain)) == 0 && memcmp(sum, t->extra, sizeof(sum)) == 0)
+	if (t->told && memcmp(&plain, &t->stream, sizeof(plain)) == 0 &&
+	    memcmp(sum, t->extra, sizeof(sum)) == 0)
 		return false;
 	t->told = true;
 	t->stream = plain;
@@ -635,7 +652,8 @@ static int begin_unit(struct cb_rtsp *r, struct cb_err *err)
 	if (!t->metadata)
 		return 0;
 	r->step = UNIT_NONE;
-	if (cb_rtsp_event_metadata(&r->line, r->camera, (uint16_t)r->active_i, r->au.wall_ns, &r->au, err) < 0)
+	if (cb_rtsp_event_metadata(&r->line, r->camera, (uint16_t)r->active_i, r->au.wall_ns,
+				   &r->au, err) < 0)
 		return -1;
 	return tell(r, err);
 }
@@ -659,12 +677,16 @@ static int give_unit(struct cb_rtsp *r, struct cb_rtsp_item *ret, struct cb_err 
 	case UNIT_GAP:
 		r->step = UNIT_PACKET;
 		if (u->lost || u->restart) {
-			struct cb_gap g = { .reason = CB_GAP_DAMAGE, .to_ns = u->wall_ns, .packets = u->lost };
+			struct cb_gap g = { .reason = CB_GAP_DAMAGE,
+					    .to_ns = u->wall_ns,
+					    .packets = u->lost };
 
 			if (u->restart && !u->lost)
-				snprintf(g.text, sizeof(g.text), "the camera began anew: what was lost is not known");
+				snprintf(g.text, sizeof(g.text),
+					 "the camera began anew: what was lost is not known");
 			else
-				snprintf(g.text, sizeof(g.text), "RTP packets lost: %llu", (unsigned long long)u->lost);
+				snprintf(g.text, sizeof(g.text), "RTP packets lost: %llu",
+					 (unsigned long long)u->lost);
 			ret->what = CB_RTSP_GAP;
 			ret->stream = (uint16_t)r->active_i;
 			ret->g = g;
@@ -675,10 +697,15 @@ static int give_unit(struct cb_rtsp *r, struct cb_rtsp_item *ret, struct cb_err 
 		r->step = UNIT_NONE;
 		ret->what = CB_RTSP_PACKET;
 		ret->stream = (uint16_t)r->active_i;
-		ret->p = (struct cb_packet){ .flags = u->flags, .pts = u->pts, .dts = u->dts, .duration = u->duration,
-					     .mono_ns = u->mono_ns, .data = u->data, .len = u->len };
-		ret->p.wall_ns = cb_clock_unit(&t->clock, u->pts, u->wall_ns, u->mono_ns, r->sync, &ret->p.wall_source,
-					       &ret->p.sync);
+		ret->p = (struct cb_packet){ .flags = u->flags,
+					     .pts = u->pts,
+					     .dts = u->dts,
+					     .duration = u->duration,
+					     .mono_ns = u->mono_ns,
+					     .data = u->data,
+					     .len = u->len };
+		ret->p.wall_ns = cb_clock_unit(&t->clock, u->pts, u->wall_ns, u->mono_ns, r->sync,
+					       &ret->p.wall_source, &ret->p.sync);
 		return tell_clock(r, t, r->active_i, err) < 0 ? -1 : 1;
 	}
 	return 0;
@@ -725,7 +752,9 @@ int cb_rtsp_source_next(struct cb_rtsp *r, struct cb_rtsp_item *ret, struct cb_e
 	for (;;) {
 		if (r->events_pos < r->events.len) {
 			const char *line = (const char *)r->events.data + r->events_pos;
-			size_t n = (size_t)((const char *)memchr(line, '\n', r->events.len - r->events_pos) - line);
+			size_t n = (size_t)((const char *)memchr(line, '\n',
+								 r->events.len - r->events_pos) -
+					    line);
 
 			r->events_pos += n + 1;
 			ret->what = CB_RTSP_EVENT;
@@ -738,7 +767,8 @@ int cb_rtsp_source_next(struct cb_rtsp *r, struct cb_rtsp_item *ret, struct cb_e
 		while (!r->step && r->initial < r->s.n) {
 			struct cb_rtsp_track *t = r->s.track[r->initial++];
 
-			if (t->metadata || !cb_depay_ready(t->depay) || !stream_news(t, cb_depay_stream(t->depay)))
+			if (t->metadata || !cb_depay_ready(t->depay) ||
+			    !stream_news(t, cb_depay_stream(t->depay)))
 				continue;
 			give_stream(t, r->initial - 1, ret);
 			return 1;

@@ -38,15 +38,15 @@ struct cb_rtsp_opts {
 	const char *streams;		/* of "v,a,d": which kinds; NULL: all. d: metadata, as events */
 	const char *ca_file, *pins;	/* as of cb_tls_trust_load (tls/tls.h); rtsps only */
 	const char *agent;		/* User-Agent, or NULL */
-	bool udp;			/* ask for UDP; where the camera or the network has none, TCP is used */
-	int64_t timeout_ns;		/* for the connection, for each answer, and without media: 0 is 10 s */
+	bool udp;			/* ask for UDP; where there is none, TCP is used */
+	int64_t timeout_ns;		/* connection, each answer, time without media; 0: 10 s */
 };
 
 enum cb_rtsp_what {
 	CB_RTSP_STREAM = 1,	/* s: new or changed parameters, before the packet they are for */
 	CB_RTSP_PACKET,		/* p */
 	CB_RTSP_GAP,		/* g: lost before what comes next of that stream */
-	CB_RTSP_EVENT,		/* line: an event of cb-event(5): cb.clock, cb.camera.metadata, cb.stream.oddity */
+	CB_RTSP_EVENT,		/* line: cb.clock, cb.camera.metadata or cb.stream.oddity (cb-event(5)) */
 };
 
 /* What pointers lead to lasts until the next call. */
@@ -64,7 +64,7 @@ struct cb_rtsp_item {
 enum cb_rtsp_end {
 	CB_RTSP_GOES_ON = 0,
 	CB_RTSP_STOPPED,	/* the program was asked to stop */
-	CB_RTSP_BYE,		/* the camera said that it ends: RTCP BYE, or a TEARDOWN or REDIRECT of its own */
+	CB_RTSP_BYE,		/* the camera ends it: RTCP BYE, or a TEARDOWN or REDIRECT of its own */
 };
 
 struct cb_rtsp_totals {

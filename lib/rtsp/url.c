@@ -104,7 +104,8 @@ int cb_rtsp_url_parse(struct cb_rtsp_url *ret, const char *text, struct cb_err *
 	if (strlen(text) >= sizeof(u.uri) - 1)
 		return cb_err_set(err, CB_E_USAGE, "the address is too long");
 	if (!sendable(text, strlen(text)))
-		return cb_err_set(err, CB_E_USAGE, "the address has blanks or control characters in it: write them as %%20");
+		return cb_err_set(err, CB_E_USAGE,
+				  "blanks or control characters in the address: write them as %%20");
 	rest = text + scheme;
 	auth = strcspn(rest, "/?#");
 	/* a password may have an @ in it that nobody encoded */
@@ -118,7 +119,8 @@ int cb_rtsp_url_parse(struct cb_rtsp_url *ret, const char *text, struct cb_err *
 		if (!decode(u.user, sizeof(u.user), rest, user) ||
 		    (colon && !decode(u.password, sizeof(u.password), colon + 1, n - user - 1))) {
 			explicit_bzero(&u, sizeof(u));
-			return cb_err_set(err, CB_E_USAGE, "user and password in the address cannot be read");
+			return cb_err_set(err, CB_E_USAGE,
+					  "user and password in the address cannot be read");
 		}
 		auth -= n + 1;
 		rest = at + 1;
@@ -127,7 +129,8 @@ int cb_rtsp_url_parse(struct cb_rtsp_url *ret, const char *text, struct cb_err *
 		explicit_bzero(&u, sizeof(u));
 		return cb_err_set(err, CB_E_USAGE, "host or port in the address cannot be read");
 	}
-	snprintf(u.uri, sizeof(u.uri), "%s%.*s", u.tls ? SCHEME_TLS : SCHEME, (int)strcspn(rest, "#"), rest);
+	snprintf(u.uri, sizeof(u.uri), "%s%.*s", u.tls ? SCHEME_TLS : SCHEME,
+		 (int)strcspn(rest, "#"), rest);
 	if (!rest[auth] || rest[auth] == '#')
 		strcat(u.uri, "/");
 	*ret = u;
@@ -173,7 +176,8 @@ static bool has_scheme(const char *s, size_t n)
 		(n >= strlen(SCHEME_TLS) && strncasecmp(s, SCHEME_TLS, strlen(SCHEME_TLS)) == 0);
 }
 
-static bool give(char out[static CB_RTSP_URI_MAX], const char *a, size_t an, const char *sep, const char *b, size_t bn)
+static bool give(char out[static CB_RTSP_URI_MAX], const char *a, size_t an, const char *sep,
+		 const char *b, size_t bn)
 {
 	size_t sn = strlen(sep);
 
@@ -201,10 +205,12 @@ bool cb_rtsp_url_join(char out[static CB_RTSP_URI_MAX], const char *base, const 
 	return give(out, base, b, b && base[b - 1] == '/' ? "" : "/", control, c);
 }
 
-bool cb_rtsp_url_base(char out[static CB_RTSP_URI_MAX], const char *value, size_t n, const char *request,
-		      bool *ret_odd)
+bool cb_rtsp_url_base(char out[static CB_RTSP_URI_MAX], const char *value, size_t n,
+		      const char *request, bool *ret_odd)
 {
-	size_t scheme = has_scheme(request, strlen(request)) ? (size_t)(strstr(request, "://") - request) + 3 : 0;
+	size_t scheme = has_scheme(request, strlen(request))
+				? (size_t)(strstr(request, "://") - request) + 3
+				: 0;
 	size_t host = scheme + strcspn(request + scheme, "/?");
 
 	*ret_odd = false;

@@ -37,7 +37,8 @@ struct cb_tls_trust;
  * curl takes them) or 64 hexadecimal digits, up to 8 between commas or semicolons, or NULL.
  * Errors: CB_E_NOINPUT, CB_E_PERM for the file; CB_E_DATA where there is no certificate in it;
  * CB_E_USAGE for what is no pin. */
-int cb_tls_trust_load(struct cb_tls_trust **ret, const char *ca_file, const char *pins, struct cb_err *err);
+int cb_tls_trust_load(struct cb_tls_trust **ret, const char *ca_file, const char *pins,
+		      struct cb_err *err);
 void cb_tls_trust_free(struct cb_tls_trust *t);
 /* Is this a list of pins? */
 bool cb_tls_pins_ok(const char *pins);
@@ -75,7 +76,8 @@ size_t cb_tls_pending(const struct cb_tls *t);
 /* Bytes taken, which may be fewer than n. After CB_TLS_WANT_* call again with the same bytes. */
 ssize_t cb_tls_write(struct cb_tls *t, const void *p, size_t n, struct cb_err *err);
 /* Everything, or -1; CB_E_UNAVAIL when the time is up, CB_E_TEMP when asked to stop. */
-int cb_tls_write_until(struct cb_tls *t, const void *p, size_t n, int64_t deadline, struct cb_err *err);
+int cb_tls_write_until(struct cb_tls *t, const void *p, size_t n, int64_t deadline,
+		       struct cb_err *err);
 
 /* "(TLS1.3)-(ECDHE-SECP256R1)-(ECDSA-SECP256R1-SHA256)-(AES-256-GCM)", after the handshake. */
 const char *cb_tls_describe(const struct cb_tls *t);
