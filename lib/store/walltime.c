@@ -68,6 +68,11 @@ static bool stepped(struct cb_walltime *t, const struct cb_packet *p, int64_t st
 	bool same = p->wall_source == t->source;
 	int64_t back = same && t->source == CB_WALL_ARRIVAL ? CB_WALL_ARRIVAL_NS : CB_WALL_STEP_NS;
 
+	/* two clocks never say the same: each has a lead of its own */
+	if (!same && within(moved, -SWITCH_NS, SWITCH_NS)) {
+		t->lead = lead;
+		return false;
+	}
 	/* a clock that is slow falls behind the most there was: let that come down with it */
 	if (within(moved, -INT64_MAX / 2, 0))
 		t->lead -= dm / SLEW < -moved ? dm / SLEW : -moved;
@@ -75,10 +80,6 @@ static bool stepped(struct cb_walltime *t, const struct cb_packet *p, int64_t st
 	if (within(moved, -back, CB_WALL_STEP_NS)) {
 		if (moved > 0)
 			t->lead = lead;
-		return false;
-	}
-	if (!same && within(moved, -SWITCH_NS, SWITCH_NS)) {
-		t->lead = lead;
 		return false;
 	}
 	/* late, because the network was: media time says the same as the wall time */

@@ -149,6 +149,17 @@ int main(void)
 	run(&c, 10);
 	OK(!c.steps && c.at == 1004 * S + 19 * FRAME);
 
+	/* to and fro, where the camera's clock is fast, and slow */
+	for (int off = -1500; off <= 1500; off += 3000) {
+		begin(&c, CB_WALL_ARRIVAL, 1000 * S, 5 * S);
+		for (int i = 0; i < 20; i++) {
+			run(&c, 10);
+			c.p.wall_source = i & 1 ? CB_WALL_ARRIVAL : CB_WALL_RTCP;
+			c.p.wall_ns += (i & 1 ? -off : off) * (S / 1000);
+		}
+		OK(!c.steps && !c.n.own);
+	}
+
 	/* timestamps: a DVR's, hours away every two seconds */
 	begin(&c, CB_WALL_ARRIVAL, 1000 * S, 5 * S);
 	was = 0;
