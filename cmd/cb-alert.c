@@ -138,6 +138,7 @@ struct state {
 	const struct opts *o;
 	struct cb_sink sink;
 	bool mute;			/* stdout belongs to a sink */
+	bool sent;			/* notices since the last sync */
 	struct cb_desk *desk;
 	struct cb_hooks *hooks;
 	struct cb_logbook *log;
@@ -157,11 +158,13 @@ static void tell(void *ctx, const char *text)
 }
 
 /* What is said is kept before it is heard: the spool, then the state, then stdout. */
-static int sync_all(struct state *s, struct cb_err *err)
+static int sync_all(struct state *s, bool hard, struct cb_err *err)
 {
-	if (s->deliver && cb_deliver_sync(s->deliver, err) < 0)
+	/* what is gone from the state must be in the spool */
+	if (s->deliver && (hard || s->sent) && cb_deliver_sync(s->deliver, err) < 0)
 		return -1;
-	if (cb_desk_sync(s->desk, err) < 0)
+	s->sent = false;
+	if (cb_desk_sync(s->desk, hard, err) < 0)
 		return -1;
 	return s->sink.ndjson ? cb_out_flush(s->sink.ndjson, err) : 0;
 }
@@ -174,7 +177,7 @@ static int put(struct state *s, const struct cb_buf *line, struct cb_err *err)
 	cb_logbook_say(s->log, line);
 	if (s->mute)
 		return 0;
-	if (out && s->desk && out->len + line->len + 1 > sizeof(out->buf) && sync_all(s, err) < 0)
+	if (out && s->desk && out->len + line->len + 1 > sizeof(out->buf) && sync_all(s, false, err) < 0)
 		return -1;
 	return cb_sink_event(&s->sink, line, err);
 }
@@ -207,6 +210,7 @@ static int on_notice(void *ctx, const struct cb_notice *n, struct cb_err *err)
 				 .title = n->title, .text = n->text, .line = (const char *)n->line->data,
 				 .len = n->line->len, .t_us = n->t_us };
 
+	s->sent = true;
 	if (!s->o->test)
 		return cb_deliver_put(s->deliver, &o, err);
 	/* the alert's own event is there already */
@@ -244,21 +248,31 @@ static void free_sinks(struct state *s)
 	s->conf = NULL;
 }
 
+/* Can these sinks be used with these options? *ret_mute: one of them has stdout. */
+static int usable(const struct opts *o, const struct cb_deliver_conf *sinks, bool *ret_mute, struct cb_err *err)
+{
+	*ret_mute = false;
+	if (!sinks || o->test)
+		return 0;
+	for (uint32_t i = 0; i < sinks->n; i++)
+		*ret_mute = *ret_mute || sinks->outlet[i].kind == CB_OUT_STDOUT;
+	if (!o->state)
+		return cb_err_set(err, CB_E_USAGE, "%s has sinks: --state is needed", o->config);
+	if (*ret_mute && (o->pass || o->tee))
+		return cb_err_set(err, CB_E_USAGE, "a sink of %s has stdout: no --pass and --tee", o->config);
+	return 0;
+}
+
 static int open_sinks(struct state *s, int ofd, struct cb_err *err)
 {
 	char dir[4096];
 	struct cb_deliver_opts o = { .dir = dir, .on_event = on_fate, .tell = tell, .ctx = s, .out_fd = ofd,
 				      .metrics = s->o->metrics };
 
-	s->mute = false;
-	for (uint32_t i = 0; s->sinks && i < s->sinks->n; i++)
-		s->mute = s->mute || s->sinks->outlet[i].kind == CB_OUT_STDOUT;
+	if (usable(s->o, s->sinks, &s->mute, err) < 0)
+		return -1;
 	if (!s->sinks || s->o->test)
-		return s->mute = false, 0;
-	if (!s->o->state)
-		return cb_err_set(err, CB_E_USAGE, "%s has sinks: --state is needed", s->o->config);
-	if (s->mute && (s->o->pass || s->o->tee))
-		return cb_err_set(err, CB_E_USAGE, "a sink of %s has stdout: no --pass and --tee", s->o->config);
+		return 0;
 	snprintf(dir, sizeof(dir), "%s/spool", s->o->state);
 	return cb_deliver_open(&s->deliver, s->sinks, &o, err);
 }
@@ -274,9 +288,9 @@ static int reload(struct state *s, struct cb_err *err)
 	struct cb_deliver_conf *sinks = NULL;
 	struct cb_err why = CB_ERR_INIT;
 	struct cb_conf *conf = NULL;
-	bool same;
+	bool same, mute;
 
-	if (read_sinks(s->o->config, &conf, &sinks, &why) < 0 || sync_all(s, &why) < 0 ||
+	if (read_sinks(s->o->config, &conf, &sinks, &why) < 0 || usable(s->o, sinks, &mute, &why) < 0 || sync_all(s, true, &why) < 0 ||
 	    cb_desk_reload(s->desk, &why) < 0) {
 		cb_cli_warn("%s: the rules from before go on", why.msg);
 		cb_deliver_conf_free(sinks);
@@ -300,7 +314,9 @@ static int reload(struct state *s, struct cb_err *err)
 		if (open_sinks(s, s->sink.ndjson ? s->sink.ndjson->fd : -1, err) < 0)
 			return -1;
 	}
-	return s->log ? cb_logbook_config(s->log, "cb-alert", s->o->config, err) : 0;
+	if (s->log && cb_logbook_config(s->log, "cb-alert", s->o->config, &why) < 0)
+		cb_cli_warn("%s", why.msg);
+	return 0;
 }
 
 static int look_hup(struct state *s, struct cb_err *err)
@@ -329,7 +345,7 @@ static int idle(struct state *s, bool *ret_again, struct cb_err *err)
 		return -1;
 	if (s->deliver && cb_deliver_poll(s->deliver, err) < 0)
 		return -1;
-	if (sync_all(s, err) < 0)
+	if (sync_all(s, true, err) < 0)
 		return -1;
 	cb_sink_flush(&s->sink);
 	cb_logbook_tick(s->log);

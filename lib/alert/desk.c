@@ -35,7 +35,8 @@ struct cb_desk {
 	char *memory;		/* path */
 	int journal;		/* -1: no state */
 	uint64_t journal_bytes;
-	int64_t saved_ns;
+	int64_t saved_ns, synced_ns;
+	bool soft;		/* the journal may not be on the disk yet */
 	bool dirty;		/* something came since memory was written */
 };
 
@@ -88,7 +89,7 @@ static int load_lines(struct cb_desk *d, struct set *s, const char *p, size_t n,
 {
 	uint64_t line = 0;
 
-	for (const char *end = p + n, *lf; p < end; p = lf + 1) {
+	for (const char *end = n ? p + n : p, *lf; p < end; p = lf + 1) {
 		line++;
 		lf = memchr(p, '\n', (size_t)(end - p));
 		/* a line that a crash has cut was never answered for */
@@ -135,7 +136,7 @@ static int save(struct cb_desk *d, struct cb_err *err)
 		return cb_err_sys(err, CB_E_IO, errno, "%s/waiting.ndjson", d->o.state);
 	d->journal_bytes = 0;
 	d->saved_ns = cb_now_mono_ns();
-	d->dirty = false;
+	d->dirty = d->soft = false;
 	return 0;
 }
 
@@ -163,10 +164,13 @@ static int open_state(struct cb_desk *d, struct cb_err *err)
 	return ret;
 }
 
-int cb_desk_sync(struct cb_desk *d, struct cb_err *err)
+int cb_desk_sync(struct cb_desk *d, bool hard, struct cb_err *err)
 {
+	int64_t now;
+
 	if (d->journal < 0)
 		return 0;
+	now = cb_now_mono_ns();
 	d->buf.len = 0;
 	if (cb_notify_journal(d->set.notify, &d->buf, err) < 0)
 		return -1;
@@ -174,11 +178,16 @@ int cb_desk_sync(struct cb_desk *d, struct cb_err *err)
 		d->dirty = true;
 		if (cb_write_all(d->journal, d->buf.data, d->buf.len, err) < 0)
 			return cb_err_prefix(err, "%s/waiting.ndjson", d->o.state);
+		d->journal_bytes += d->buf.len;
+		d->soft = true;
+	}
+	if (d->soft && (hard || now > d->synced_ns + CB_NS_PER_S)) {
 		if (fdatasync(d->journal) < 0)
 			return cb_err_sys(err, CB_E_IO, errno, "%s/waiting.ndjson", d->o.state);
-		d->journal_bytes += d->buf.len;
+		d->soft = false;
+		d->synced_ns = now;
 	}
-	if (d->dirty && (d->journal_bytes > JOURNAL_MAX || cb_now_mono_ns() > d->saved_ns + CB_DESK_SAVE_NS))
+	if (d->dirty && (d->journal_bytes > JOURNAL_MAX || now > d->saved_ns + CB_DESK_SAVE_NS))
 		return save(d, err);
 	return 0;
 }
@@ -317,7 +326,7 @@ int cb_desk_end(struct cb_desk *d, struct cb_err *err)
 		return -1;
 	if (d->journal < 0)
 		return now == INT64_MIN ? 0 : cb_notify_flush(d->set.notify, now, err);
-	if (cb_desk_sync(d, err) < 0)
+	if (cb_desk_sync(d, true, err) < 0)
 		return -1;
 	return save(d, err);
 }

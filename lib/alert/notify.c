@@ -30,6 +30,7 @@ struct about {
 
 struct item {
 	char id[CB_EVENT_ID_LEN];
+	uint64_t number;	/* of all items that ever waited: an event that comes twice has one id */
 	enum what what;
 	uint32_t level;
 	int64_t t_us;
@@ -84,6 +85,7 @@ struct cb_notify {
 	uint32_t used, bucket[BUCKETS], newest, oldest, free_place;
 	uint64_t ages;
 	int64_t horizon_us;
+	uint64_t numbers;
 	struct cb_timers timers;	/* rule: route; entry: group, or NONE for its summary */
 	struct cb_groups *source;	/* of inhibitions: seen_us is until when */
 	struct cb_notify_sum sum;
@@ -825,6 +827,7 @@ static int journal_item(struct cb_notify *n, const struct group *g, const struct
 	cb_jw_kstr(&w, "first", g->first);
 	cb_jw_ki64(&w, "first_what", g->first_what);
 	cb_jw_kstr(&w, "id", it->id);
+	cb_jw_ku64(&w, "number", it->number);
 	cb_jw_ki64(&w, "what", it->what);
 	cb_jw_ki64(&w, "level", it->level);
 	cb_jw_ki64(&w, "t_us", it->t_us);
@@ -874,6 +877,7 @@ static int add(struct cb_notify *n, struct group *g, struct item *it, const stru
 		free(it->line);
 		it->line = NULL;
 	}
+	it->number = ++n->numbers;
 	if (put_item(g, it, err) < 0) {
 		free_item(it);
 		return -1;
@@ -1176,6 +1180,7 @@ static int repeat(struct cb_notify *n, struct group *g, int64_t t_us, struct cb_
 
 		if (make_item(&it, l->id, W_REPEAT, l->level, t_us, l->title, NULL, 0, err) < 0)
 			return -1;
+		it.number = ++n->numbers;
 		if (fire(n, c, g->route, &it, NULL, err) < 0 || put_item(g, &it, err) < 0) {
 			free_item(&it);
 			return -1;
@@ -1453,7 +1458,7 @@ static int load_waits(struct cb_notify *n, const struct cb_json *j, struct cb_er
 {
 	static const int64_t far = INT64_MAX / 1000;
 	char id[CB_EVENT_ID_LEN], first[CB_EVENT_ID_LEN], title[4 * CB_TEXT_MAX + 1], *line = NULL;
-	int64_t what, level, t_us, due, first_what;
+	int64_t what, level, t_us, due, first_what, number;
 	uint32_t tok = cb_json_get(j, 0, "line");
 	struct cb_err why = CB_ERR_INIT;
 	struct group *g;
@@ -1465,7 +1470,8 @@ static int load_waits(struct cb_notify *n, const struct cb_json *j, struct cb_er
 	if (!get_text(j, "id", id, sizeof(id)) || !get_text(j, "first", first, sizeof(first)) ||
 	    !get_text(j, "title", title, sizeof(title)) || !get_number(j, "what", 0, W_SUMMARY, &what) ||
 	    !get_number(j, "first_what", 0, W_SUMMARY, &first_what) || !get_number(j, "level", 0, 4, &level) ||
-	    !get_number(j, "t_us", -far, far, &t_us) || !get_number(j, "due", -far, far, &due))
+	    !get_number(j, "t_us", -far, far, &t_us) || !get_number(j, "due", -far, far, &due) ||
+	    !get_number(j, "number", 0, far, &number))
 		return bad_memory(err);
 	if (!g) {
 		struct decision d = { .what = "unrouted", .item = id, .reason = "its route is no more", .alerts = 1,
@@ -1475,8 +1481,10 @@ static int load_waits(struct cb_notify *n, const struct cb_json *j, struct cb_er
 		return decide(n, &d, err);
 	}
 	for (uint32_t i = 0; i < g->items; i++)
-		if (strcmp(g->item[i].id, id) == 0 && g->item[i].what == (enum what)what)
+		if (g->item[i].number == (uint64_t)number)
 			return 0;
+	if ((uint64_t)number > n->numbers)
+		n->numbers = (uint64_t)number;
 	if (tok != CB_JSON_NONE) {
 		size_t len = j->tok[tok].end - j->tok[tok].start + 1;
 
@@ -1497,6 +1505,7 @@ static int load_waits(struct cb_notify *n, const struct cb_json *j, struct cb_er
 	free(line);
 	if (k < 0)
 		return -1;
+	it.number = (uint64_t)number;
 	if (put_item(g, &it, err) < 0) {
 		free_item(&it);
 		return -1;

@@ -127,7 +127,7 @@ static void remembered(const struct cb_rules *r, struct cb_alert *a, struct cb_n
 	if (cb_alert_new(&b, r, route_alert, &t, &err) < 0 || cb_notify_new(&t.notify, r, NULL, &ops, &err) < 0 ||
 	    cb_alert_save(a, &one, &err) < 0 || cb_notify_save(n, &one, &err) < 0)
 		abort();
-	for (const char *s = (char *)one.data, *end = s + one.len, *lf; s < end; s = lf + 1) {
+	for (const char *s = (char *)one.data, *end = one.len ? s + one.len : s, *lf; s < end; s = lf + 1) {
 		lf = memchr(s, '\n', (size_t)(end - s));
 		if (!lf || cb_json_parse(&j, s, (size_t)(lf - s), &err) < 0)
 			abort();
