@@ -45,7 +45,7 @@ HELPERS := cb-libav cb-rtsp cb-deliver $(if $(WITH_DARKNET),cb-darknet)
 cb-libav_LIBS := cli live media codec wire crypto base
 cb-rtsp_LIBS := cli live rtsp codec tls wire crypto base
 cb-darknet_LIBS := nn crypto sandbox base
-cb-deliver_LIBS := deliver conf tls wire crypto base
+cb-deliver_LIBS := deliver conf tls wire crypto sandbox base
 
 # with the options comes what locks the program in
 $(foreach t,$(TOOLS) $(HELPERS),$(eval $(t)_LIBS := $(patsubst cli,cli sandbox,$($(t)_LIBS))))

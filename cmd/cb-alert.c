@@ -267,7 +267,7 @@ static int open_sinks(struct state *s, int ofd, struct cb_err *err)
 {
 	char dir[4096];
 	struct cb_deliver_opts o = { .dir = dir, .on_event = on_fate, .tell = tell, .ctx = s, .out_fd = ofd,
-				      .metrics = s->o->metrics };
+				      .metrics = s->o->metrics, .sandbox = (int)cb_cli_sandbox_mode };
 
 	if (usable(s->o, s->sinks, &s->mute, err) < 0)
 		return -1;

@@ -54,11 +54,11 @@ static void tell(struct cb_deliver *d, const char *text)
 
 /* --- the helper -------------------------------------------------------------------------------------- */
 
-static int spawn(pid_t *pid, const char *path, char *dir, const int fd[static 3], int out)
+static int spawn(pid_t *pid, const char *path, char *dir, int sandbox, const int fd[static 3], int out)
 {
 	static char name[] = NAME, env_path[] = "PATH=/usr/local/bin:/usr/bin:/bin", locale[] = "LC_ALL=C.UTF-8";
 	static const char *const keep[] = { "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS=" };
-	char *argv[] = { name, dir, NULL }, *env[6] = { env_path, locale };
+	char mode[2] = { (char)('0' + sandbox) }, *argv[] = { name, dir, mode, NULL }, *env[6] = { env_path, locale };
 	posix_spawn_file_actions_t f;
 	posix_spawnattr_t a;
 	sigset_t all, none;
@@ -123,7 +123,7 @@ static int start(struct cb_deliver *d, struct cb_err *err)
 		cb_err_sys(err, CB_E_OS, errno, "descriptors");
 		goto out;
 	}
-	k = spawn(&d->pid, d->helper, d->dir, fd, out);
+	k = spawn(&d->pid, d->helper, d->dir, d->o.sandbox, fd, out);
 	if (k) {
 		d->pid = 0;
 		cb_err_sys(err, k == ENOMEM || k == EAGAIN ? CB_E_OS : CB_E_UNAVAIL, k, "%s", d->helper);

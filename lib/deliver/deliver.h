@@ -43,6 +43,7 @@ struct cb_deliver_opts {
 	void *ctx;		/* of both */
 	int out_fd;		/* where sinks of type stdout write; -1: none */
 	const char *metrics;	/* a file for Prometheus, written every ten seconds and at the end; or NULL */
+	int sandbox;		/* enum cb_sandbox_mode, for the helper */
 	const char *helper;	/* NULL: cb-deliver where it is installed */
 };
 

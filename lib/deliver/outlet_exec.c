@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,6 +48,7 @@ static bool run(struct cb_outlet *o, const struct cb_spooled *note, struct cb_re
 {
 	char id[CB_NOTE_ID_MAX + 16], sink[CB_OUTLET_NAME_MAX + 16], attempt[32];
 	char *env[] = { id, sink, attempt, NULL }, *argv[CB_OUTLET_ARGV_MAX + 1] = { NULL };
+	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
 	struct cb_err err = CB_ERR_INIT;
 	int fd, k, status = 0;
 	pid_t pid;
@@ -66,7 +68,10 @@ static bool run(struct cb_outlet *o, const struct cb_spooled *note, struct cb_re
 		cb_report_err(r, CB_SENT_LATER, &err);
 		return false;
 	}
+	/* the launcher that it may go through has one thread's socket */
+	pthread_mutex_lock(&one);
 	k = cb_program_start(&pid, argv, env, fd);
+	pthread_mutex_unlock(&one);
 	close(fd);
 	if (k) {
 		cb_report_set(r, CB_SENT_LATER, "%.200s: %s", argv[0], strerror(k));

@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -195,14 +195,15 @@ static int acknowledged(struct cb_outlet *o, struct syslog *s, int64_t deadline,
 	struct timespec pause = { 0, 200000 };
 
 	for (;;) {
-		int left = 0, e = 0;
-		socklen_t len = sizeof(e);
+		struct tcp_info t = { 0 };
+		int e = 0;
+		socklen_t len = sizeof(e), t_len = sizeof(t);
 
-		if (ioctl(s->fd, SIOCOUTQ, &left) < 0)
-			return cb_err_sys(err, CB_E_UNAVAIL, errno, "%s", o->conf->host);
 		if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &e, &len) < 0 || e)
 			return cb_err_sys(err, CB_E_UNAVAIL, e ? e : errno, "%s", o->conf->host);
-		if (!left)
+		if (getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, &t, &t_len) < 0)
+			return cb_err_sys(err, CB_E_UNAVAIL, errno, "%s", o->conf->host);
+		if (!t.tcpi_unacked && !t.tcpi_notsent_bytes)
 			break;
 		if (cb_now_mono_ns() >= deadline)
 			return cb_err_set(err, CB_E_UNAVAIL, "%s: it does not take what is sent", o->conf->host);

@@ -123,6 +123,25 @@ ok "a program has them as they are" '[ "$(jq -r .subject x.json | head -n 1)" = 
 ok "lines stay lines" '[ "$(grep -c . h.cef)" -eq 1 ] && [ "$(grep -c . h.txt)" -eq 1 ]' || note "$(cat h.cef h.txt)"
 ok "nothing was run" '[ ! -e x ] && [ ! -e y ]'
 
+# --- locked in, programs excepted
+printf 'rules:\n  - {name: odd, type: door.open}\n' >s0.yml
+if sanitized || ! cb-alert --sandbox=require -c s0.yml </dev/null >/dev/null 2>&1; then
+	skip "no whole sandbox here" 4
+else
+	mkfifo box
+	cb-alert --sandbox=require -c h.yml --state bs <box >out 2>err &
+	p=$!
+	exec 3>box
+	wait_for '[ "$(pgrep -f "cb-deliver bs/spool" | wc -l)" -eq 2 ]'
+	ok "who speaks to sinks is locked in" 'grep -l "^Seccomp:.2" $(pgrep -f "cb-deliver bs/spool" | sed "s|.*|/proc/&/status|") >boxed && [ "$(grep -c . boxed)" -eq 1 ]'
+	cat in >&3
+	exec 3>&-
+	wait $p
+	ok "and delivers" '[ $? -eq 0 ] && [ "$(jq -r "select(.type==\"cb.alert.decision\").data.decision" out | grep -c "^delivered\$")" -eq 3 ]' || note "$(cat err out)"
+	ok "nothing was said" '[ ! -s err ]' || note "$(cat err)"
+	exits 0 cb-alert status --state bs
+fi
+
 # --- stdout as a sink
 printf 'rules:\n  - {name: odd, type: door.open}\nsinks:\n  - {name: s, type: stdout, format: leef}\n' >s.yml
 door 1 e1 >in
