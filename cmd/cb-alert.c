@@ -447,14 +447,18 @@ static int read_all(struct state *s, struct cb_evin *in, struct cb_err *err)
 
 /* --- all of it -------------------------------------------------------------------------------------- */
 
-/* The rules may be read again, from another file of their directory; programs are started by the
+/* The rules may be read again, from another file of their directory, and may name another time
+ * zone; lists, from the directories that they were in; programs are started by the
  * launcher, as the rules name them, and are not locked in. */
 static int lock_in(const struct state *s, struct cb_err *err)
 {
+	const struct cb_rules *r = cb_desk_rules(s->desk);
+
 	return cb_cli_sandbox(&(struct cb_sandbox){
 		.may = CB_MAY_END | (s->o->tee ? CB_MAY_THREAD : 0),
-		.read = { cb_desk_rules(s->desk)->silences, s->sinks ? s->sinks->snapshots : NULL },
-		.read_beside = { s->o->config },
+		.read = { r->silences, s->sinks ? s->sinks->snapshots : NULL, "/usr/share/zoneinfo" },
+		.read_beside = { s->o->config, r->list[0], r->list[1], r->list[2], r->list[3], r->list[4], r->list[5],
+				 r->list[6], r->list[7] },
 		.write = { s->o->state, s->o->log },
 		.write_beside = { s->o->metrics },
 		.files = 1024,

@@ -171,6 +171,20 @@ static int regex(struct cb_compile *b, const struct cb_conf_node *n, struct cb_t
 
 /* --- watch-lists ------------------------------------------------------------------------------ */
 
+static int remember_file(struct cb_compile *b, const struct cb_conf_node *at, const char *path)
+{
+	for (uint32_t i = 0; i < b->r->lists; i++)
+		if (strcmp(b->r->list[i], path) == 0)
+			return 0;
+	if (b->r->lists == CB_LISTS_MAX)
+		return cb_conf_fail(b->c, at, b->err, "more than %d files of watch-lists", CB_LISTS_MAX);
+	b->r->list[b->r->lists] = strdup(path);
+	if (!b->r->list[b->r->lists])
+		return cb_err_nomem(b->err);
+	b->r->lists++;
+	return 0;
+}
+
 static int listed_file(struct cb_compile *b, const struct cb_conf_node *at, struct cb_listed *l)
 {
 	const char *name, *why;
@@ -185,6 +199,8 @@ static int listed_file(struct cb_compile *b, const struct cb_conf_node *at, stru
 	if (!b->dir)
 		return cb_conf_fail(b->c, at, b->err, "no file can be named here");
 	snprintf(path, sizeof(path), "%s%s", *name == '/' ? "" : b->dir, name);
+	if (remember_file(b, at, path) < 0)
+		return -1;
 	if (cb_file_read(path, LIST_MAX, &p, &n, &err) < 0)
 		return cb_conf_fail(b->c, at, b->err, "%.200s: %.200s", path, err.msg);
 	for (const char *s = (char *)p, *end = s + n, *lf; s < end; s = lf + 1) {

@@ -704,6 +704,8 @@ void cb_rules_free(struct cb_rules *r)
 	cb_routes_free(r->route, r->routes);
 	cb_inhibits_free(r->inhibit, r->inhibits);
 	free(r->silences);
+	for (uint32_t i = 0; i < r->lists; i++)
+		free(r->list[i]);
 	cb_tz_free(r->tz);
 	cb_conf_free(r->conf);
 	free(r);

@@ -24,6 +24,7 @@
 #define CB_GROUP_BY_MAX 8
 #define CB_LABELS_MAX 16
 #define CB_STEPS_MAX 8
+#define CB_LISTS_MAX 8		/* files of watch-lists */
 #define CB_WINDOWS_MAX 96
 #define CB_COUNT_MAX 1000
 #define CB_GROUPS_MAX 65536
@@ -152,6 +153,8 @@ struct cb_rules {
 	uint32_t routes;
 	struct cb_inhibit *inhibit;
 	uint32_t inhibits;
+	char *list[CB_LISTS_MAX];	/* files that were read for watch-lists */
+	uint32_t lists;
 	char *silences;			/* directory, as seen from here; NULL: none */
 };
 

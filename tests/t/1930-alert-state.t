@@ -63,7 +63,7 @@ exits 0 jq -c . half/memory.ndjson
 ok "memory is lines of JSON" '[ "$(wc -l <out)" -gt 5 ]'
 
 # --- one at a time, and what is damaged is said
-mkfifo pipe
+mkfifo pipe pipe2
 cb-alert -c r.yml --state half --drain 0s <pipe >o 2>e &
 pid=$!
 exec 9>pipe
@@ -151,6 +151,27 @@ wait_for 'grep -q "read again, 1 rules" e'
 { ev z f 6; ev z g 7; } >&9
 wait_for '[ -s desk3 ] && grep -q "\"silenced\"" o'
 ok "other sinks, and a silence" '[ "$(jq -r .data.t_us desk3)" = 6000000 ] && [ "$(jq -r .data.t_us desk2 | tail -n 1)" = 5000000 ]'
+# in the sandbox, too, what rules name can be read: a list that has grown, a time zone
+mkdir lists
+echo AB123CD >lists/plates
+sed '1s/.*/rules: [{name: fresh, type: z, match: {data.p: {listed: {file: lists\/plates}}}}]/' h.yml >h2
+cb-alert -v -c h2 --state hup2 --live <pipe2 >o2 2>e2 &
+pid2=$!
+exec 8>pipe2
+ev z f 8 '"p":"XY999Z"' >&8
+wait_for 'catches $pid2 && grep -q sandbox e2'
+echo XY999Z >>lists/plates
+zone=
+[ ! -e /usr/share/zoneinfo/Asia/Tokyo ] || zone='timezone: Asia/Tokyo'
+{ echo "$zone"; cat h2; } >h3 && mv h3 h2
+kill -HUP $pid2
+wait_for 'grep -q "read again\|go on" e2'
+ev z f 9 '"p":"XY999Z"' >&8
+wait_for 'grep -q "\"t_us\":9000000" o2'
+ok "a list and a time zone are read again" '[ "$(told o2)" = "fresh9 " ]' || note "$(cat e2)"
+kill -TERM $pid2
+wait $pid2
+exec 8>&-
 kill -TERM $pid
 st=0
 wait $pid || st=$?
