@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #define WORDS 256		/* arguments, and of the environment */
 
 static int sock = -1;
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;	/* a request and its answer */
 
 /* Before the texts of a request, each with its NUL. */
 struct head {
@@ -228,17 +230,17 @@ int cb_launch(pid_t *ret, char *const argv[], char *const env[], const int *fd, 
 		memcpy(CMSG_DATA(&control.head), fd, (size_t)n * sizeof(int));
 	else
 		m.msg_control = NULL, m.msg_controllen = 0;
+	pthread_mutex_lock(&turn);
 	do
 		k = sendmsg(sock, &m, MSG_NOSIGNAL);
 	while (k < 0 && errno == EINTR);
-	if (k < 0) {
-		a.error = errno;
-		goto out;
-	}
-	do
-		k = recv(sock, &a, sizeof(a), 0);
-	while (k < 0 && errno == EINTR);
-	if (k != sizeof(a))
+	a.error = k < 0 ? errno : EPIPE;
+	if (k >= 0)
+		do
+			k = recv(sock, &a, sizeof(a), 0);
+		while (k < 0 && errno == EINTR);
+	pthread_mutex_unlock(&turn);
+	if (k >= 0 && k != sizeof(a))
 		a = (struct answer){ EPIPE, 0 };
 	else if (a.error && a.pid > 0)	/* it could not become the program */
 		waitpid(a.pid, NULL, 0);

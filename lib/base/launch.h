@@ -5,7 +5,7 @@
  * The launcher is forked before the tool reads what others wrote, and reads nothing but requests:
  * which program, with which arguments, environment and descriptors. It starts those alone that
  * `may` knows, whatever the tool has become. They are children of the tool, which waits for them
- * and ends them as its own. It leaves when the tool does. */
+ * and ends them as its own. It leaves when the tool does. Any thread may ask. */
 #ifndef CB_BASE_LAUNCH_H
 #define CB_BASE_LAUNCH_H
 

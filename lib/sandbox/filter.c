@@ -287,8 +287,8 @@ static void clone_call(struct program *p)
 
 static void ioctl_call(struct program *p)
 {
-	/* TCGETS, TCGETS2, TIOCGPGRP, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX */
-	static const uint32_t reading[] = { 0x5401, 0x802c542a, 0x540f, 0x5413, 0x541b, 0x5421, 0x5450, 0x5451 };
+	/* TCGETS, TCGETS2, TIOCGPGRP, TIOCOUTQ (SIOCOUTQ), TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX */
+	static const uint32_t reading[] = { 0x5401, 0x802c542a, 0x540f, 0x5411, 0x5413, 0x541b, 0x5421, 0x5450, 0x5451 };
 	/* TCSETS, TCSETSW, TCSETSF, TCFLSH */
 	static const uint32_t terminal[] = { 0x5402, 0x5403, 0x5404, 0x540b };
 

@@ -2,6 +2,7 @@
 /* lib/base/launch: programs as they were asked for, children of whoever asked, and no others. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -41,6 +42,21 @@ static int shell(const char *script, char *const env[], char *text, size_t cap)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* Each its own answers: statuses that nobody else asked for. */
+static void *many_times(void *p)
+{
+	int base = *(int *)p;
+	static char *none[] = { NULL };
+	char script[32], text[16];
+
+	for (int i = 0; i < 15; i++) {
+		snprintf(script, sizeof(script), "exit %d", base + i);
+		if (shell(script, none, text, sizeof(text)) != base + i)
+			return p;
+	}
+	return NULL;
+}
+
 int main(void)
 {
 	char *none[] = { NULL }, *some[] = { (char *)"A=1", (char *)"B=two words", NULL }, text[4096], *big;
@@ -57,7 +73,7 @@ int main(void)
 	OK_INT(cb_launcher_begin(known, NULL, &err), 0);
 	OK(cb_launcher_runs());
 	/* from here on we can start nothing ourselves */
-	OK_INT(cb_sandbox_enter(&(struct cb_sandbox){ .may = CB_MAY_END }, CB_SANDBOX_AUTO, NULL, &err), 0);
+	OK_INT(cb_sandbox_enter(&(struct cb_sandbox){ .may = CB_MAY_END | CB_MAY_THREAD }, CB_SANDBOX_AUTO, NULL, &err), 0);
 
 	OK_INT(shell("echo out; exit 7", none, text, sizeof(text)), 7);
 	OK_STR(text, "out\n");
@@ -88,6 +104,18 @@ int main(void)
 	OK_INT(cb_program_start(&p, argv, NULL, fd), 0);
 	OK(waitpid(p, &status, 0) == p && WIFEXITED(status) && WEXITSTATUS(status) == 3);
 	close(fd);
+
+	/* threads take turns */
+	{
+		int base[4] = { 1, 21, 41, 61 };
+		pthread_t t[4];
+		void *wrong;
+
+		for (int i = 0; i < 4; i++)
+			OK_INT(pthread_create(&t[i], NULL, many_times, &base[i]), 0);
+		for (int i = 0; i < 4; i++)
+			OK(pthread_join(t[i], &wrong) == 0 && !wrong);
+	}
 
 	/* too much of everything */
 	big = malloc(200000);
