@@ -342,59 +342,43 @@ def unsynced(ops, end):
 def crash(trace, end, skip=(), how=None):
     """The tree after a cut before ops[end], where the ops of skip never reached the disk and those
     of how did as it says."""
-    t = trace.tree.copy()
+    t, skip = trace.tree.copy(), frozenset(skip)
     for i in range(end):
         if i not in skip:
             t.apply(trace.ops[i], (how or {}).get(i))
     return t
 
 
-def states(trace, rng, rounds=2):
-    """(description, end, tree), all of them different: every prefix, whole and without what was not
-    synced, and of what was not synced each operation alone, each missing, zeros for it, torn,
-    and random mixtures."""
-    seen = set()
-
-    def fresh(what, end, skip=(), how=None):
-        t = crash(trace, end, frozenset(skip), how)
-        k = t.key(), sure
-        if k in seen:
-            return None
-        seen.add(k)
-        return what, end, t
-
+def states(trace, rng, rounds=4):
+    """(description, end, skip, how) for crash(): every prefix, whole and without what was not synced,
+    and of what was not synced each operation alone, each missing, zeros for it, torn, and random
+    mixtures. Different ones may come to the same tree."""
     ops = trace.ops
     for end in range(len(ops) + 1):
         pending = unsynced(ops, end)
-        # one tree is good or bad by what had been promised before it came about
-        sure = durable(trace, end)
-        sure = sure[0].key(), len(sure[1])
-        todo = [('all', (), None), ('synced only', pending, None)]
+        yield 'all', end, (), None
+        if pending:
+            yield 'synced only', end, pending, None
         for i in pending:
-            name = '%d %s' % (i, ops[i][0])
-            todo.append(('without ' + name, [i], None))
-            todo.append(('only ' + name, [j for j in pending if j != i], None))
-            if ops[i][0] == 'write':
+            name, others = '%d %s' % (i, ops[i][0]), [j for j in pending if j != i]
+            yield 'without ' + name, end, [i], None
+            yield 'only ' + name, end, others, None
+            if ops[i][0] == 'write' and ops[i][3]:
                 n = len(ops[i][3])
-                todo.append(('zeros for ' + name, (), {i: ('zero',)}))
-                for cut in sorted({n // 2, n - n % 512, rng.randrange(n) if n else 0}):
-                    todo.append(('%s torn at %d' % (name, cut), (), {i: ('torn', cut)}))
-                    todo.append(('only %s torn at %d' % (name, cut), [j for j in pending if j != i],
-                                 {i: ('torn', cut)}))
+                yield 'zeros for ' + name, end, (), {i: ('zero',)}
+                for cut in sorted({n // 2, n - n % 512, n - 1, *(rng.randrange(n) for _ in range(3))}):
+                    yield '%s torn at %d' % (name, cut), end, (), {i: ('torn', cut)}
+                    yield 'only %s torn at %d' % (name, cut), end, others, {i: ('torn', cut)}
         for _ in range(rounds if len(pending) > 2 else 0):
             skip = [i for i in pending if rng.random() < .5]
             how = {}
             for i in pending:
                 if i not in skip and ops[i][0] == 'write' and rng.random() < .5:
                     how[i] = ('zero',) if rng.random() < .5 else ('torn', rng.randrange(len(ops[i][3]) + 1))
-            todo.append(('a mixture', skip, how))
-        for what, skip, how in todo:
-            s = fresh(what, end, skip, how)
-            if s:
-                yield s
+            yield 'a mixture', end, skip, how
 
 
 def durable(trace, end):
     """What must be there, whatever else is: the tree of what was synced, and what was said on stdout."""
-    t = crash(trace, end, frozenset(unsynced(trace.ops, end)))
+    t = crash(trace, end, unsynced(trace.ops, end))
     return t, b''.join(op[1] for op in trace.ops[:end] if op[0] == 'out')

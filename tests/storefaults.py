@@ -29,11 +29,11 @@ INTERRUPTED = ('write', 'writev', 'pwrite64', 'fsync', 'fdatasync', 'openat', 'r
 TOLD = (1, 65, 73, 74, 75, 77)
 
 WORKLOADS = [
-    storework.Record('record', 'IPPIPPIPPSIPPIPPGIPPSIPPIPPSIPPE', '--sync-interval=0'),
-    storework.Record('lazy', 'IPPIPPIPPIPPSIPPIPPIPPSIPPIPPE'),
+    storework.Record('record', 'IPPIPPIPPSIPPIPPGIPPSIPPIPPSIPPSIPAPIPPSIPPIPPSIPPSIPPGIPPSIPPE', '--sync-interval=0'),
+    storework.Record('lazy', 'IPPIPPIPPIPPSIPPIPPIPPSIPPIPPSIPPGIPPSIPPSIPPE'),
     storework.Record('recover', 'IPPIPPSIPPE', '--sync-interval=0', before=storework.killed),
-    storework.Record('logged', 'IPPIPPSIPPIPPE', '--sync-interval=0', log=True),
-    storework.Record('sealed', 'IPPIPPSIPPIPPE', '--sync-interval=0', sealed=True),
+    storework.Record('logged', 'IPPIPPSIPPIPPSIPPSIPPE', '--sync-interval=0', log=True),
+    storework.Record('sealed', 'IPPIPPSIPPIPPSIPPSIPPE', '--sync-interval=0', sealed=True),
     storework.Put(), storework.Prune(), storework.Hold(), storework.Forget(),
 ]
 
