@@ -18,9 +18,9 @@ if ! strace -o /dev/null true 2>err; then
 	exit
 fi
 _st=0
-/usr/bin/python3 "$CB_SRC/tests/storefaults.py" --points 120 --seed "${CB_SEED:-$$}" >out 2>&1 || _st=$?
-ok "120 faults in those who write to a store, seed ${CB_SEED:-$$}" '[ $_st = 0 ] && grep -q "^storefaults: 120 points of [0-9]*, 0 failures" out' || note "$(tail -n 5 out)"
+/usr/bin/python3 "$CB_SRC/tests/storefaults.py" --points 90 --seed "${CB_SEED:-$$}" >out 2>&1 || _st=$?
+ok "90 faults in those who write to a store, seed ${CB_SEED:-$$}" '[ $_st = 0 ] && grep -q "^storefaults: 90 points of [0-9]*, 0 failures" out' || note "$(tail -n 5 out)"
 _st=0
-/usr/bin/python3 "$CB_SRC/tests/crashstates.py" --states 120 --seed "${CB_SEED:-$$}" >out 2>&1 || _st=$?
-ok "120 states that a power cut may leave, seed ${CB_SEED:-$$}" '[ $_st = 0 ] && grep -q "^crashstates: [1-9][0-9]* states, of [0-9]* cuts, 0 failures" out' || note "$(tail -n 5 out)"
+/usr/bin/python3 "$CB_SRC/tests/crashstates.py" --states 90 --seed "${CB_SEED:-$$}" >out 2>&1 || _st=$?
+ok "90 states that a power cut may leave, seed ${CB_SEED:-$$}" '[ $_st = 0 ] && grep -q "^crashstates: [1-9][0-9]* states, of [0-9]* cuts, 0 failures" out' || note "$(tail -n 5 out)"
 done_testing
