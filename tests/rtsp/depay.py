@@ -526,6 +526,15 @@ def audio():
     same(run(latm, p), big, "LATM, a frame over several packets", odd=[], raw=True)
     same(run(latm, p[:3] + p[4:]), big[1:] if p[3][1] == 0 else big[:0] + [x for i, x in enumerate(big) if i != p[3][1] // 1024],
          "and one of them lost", odd=["rtp-lost", "unit-damaged"], raw=True)
+    at = next(i for i, x in enumerate(p) if x[1] == 7 * 1024)
+    same(run(latm, p[:at] + p[at + 1:]), [x for i, x in enumerate(big) if i != 7], "its first part lost: the others are nothing", odd=None, raw=True)
+    # each frame in two packets with timestamps of their own after a loss: only what adds up is taken
+    short = [b"\x05\x02" + x[:300] for x in big]
+    q = [[i, i * 1024, True, payload_length(len(x)) + x, dict(pt=97)] for i, x in enumerate(short)]
+    q[5][3] = q[5][3][2:]    # the end of an element whose beginning is lost: it begins like a frame of five bytes
+    for x in q[5:]:
+        x[0] += 1
+    same(run(latm, q), [x for i, x in enumerate(short) if i != 5], "LATM, what follows a loss and does not add up", raw=True)
     # in band: useSameStreamMux 0, then the configuration (AAC-LC 16000 mono), at each tenth
     mux = "0" + "1" + "000000" + "0000" + "000" + "00010" + "1000" + "0001" + "000" + "000" + "11111111" + "0" + "0"
     p = []
