@@ -65,7 +65,7 @@ ok "pages have examples that are run ($total)" '[ "$total" -ge 3 ]'
 readme=$CB_SRC/README.md
 for word in $(grep -oE '\bcb-[a-z]+' "$readme" | sort -u); do
 	ok "README: $word exists" '[ -e "$CB_SRC/cmd/$word.c" ] || [ -e "$CB_SRC/models/$word.cfg" ] ||
-		ls "$CB_SRC/man/$word".[1-8] >/dev/null 2>&1'
+		ls "$CB_SRC/man/$word".[1-8] >/dev/null 2>&1 || ls "$CB_SRC/examples/$word"* >/dev/null 2>&1'
 done
 for target in $(grep -oE '\bmake [a-z][a-z-]*' "$readme" | cut -d' ' -f2 | sort -u); do
 	ok "README: make $target is a target" 'grep -qE "^(.* )?$target( .*)?:" "$CB_SRC/Makefile" "$CB_SRC/tests/tests.mk"'

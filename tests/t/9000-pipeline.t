@@ -92,6 +92,7 @@ exits 1 "$CB_SRC/examples/same.sh" other.mp4 store2 front
 ok "and shows the difference" 'grep -q "^[<>]" out && ! grep -q same out'
 for r in "$CB_SRC"/examples/*.yml; do
 	case $r in
+	*/cameras.yml) continue ;;	# 9030-cameras.t
 	*/zones.yml) exits 0 cb-track --check -c "$r" ;;
 	*) exits 0 cb-alert --check -c "$r" ;;
 	esac
