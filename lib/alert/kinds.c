@@ -8,8 +8,8 @@
 
 #include "base/num.h"
 
-/* A rule that waits for silence outside its hours looks again so much later. */
-#define LOOK_US INT64_C(60000000)
+/* A rule whose hours are so short that they were not found looks again so much later. */
+#define LOOK_US (INT64_C(8) * 86400 * 1000000)
 
 /* Groups may be forgotten before their time comes. */
 static bool meant(void *ctx, const struct cb_timer *t)
@@ -428,8 +428,11 @@ static int flat(struct cb_alert *a, uint32_t i, struct cb_group *e, int64_t t_us
 		return 0;
 	if (due > t_us)
 		return cb_al_wake(a, i, e, due, err);
-	if (r->when && !cb_schedule_open(r->when, a->rules->tz, t_us))
-		return cb_al_wake(a, i, e, t_us + LOOK_US, err);
+	/* outside its hours: when they begin */
+	if (r->when && !cb_schedule_open(r->when, a->rules->tz, t_us)) {
+		due = cb_schedule_opens(r->when, a->rules->tz, t_us);
+		return cb_al_wake(a, i, e, due == INT64_MAX ? t_us + LOOK_US : due, err);
+	}
 	if (alert_timed(a, r, e, t_us, e->seen_us, 0, -1, err) < 0)
 		return -1;
 	e->silent = true;

@@ -164,25 +164,34 @@ bool cb_schedule_open(const struct cb_schedule *s, const struct cb_tz *tz, int64
 	return false;
 }
 
-/* By quarters of an hour to the one in which it closes, and by seconds through that: a span ends
- * at any second, but none is open for less than that between two that are closed. A schedule
- * that closes and opens within a quarter is closed for too short to be met. */
-int64_t cb_schedule_closes(const struct cb_schedule *s, const struct cb_tz *tz, int64_t t_us)
+/* When it is open, or not. By quarters of an hour, and by seconds through the one in which it
+ * changes; what opens and closes within one quarter is passed over. */
+static int64_t turns(const struct cb_schedule *s, const struct cb_tz *tz, int64_t t_us, bool open)
 {
 	const int64_t quarter = INT64_C(900000000), second = 1000000;
 	int64_t t = t_us;
 
 	if (t_us > INT64_MAX - 9 * 96 * quarter)
 		return INT64_MAX;
-	if (!cb_schedule_open(s, tz, t))
+	if (cb_schedule_open(s, tz, t) == open)
 		return t;
 	for (int i = 0; i < 8 * 96; i++, t += quarter)
-		if (!cb_schedule_open(s, tz, t + quarter)) {
+		if (cb_schedule_open(s, tz, t + quarter) == open) {
 			t -= (t % second + second) % second;
 			do
 				t += second;
-			while (cb_schedule_open(s, tz, t));
+			while (cb_schedule_open(s, tz, t) != open);
 			return t;
 		}
 	return INT64_MAX;
+}
+
+int64_t cb_schedule_closes(const struct cb_schedule *s, const struct cb_tz *tz, int64_t t_us)
+{
+	return turns(s, tz, t_us, false);
+}
+
+int64_t cb_schedule_opens(const struct cb_schedule *s, const struct cb_tz *tz, int64_t t_us)
+{
+	return turns(s, tz, t_us, true);
 }

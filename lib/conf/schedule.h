@@ -44,5 +44,7 @@ bool cb_schedule_open(const struct cb_schedule *s, const struct cb_tz *tz, int64
 /* The first full second after t_us at which it is closed; t_us where it is closed then, INT64_MAX
  * where it is never within eight days. */
 int64_t cb_schedule_closes(const struct cb_schedule *s, const struct cb_tz *tz, int64_t t_us);
+/* The same of when it is open. */
+int64_t cb_schedule_opens(const struct cb_schedule *s, const struct cb_tz *tz, int64_t t_us);
 
 #endif

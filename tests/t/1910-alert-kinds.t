@@ -44,12 +44,20 @@ tells '    kind: flatline
 tells '    kind: flatline
     type: x
     within: 10s
-    when: {from: "00:00:30", to: "01:00"}' ''
+    when: {from: "00:00:30", to: "01:00"}' '30a -40a '
 { ev x a 0; ev x b 0; ev x b 200; } >in
 tells '    kind: flatline
     type: x
     within: 10s
-    when: {from: "00:01", to: "01:00"}' '70a 70b -200b '
+    when: {from: "00:01", to: "01:00"}' '60a 60b -200b '
+# a moment far ahead is no more work than one nearby
+{ ev x a 0; ev x b 0; ev x b 9000000000; } >in
+one '    kind: flatline
+    type: x
+    within: 10s
+    when: {from: "03:00", to: "04:00"}'
+exits 0 timeout 20 cb-alert -c r.yml <in
+ok "when the hours begin" '[ "$(told)" = "10800a 10800b -9000000000b " ]' || note "$(told)"
 { ev x a 0; ev x a 10; ev x a 21; } >in
 tells '    kind: flatline
     type: x

@@ -158,6 +158,8 @@ static void schedules(void)
 	OK_NAMED(cb_schedule_closes(&s[3], NULL, 10 * h + 12345678) == 10 * h + 20000000, "to the second");
 	OK_NAMED(cb_schedule_closes(&s[0], NULL, -h) == 6 * h, "before 1970");
 	OK_NAMED(cb_schedule_closes(NULL, NULL, 5) == INT64_MAX && cb_schedule_open(NULL, NULL, 5), "none is always open");
+	OK_NAMED(cb_schedule_opens(&s[0], NULL, 7 * h) == 22 * h && cb_schedule_opens(&s[0], NULL, 23 * h) == 23 * h &&
+		 cb_schedule_opens(&s[1], NULL, 3 * day) == 4 * day, "and when it opens");
 	free(s);
 	cb_conf_free(c);
 }
