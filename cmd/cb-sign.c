@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "cli/cli.h"
 #include "cli/pass.h"
+#include "cli/verbs.h"
 #include "log/log.h"
 #include "sign/crypt.h"
 #include "sign/files.h"
@@ -16,42 +17,141 @@
 
 enum verb { KEYGEN, SIGN, VERIFY, ENCRYPT, DECRYPT, INSPECT, RETIRE };
 
-static const char *const verbs[] = { "keygen", "sign", "verify", "encrypt", "decrypt", "inspect", "retire" };
-
 struct list {
 	const char *item[LIST_MAX];
 	size_t n;
 };
 
 struct opts {
-	int verb, format;
+	struct cb_cli_verbs v;		/* operands are files */
+	int format;
 	const char *output, *comment, *namespace, *signer, *log;
 	bool no_passphrase, encryption, ssh, add, force, passphrase, armor;
 	unsigned threshold;
-	uint32_t given;		/* bits of of_verb's lines */
-	struct list keys, pubs, signatures, recipients, recipient_files, identities, files;
-	struct cb_cli_pass pass;
+	struct list keys, pubs, signatures, recipients, recipient_files, identities;
+	struct cb_cli_pass pass_from;
+	struct cb_pass pass;
+	struct cb_log *to;		/* --log, open */
 };
 
 enum { OPT_NO_PASS = CB_OPT_BASE, OPT_ENCRYPTION, OPT_PUB, OPT_SSH, OPT_NAMESPACE, OPT_COMMENT, OPT_ADD, OPT_FORCE,
        OPT_SIGNATURE, OPT_THRESHOLD, OPT_ARMOR, OPT_FORMAT, OPT_SIGNER, OPT_LOG };
 
-#define V(verb) (1u << (verb))
+/* --- verbs ------------------------------------------------------------------------------------------ */
 
-/* Which verbs take which option. */
-static const struct {
-	int key;
-	unsigned verbs;
-} of_verb[] = {
-	{ 'o', V(KEYGEN) | V(SIGN) | V(ENCRYPT) | V(DECRYPT) }, { OPT_NO_PASS, V(KEYGEN) },
-	{ OPT_ENCRYPTION, V(KEYGEN) }, { 'k', V(SIGN) }, { OPT_SSH, V(SIGN) },
-	{ OPT_NAMESPACE, V(SIGN) | V(VERIFY) | V(INSPECT) }, { OPT_COMMENT, V(SIGN) | V(RETIRE) }, { OPT_ADD, V(SIGN) },
-	{ OPT_FORCE, V(SIGN) | V(ENCRYPT) | V(DECRYPT) }, { OPT_PUB, V(VERIFY) | V(RETIRE) }, { OPT_SIGNATURE, V(VERIFY) },
-	{ OPT_THRESHOLD, V(VERIFY) }, { 'r', V(ENCRYPT) }, { 'R', V(ENCRYPT) }, { 'p', V(ENCRYPT) },
-	{ OPT_ARMOR, V(ENCRYPT) }, { 'i', V(DECRYPT) }, { OPT_FORMAT, V(VERIFY) | V(INSPECT) },
-	{ OPT_SIGNER, V(INSPECT) }, { OPT_LOG, V(KEYGEN) | V(SIGN) | V(RETIRE) },
-	{ CB_OPT_PASS_FILE, V(KEYGEN) | V(SIGN) | V(ENCRYPT) | V(DECRYPT) },
-	{ CB_OPT_PASS_FD, V(KEYGEN) | V(SIGN) | V(ENCRYPT) | V(DECRYPT) },
+static void exposed(const char *path)
+{
+	cb_cli_warn("%s: others can read this unprotected secret key", path);
+}
+
+static void made(const char *path, bool encryption, const char *key)
+{
+	cb_cli_note(encryption ? "%s: for %s" : "%s: key %s", path, key);
+}
+
+static int keygen(void *tool, struct cb_err *err)
+{
+	const struct opts *o = tool;
+
+	return cb_keygen(&(struct cb_keygen){ o->output, o->encryption, o->no_passphrase ? NULL : &o->pass, o->to, made }, err);
+}
+
+static int sign(void *tool, struct cb_err *err)
+{
+	const struct opts *o = tool;
+	struct cb_signing s = { .ssh = o->ssh, .namespace = o->namespace, .comment = o->comment, .output = o->output,
+				.add = o->add, .force = o->force, .use = o->to ? cb_keylife_used : NULL, .ctx = o->to };
+	struct cb_keys keys = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < o->keys.n; i++)
+		r = cb_keys_load(&keys, o->keys.item[i], &o->pass, exposed, err);
+	for (int i = 0; r == 0 && i < o->v.n; i++)
+		r = cb_sign_file(&s, keys.key, keys.n, o->v.operand[i], err);
+	cb_keys_release(&keys);
+	return r;
+}
+
+static int retire(void *tool, struct cb_err *err)
+{
+	const struct opts *o = tool;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < o->pubs.n; i++)
+		r = cb_keys_retire(o->to, o->pubs.item[i], o->comment, err);
+	return r;
+}
+
+static int crypt_file(void *tool, struct cb_err *err)
+{
+	const struct opts *o = tool;
+	bool in = o->v.is == ENCRYPT;
+	const struct list *keys = in ? &o->recipient_files : &o->identities;
+	struct cb_crypting c = { .in = cb_cli_operand(&o->v, 0), .out = o->output, .force = o->force, .armor = o->armor,
+				 .recipient = o->recipients.item, .recipients = o->recipients.n,
+				 .key = keys->item, .keys = keys->n, .pass = &o->pass,
+				 .binary = cb_cli_refuse_tty, .exposed = exposed };
+
+	return in ? cb_encrypt_file(&c, err) : cb_decrypt_file(&c, err);
+}
+
+static int verify(const struct opts *o, struct cb_sign_report *report, struct cb_err *err)
+{
+	struct cb_signers signers = { 0 };
+	struct cb_verifying v = { .signers = &signers, .namespace = o->namespace, .threshold = o->threshold,
+				  .signature = o->signatures.item, .n = o->signatures.n };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < o->pubs.n; i++)
+		r = cb_signers_load(&signers, o->pubs.item[i], err);
+	if (r == 0)
+		r = cb_report_verify(report, &v, o->v.operand, (size_t)o->v.n, err);
+	cb_signers_release(&signers);
+	return r;
+}
+
+/* verify and inspect: what is said goes to stdout. */
+static int report(void *tool, struct cb_err *err)
+{
+	const struct opts *o = tool;
+	static struct cb_out out;
+	struct cb_sign_report r = { .out = &out };
+	struct cb_err late = CB_ERR_INIT;
+	int ret = 0, ofd = cb_stdout_take(err);
+
+	if (ofd < 0)
+		return -1;
+	cb_out_init(&out, ofd);
+	r.text = o->format < 0 ? out.tty : o->format == 1;
+	if (o->v.is == VERIFY)
+		ret = verify(o, &r, err);
+	else if (o->signer)
+		ret = cb_report_signers(&r, o->v.operand, (size_t)o->v.n, o->signer, o->namespace, err);
+	else
+		for (int i = 0; ret == 0 && i < o->v.n; i++)
+			ret = cb_report_inspect(&r, o->v.operand[i], err);
+	if (cb_out_close(&out, &late) < 0 && (ret == 0 || err->code == CB_E_NO)) {
+		*err = late;
+		ret = -1;
+	}
+	cb_sign_report_release(&r);
+	return ret;
+}
+
+/* --- options ---------------------------------------------------------------------------------------- */
+
+#define PASS "passphrase-file passphrase-fd"
+
+static const struct cb_cli_verb verbs[] = {
+	[KEYGEN] = { "keygen", "", "no-passphrase encryption log " PASS, "output", keygen },
+	[SIGN] = { "sign", "FILE...", "output ssh namespace comment add force log " PASS, "key", sign },
+	[VERIFY] = { "verify", "FILE...", "namespace signature threshold format", "pub", report },
+	[ENCRYPT] = { "encrypt", "[FILE]", "output force armor",
+		      "recipient|recipients-file|passphrase|passphrase-file|passphrase-fd", crypt_file },
+	[DECRYPT] = { "decrypt", "[FILE]", "output force identity " PASS, NULL, crypt_file },
+	[INSPECT] = { "inspect", "FILE...", "namespace format signer", NULL, report },
+	[RETIRE] = { "retire", "", "comment", "pub log", retire },
+	{ 0 },
 };
 
 static const struct argp_option options[] = {
@@ -87,100 +187,43 @@ static void add(struct list *l, const char *item, struct argp_state *st)
 		l->item[l->n++] = item;
 }
 
-static void note_given(struct opts *o, int key)
-{
-	for (size_t i = 0; i < sizeof(of_verb) / sizeof(*of_verb); i++)
-		if (of_verb[i].key == key)
-			o->given |= 1u << i;
-}
-
+/* What the table of verbs does not say. */
 static void check(const struct opts *o, struct argp_state *st)
 {
-	for (size_t i = 0; i < sizeof(of_verb) / sizeof(*of_verb); i++) {
-		const struct argp_option *a = options;
+	bool pass = o->pass_from.file || o->pass_from.fd >= 0;
+	int files = o->v.n;
 
-		if (!(o->given & 1u << i) || of_verb[i].verbs & V(o->verb))
-			continue;
-		while (a->key != of_verb[i].key)
-			a++;
-		argp_error(st, "--%s does not go with %s", a->name, verbs[o->verb]);
-	}
-	switch (o->verb) {
-	case KEYGEN:
-		if (!o->output || o->files.n)
-			argp_error(st, "keygen takes --output NAME and no operands");
-		if (o->no_passphrase && (o->pass.file || o->pass.fd >= 0))
-			argp_error(st, "--no-passphrase takes no passphrase");
-		break;
-	case SIGN:
-		if (!o->keys.n)
-			argp_error(st, "sign needs --key");
-		if (!o->files.n)
-			argp_error(st, "no FILE to sign (- for standard input)");
-		if (o->output && (o->files.n > 1 || o->keys.n > 1))
-			argp_error(st, "--output is for one signature of one file");
-		if (o->add && o->force)
-			argp_error(st, "--add writes over nothing: --force does not go with it");
-		if (o->ssh && o->comment)
-			argp_error(st, "SSH signatures have no comment");
-		if (o->namespace && !o->ssh)
-			argp_error(st, "--namespace goes with --ssh");
-		break;
-	case VERIFY:
-		if (!o->pubs.n)
-			argp_error(st, "verify needs --pub");
-		if (!o->files.n || (o->signatures.n && o->files.n > 1))
-			argp_error(st, o->files.n ? "--signature is for one file" : "no FILE to verify");
-		break;
-	case ENCRYPT:
-		if (o->files.n > 1)
-			argp_error(st, "one FILE at most");
-		if (!o->recipients.n && !o->recipient_files.n && !o->passphrase && !o->pass.file && o->pass.fd < 0)
-			argp_error(st, "encrypt needs --recipient, --recipients-file or --passphrase");
-		if ((o->recipients.n || o->recipient_files.n) && (o->passphrase || o->pass.file || o->pass.fd >= 0))
-			argp_error(st, "a passphrase stands alone: no recipients beside it");
-		break;
-	case DECRYPT:
-		if (o->files.n > 1)
-			argp_error(st, "one FILE at most");
-		break;
-	case INSPECT:
-		if (!o->files.n)
-			argp_error(st, "no FILE");
-		if (o->namespace && !o->signer)
-			argp_error(st, "--namespace goes with --signer");
-		break;
-	case RETIRE:
-		if (!o->pubs.n || !o->log || o->files.n)
-			argp_error(st, "retire takes --pub and --log, and no operands");
-		if (o->comment && !cb_comment_ok(o->comment, strlen(o->comment), 1024, false))
-			argp_error(st, "--comment is a line of printable UTF-8");
-		break;
-	}
+	if (o->no_passphrase && pass)
+		argp_error(st, "--no-passphrase takes no passphrase");
+	if (o->v.is == SIGN && o->output && (files > 1 || o->keys.n > 1))
+		argp_error(st, "--output is for one signature of one file");
+	if (o->add && o->force)
+		argp_error(st, "--add writes over nothing: --force does not go with it");
+	if (o->ssh && o->comment)
+		argp_error(st, "SSH signatures have no comment");
+	if (o->namespace && (o->v.is == SIGN ? !o->ssh : o->v.is == INSPECT && !o->signer))
+		argp_error(st, "--namespace goes with %s", o->v.is == SIGN ? "--ssh" : "--signer");
+	if (o->signatures.n && files > 1)
+		argp_error(st, "--signature is for one file");
+	if ((o->recipients.n || o->recipient_files.n) && (o->passphrase || pass))
+		argp_error(st, "a passphrase stands alone: no recipients beside it");
+	if (o->v.is == RETIRE && o->comment && !cb_comment_ok(o->comment, strlen(o->comment), 1024, false))
+		argp_error(st, "--comment is a line of printable UTF-8");
 }
 
 static error_t parse_opt(int key, char *arg, struct argp_state *st)
 {
 	struct opts *o = st->input;
 
-	note_given(o, key);
+	if (cb_cli_verb_opt(&o->v, key, arg, st) == 0 || (key != ARGP_KEY_INIT && cb_cli_pass_opt(&o->pass_from, key, arg, st) == 0))
+		return 0;
 	switch (key) {
 	case ARGP_KEY_INIT:
-		o->verb = -1;
-		o->format = -1;
-		o->threshold = 1;
-		o->pass = (struct cb_cli_pass)CB_CLI_PASS_INIT;
+		*o = (struct opts){ .v = CB_CLI_VERBS(verbs, options), .format = -1, .threshold = 1, .pass_from = CB_CLI_PASS_INIT,
+				    .pass = { cb_cli_pass_get, &o->pass_from } };
 		st->child_inputs[0] = NULL;
 		return 0;
-	case ARGP_KEY_ARG:
-		if (o->verb < 0)
-			o->verb = cb_cli_word(st, NULL, "keygen|sign|verify|encrypt|decrypt|inspect|retire", arg);
-		else
-			add(&o->files, arg, st);
-		return 0;
 	case ARGP_KEY_END:
-		if (o->verb < 0)
-			argp_error(st, "one of keygen, sign, verify, encrypt, decrypt, inspect, retire is needed");
 		check(o, st);
 		if (!o->namespace)
 			o->namespace = CB_SSHSIG_EVIDENCE;
@@ -209,8 +252,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case OPT_FORMAT: o->format = cb_cli_word(st, "format", "ndjson|text", arg); break;
 	case OPT_SIGNER: o->signer = arg; break;
 	case OPT_LOG: o->log = arg; break;
-	default:
-		return cb_cli_pass_opt(&o->pass, key, arg, st);
+	default: return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
 }
@@ -223,96 +265,17 @@ static const struct argp argp = {
 	.children = cb_cli_children,
 };
 
-static void exposed(const char *path)
-{
-	cb_cli_warn("%s: others can read this unprotected secret key", path);
-}
-
-static void made(const char *path, bool encryption, const char *key)
-{
-	cb_cli_note(encryption ? "%s: for %s" : "%s: key %s", path, key);
-}
-
-static int sign(const struct opts *o, const struct cb_pass *pass, struct cb_log *log, struct cb_err *err)
-{
-	struct cb_signing s = { .ssh = o->ssh, .namespace = o->namespace, .comment = o->comment, .output = o->output,
-				.add = o->add, .force = o->force, .use = log ? cb_keylife_used : NULL, .ctx = log };
-	struct cb_keys keys = { 0 };
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < o->keys.n; i++)
-		r = cb_keys_load(&keys, o->keys.item[i], pass, exposed, err);
-	for (size_t i = 0; r == 0 && i < o->files.n; i++)
-		r = cb_sign_file(&s, keys.key, keys.n, o->files.item[i], err);
-	cb_keys_release(&keys);
-	return r;
-}
-
-static int verify(const struct opts *o, struct cb_sign_report *report, struct cb_err *err)
-{
-	struct cb_signers signers = { 0 };
-	struct cb_verifying v = { .signers = &signers, .namespace = o->namespace, .threshold = o->threshold,
-				  .signature = o->signatures.item, .n = o->signatures.n };
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < o->pubs.n; i++)
-		r = cb_signers_load(&signers, o->pubs.item[i], err);
-	if (r == 0)
-		r = cb_report_verify(report, &v, o->files.item, o->files.n, err);
-	cb_signers_release(&signers);
-	return r;
-}
-
-/* verify and inspect: what is said goes to stdout. */
-static int report(const struct opts *o, struct cb_err *err)
-{
-	static struct cb_out out;
-	struct cb_sign_report r = { .out = &out };
-	struct cb_err late = CB_ERR_INIT;
-	int ret = 0, ofd = cb_stdout_take(err);
-
-	if (ofd < 0)
-		return -1;
-	cb_out_init(&out, ofd);
-	r.text = o->format < 0 ? out.tty : o->format == 1;
-	if (o->verb == VERIFY)
-		ret = verify(o, &r, err);
-	else if (o->signer)
-		ret = cb_report_signers(&r, o->files.item, o->files.n, o->signer, o->namespace, err);
-	else
-		for (size_t i = 0; ret == 0 && i < o->files.n; i++)
-			ret = cb_report_inspect(&r, o->files.item[i], err);
-	if (cb_out_close(&out, &late) < 0 && (ret == 0 || err->code == CB_E_NO)) {
-		*err = late;
-		ret = -1;
-	}
-	cb_sign_report_release(&r);
-	return ret;
-}
-
-static int crypt_file(const struct opts *o, const struct cb_pass *pass, struct cb_err *err)
-{
-	bool in = o->verb == ENCRYPT;
-	const struct list *keys = in ? &o->recipient_files : &o->identities;
-	struct cb_crypting c = { .in = o->files.n ? o->files.item[0] : NULL, .out = o->output, .force = o->force,
-				 .armor = o->armor, .recipient = o->recipients.item, .recipients = o->recipients.n,
-				 .key = keys->item, .keys = keys->n, .pass = pass,
-				 .binary = cb_cli_refuse_tty, .exposed = exposed };
-
-	return in ? cb_encrypt_file(&c, err) : cb_decrypt_file(&c, err);
-}
-
 /* Signatures are written and found beside what they are of. */
 static int lock_in(const struct opts *o, struct cb_err *err)
 {
 	return cb_cli_sandbox(&(struct cb_sandbox){
-		.may = CB_MAY_ASK | (o->verb == ENCRYPT || o->verb == DECRYPT ? CB_MAY_THREAD : 0),
-		.read = { o->pass.file },
+		.may = CB_MAY_ASK | (o->v.is == ENCRYPT || o->v.is == DECRYPT ? CB_MAY_THREAD : 0),
+		.read = { o->pass_from.file },
 		.write = { o->log },
 		.write_beside = { o->output },
 		.list = {
-			{ o->files.item, o->files.n, o->verb == SIGN ? CB_SANDBOX_WRITE_BESIDE :
-						     o->verb == VERIFY ? CB_SANDBOX_READ_BESIDE : CB_SANDBOX_READ },
+			{ o->v.operand, (size_t)o->v.n, o->v.is == SIGN ? CB_SANDBOX_WRITE_BESIDE :
+						     o->v.is == VERIFY ? CB_SANDBOX_READ_BESIDE : CB_SANDBOX_READ },
 			{ o->keys.item, o->keys.n, CB_SANDBOX_READ },
 			{ o->pubs.item, o->pubs.n, CB_SANDBOX_READ },
 			{ o->signatures.item, o->signatures.n, CB_SANDBOX_READ },
@@ -326,30 +289,10 @@ int main(int argc, char **argv)
 {
 	struct cb_err err = CB_ERR_INIT;
 	static struct opts o;
-	struct cb_pass pass = { cb_cli_pass_get, &o.pass };
-	struct cb_log *log = NULL;
-	int r = 0;
 
 	cb_cli_parse("cb-sign", &argp, argc, argv, &o);
-	if (o.log && cb_log_open(&log, o.log, NULL, &err) < 0)
-		return cb_cli_finish(&err);
-	if (lock_in(&o, &err) < 0) {
-		cb_log_close(log);
-		return cb_cli_finish(&err);
-	}
-	switch (o.verb) {
-	case KEYGEN:
-		cb_keygen(&(struct cb_keygen){ o.output, o.encryption, o.no_passphrase ? NULL : &pass, log, made }, &err);
-		break;
-	case SIGN: sign(&o, &pass, log, &err); break;
-	case RETIRE:
-		for (size_t i = 0; r == 0 && i < o.pubs.n; i++)
-			r = cb_keys_retire(log, o.pubs.item[i], o.comment, &err);
-		break;
-	case ENCRYPT:
-	case DECRYPT: crypt_file(&o, &pass, &err); break;
-	default: report(&o, &err);
-	}
-	cb_log_close(log);
+	if ((!o.log || cb_log_open(&o.to, o.log, NULL, &err) == 0) && lock_in(&o, &err) == 0)
+		cb_cli_verb_run(&o.v, &o, &err);
+	cb_log_close(o.to);
 	return cb_cli_finish(&err);
 }
