@@ -211,6 +211,15 @@ double cb_cli_double(struct argp_state *st, const char *opt, const char *arg, do
 	return v;
 }
 
+uint64_t cb_cli_bytes(struct argp_state *st, const char *opt, const char *arg)
+{
+	uint64_t n = 0;
+
+	if (!cb_parse_bytes(arg, &n))
+		argp_error(st, "--%s: '%s' is not a size (1000000, 500M, 20G, 2T)", opt, arg);
+	return n;
+}
+
 int64_t cb_cli_duration_ns(struct argp_state *st, const char *opt, const char *arg)
 {
 	int64_t v = 0;

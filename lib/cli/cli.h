@@ -46,6 +46,8 @@ bool cb_cli_self_test(void);
 /* Inside a parser: fail with usage (64) unless the text is a number in range. */
 uint64_t cb_cli_u64(struct argp_state *st, const char *opt, const char *arg, uint64_t min, uint64_t max);
 double cb_cli_double(struct argp_state *st, const char *opt, const char *arg, double min, double max);
+/* A size with its unit: 500M, 20G. */
+uint64_t cb_cli_bytes(struct argp_state *st, const char *opt, const char *arg);
 int64_t cb_cli_duration_ns(struct argp_state *st, const char *opt, const char *arg);
 int64_t cb_cli_time_ns(struct argp_state *st, const char *opt, const char *arg);
 /* Which of the words between bars ("put|check|reindex")? opt is NULL for an operand. */

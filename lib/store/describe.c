@@ -3,6 +3,7 @@
 #include "store/describe.h"
 
 #include "base/num.h"
+#include "base/stop.h"
 #include "base/time.h"
 #include "wire/event.h"
 
@@ -166,25 +167,32 @@ static void begin_event(struct cb_buf *line, struct cb_jw *w, const char *type, 
 	cb_event_begin(w, line, "cb-store", type, camera, now, id);
 }
 
-int cb_describe_finding(struct cb_buf *line, uint32_t n, const char *camera, const char *path,
-			int64_t fragment, const char *text, struct cb_err *err)
+struct say {
+	cb_line_fn *event;
+	void *ctx;
+	uint32_t n;
+	struct cb_buf line;
+};
+
+static int say_finding(void *ctx, const char *camera, const char *path, int64_t fragment, const char *text,
+		       struct cb_err *err)
 {
+	struct say *s = ctx;
 	struct cb_jw w;
 
-	begin_event(line, &w, "cb.store.finding", camera, n);
+	begin_event(&s->line, &w, "cb.store.finding", camera, s->n++);
 	cb_jw_kstr(&w, "path", path);
 	if (fragment >= 0)
 		cb_jw_ki64(&w, "fragment", fragment);
 	cb_jw_kstr(&w, "text", text);
-	return cb_event_end(&w, err);
+	return cb_event_end(&w, err) < 0 ? -1 : s->event(s->ctx, &s->line, err);
 }
 
-int cb_describe_checked(struct cb_buf *line, const char *camera, const struct cb_check_totals *t,
-			bool whole, struct cb_err *err)
+static int say_checked(struct say *s, const char *camera, const struct cb_check_totals *t, bool whole, struct cb_err *err)
 {
 	struct cb_jw w;
 
-	begin_event(line, &w, "cb.store.checked", camera ? camera : "", 0);
+	begin_event(&s->line, &w, "cb.store.checked", camera ? camera : "", 0);
 	count(&w, "cameras", t->cameras);
 	count(&w, "segments", t->segments);
 	count(&w, "open", t->open);
@@ -198,5 +206,17 @@ int cb_describe_checked(struct cb_buf *line, const char *camera, const struct cb
 		count(&w, "destroyed", t->destroyed);
 	count(&w, "findings", t->findings);
 	cb_jw_kbool(&w, "whole", whole);
-	return cb_event_end(&w, err);
+	return cb_event_end(&w, err) < 0 ? -1 : s->event(s->ctx, &s->line, err);
+}
+
+int cb_check_say(const struct cb_store *s, const char *camera, cb_line_fn *event, void *ctx,
+		 struct cb_check_totals *ret, struct cb_err *err)
+{
+	struct say say = { .event = event, .ctx = ctx };
+	int r = cb_check(s, camera, say_finding, &say, ret, err);
+
+	if (r == 0)
+		r = say_checked(&say, camera, ret, !cb_stop_wanted(), err);
+	cb_buf_release(&say.line);
+	return r;
 }

@@ -26,10 +26,8 @@ int cb_describe_hold(struct cb_buf *line, const struct cb_hold *h, struct cb_err
  * stand for no limit, are left out. */
 void cb_describe_time(struct cb_jw *w, const char *key, const char *key_us, int64_t ns);
 
-/* Events of cb-store(1). The n-th finding of a check; camera may be NULL for all. */
-int cb_describe_finding(struct cb_buf *line, uint32_t n, const char *camera, const char *path,
-			int64_t fragment, const char *text, struct cb_err *err);
-int cb_describe_checked(struct cb_buf *line, const char *camera, const struct cb_check_totals *t,
-			bool whole, struct cb_err *err);
+/* cb_check, told in events: each finding, and as the last what was looked at. */
+int cb_check_say(const struct cb_store *s, const char *camera, cb_line_fn *event, void *ctx,
+		 struct cb_check_totals *ret, struct cb_err *err);
 
 #endif

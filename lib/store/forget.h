@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "store/store.h"
 
@@ -18,7 +17,7 @@ struct cb_forget_opts {
 	bool force;			/* also where some of the day is not encrypted */
 	bool dry_run;			/* say it, do nothing */
 	/* The event cb.key.destroyed; it is in the store already. -1: nothing is destroyed. */
-	int (*event)(void *ctx, const struct cb_buf *line, struct cb_err *err);
+	cb_line_fn *event;
 	void *ctx;
 };
 struct cb_forget_totals {

@@ -228,7 +228,8 @@ out:
 	return ret;
 }
 
-int cb_hold_set(const struct cb_store *s, struct cb_hold *h, struct cb_buf *line, struct cb_err *err)
+/* Under the lock. The event is left in *line. */
+static int set(const struct cb_store *s, struct cb_hold *h, struct cb_buf *line, struct cb_err *err)
 {
 	int dir = cb_dir_open(s->fd, DIR_NAME, true, err), ret = -1;
 	char name[64];
@@ -246,8 +247,7 @@ int cb_hold_set(const struct cb_store *s, struct cb_hold *h, struct cb_buf *line
 	return ret;
 }
 
-int cb_hold_drop(const struct cb_store *s, const struct cb_hold *h, struct cb_buf *line,
-		 struct cb_err *err)
+static int drop(const struct cb_store *s, const struct cb_hold *h, struct cb_buf *line, struct cb_err *err)
 {
 	int dir = cb_dir_open(s->fd, DIR_NAME, true, err), ret = -1;
 	int64_t now = cb_now_wall_ns();
@@ -266,5 +266,43 @@ int cb_hold_drop(const struct cb_store *s, const struct cb_hold *h, struct cb_bu
 	ret = 0;
 out:
 	close(dir);
+	return ret;
+}
+
+int cb_hold_add(const struct cb_store *s, struct cb_hold *h, cb_line_fn *event, void *ctx, struct cb_err *err)
+{
+	struct cb_buf line = { 0 };
+	int lock = cb_holds_lock(s, err), ret;
+
+	if (lock < 0)
+		return -1;
+	ret = set(s, h, &line, err) < 0 ? -1 : event(ctx, &line, err);
+	close(lock);
+	cb_buf_release(&line);
+	return ret;
+}
+
+int cb_holds_drop(const struct cb_store *s, const char *holder, const char *id, cb_line_fn *event, void *ctx,
+		  struct cb_err *err)
+{
+	struct cb_buf line = { 0 };
+	struct cb_holds l = { 0 };
+	int lock = cb_holds_lock(s, err), ret;
+	size_t n = 0;
+
+	if (lock < 0)
+		return -1;
+	ret = cb_holds_read(s, &l, err);
+	for (size_t i = 0; ret == 0 && i < l.n; i++) {
+		if (strcmp(l.v[i].holder, holder) != 0 || (id && strcmp(l.v[i].id, id) != 0))
+			continue;
+		n++;
+		ret = drop(s, &l.v[i], &line, err) < 0 ? -1 : event(ctx, &line, err);
+	}
+	if (ret == 0 && !n)
+		ret = cb_err_set(err, CB_E_NO, "'%s' holds nothing%s", holder, id ? " by that name" : "");
+	cb_holds_release(&l);
+	close(lock);
+	cb_buf_release(&line);
 	return ret;
 }

@@ -40,11 +40,12 @@ void cb_holds_release(struct cb_holds *l);
 const struct cb_hold *cb_holds_on(const struct cb_holds *l, const char *camera, int64_t from_ns,
 				  int64_t to_ns);
 
-/* Both under the lock. Each stores its event, cb.hold.set or cb.hold.released, leaves it in
- * *line, and is on the disk when it returns 0. set fills id and set_ns. Errors: those of
- * writing in a store. */
-int cb_hold_set(const struct cb_store *s, struct cb_hold *h, struct cb_buf *line, struct cb_err *err);
-int cb_hold_drop(const struct cb_store *s, const struct cb_hold *h, struct cb_buf *line,
-		 struct cb_err *err);
+/* Hold, and fill id and set_ns; end the holds of this holder, all or the one with this id. Both take the
+ * lock, and store an event for each hold, cb.hold.set or cb.hold.released, which event is given when it is
+ * on the disk, as is the change; where event fails, that is the end. Errors: NO (this holder
+ * holds nothing, or not that), those of the lock, of cb_holds_read and of writing in a store. */
+int cb_hold_add(const struct cb_store *s, struct cb_hold *h, cb_line_fn *event, void *ctx, struct cb_err *err);
+int cb_holds_drop(const struct cb_store *s, const char *holder, const char *id, cb_line_fn *event, void *ctx,
+		  struct cb_err *err);
 
 #endif

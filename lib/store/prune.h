@@ -12,7 +12,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "store/spans.h"
 #include "store/store.h"
@@ -30,7 +29,7 @@ struct cb_prune_opts {
 	bool force;			/* also where more than half would go */
 	/* Each event: cb.retention.deleted for each segment and event file before anything of it is
 	 * deleted (so a failure here deletes nothing), cb.retention.short, and cb.retention.done as the last. */
-	int (*event)(void *ctx, const struct cb_buf *line, struct cb_err *err);
+	cb_line_fn *event;
 	void *ctx;
 };
 struct cb_prune_totals {

@@ -164,6 +164,19 @@ out:
 	return r;
 }
 
+int cb_spans_read_file(const char *path, int64_t pre_ns, int64_t post_ns, struct cb_spans *ret, struct cb_err *err)
+{
+	bool in = strcmp(path, "-") == 0;
+	int fd = in ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), r;
+
+	if (fd < 0)
+		return cb_err_sys(err, cb_errc_open(errno), errno, "%s", path);
+	r = cb_spans_read(fd, pre_ns, post_ns, ret, err);
+	if (!in)
+		close(fd);
+	return r < 0 ? cb_err_prefix(err, "%s", in ? "stdin" : path) : 0;
+}
+
 /* --- what has gone ------------------------------------------------------------------------------------ */
 
 static int parse_pruned(const char *camera, char *text, struct cb_spans *l, struct cb_err *err)

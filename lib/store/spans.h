@@ -27,6 +27,8 @@ void cb_spans_release(struct cb_spans *l);
  * or data.from_us where that is earlier, to post_ns after it or data.to_us. A line that is no
  * event, and a stream that is cut short, is an error: what it leaves out may matter. */
 int cb_spans_read(int fd, int64_t pre_ns, int64_t post_ns, struct cb_spans *ret, struct cb_err *err);
+/* The same of a file, or of stdin ("-"), which is named in errors. */
+int cb_spans_read_file(const char *path, int64_t pre_ns, int64_t post_ns, struct cb_spans *ret, struct cb_err *err);
 
 /* A camera's file `pruned` (cb-store(5)), where the footage was that retention has deleted. A missing
  * file is none. write merges and replaces it; it is on the disk then. */

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "store/box.h"
 #include "store/manifest.h"
@@ -23,6 +24,9 @@ struct cb_store {
 	int cameras;		/* its cameras/, -1 where there is none yet */
 	struct cb_keyring *keys;	/* what opens encrypted footage (store/daykey.h); NULL, or the caller's */
 };
+
+/* Given an event, a line without LF; -1 ends what was being done. */
+typedef int cb_line_fn(void *ctx, const struct cb_buf *line, struct cb_err *err);
 
 /* Open an existing store. Errors: NOINPUT (there is none), DATA (not a store, or one of a
  * newer version), PERM. */
