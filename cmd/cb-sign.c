@@ -164,7 +164,7 @@ static const struct argp_option options[] = {
 	{ "comment", OPT_COMMENT, "TEXT", 0, "sign: the trusted comment; retire: the reason", 0 },
 	{ "add", OPT_ADD, NULL, 0, "sign: beside the signatures that are there", 0 },
 	{ "force", OPT_FORCE, NULL, 0, "write over files that are there", 0 },
-	{ "pub", OPT_PUB, "KEYFILE", 0, "verify: a public key of minisign or OpenSSH", 0 },
+	{ "pub", OPT_PUB, "KEYFILE", 0, "verify, retire: a public key of minisign or OpenSSH", 0 },
 	{ "signature", OPT_SIGNATURE, "FILE", 0, "verify: the signature, not FILE.minisig and so on", 0 },
 	{ "threshold", OPT_THRESHOLD, "N", 0, "verify: so many of the keys must have signed (1)", 0 },
 	{ "recipient", 'r', "TEXT", 0, "encrypt: for this age1... recipient", 0 },

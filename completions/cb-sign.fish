@@ -9,7 +9,7 @@ complete -c cb-sign -l namespace -x -d 'what an SSH signature is for (cb-evidenc
 complete -c cb-sign -l comment -x -d 'sign: the trusted comment; retire: the reason'
 complete -c cb-sign -l add -d 'sign: beside the signatures that are there'
 complete -c cb-sign -l force -d 'write over files that are there'
-complete -c cb-sign -l pub -r -F -d 'verify: a public key of minisign or OpenSSH'
+complete -c cb-sign -l pub -r -F -d 'verify, retire: a public key of minisign or OpenSSH'
 complete -c cb-sign -l signature -r -F -d 'verify: the signature, not FILE.minisig and so on'
 complete -c cb-sign -l threshold -x -d 'verify: so many of the keys must have signed (1)'
 complete -c cb-sign -l recipient -s r -x -d 'encrypt: for this age1... recipient'

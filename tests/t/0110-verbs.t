@@ -36,11 +36,15 @@ for t in cb-sign cb-store; do
 		done
 		with=${with#, }
 		[ -n "$with" ] || echo "$o" >>none
-		# a text that begins with verbs names those that take it
-		case ${doc%%: *} in
-		"$doc") ;;
-		*[!a-z\ ,-]*) ;;
-		*) [ "${doc%%: *}" = "$with" ] || echo "--$o: $doc: goes with $with" >>other ;;
+		# a text that begins with verbs, and has no others for more, names those that take it
+		case $doc in
+		*"; "*) ;;
+		*": "*)
+			named=${doc%%: *}
+			case $named in
+			*[!a-z\ ,-]*) ;;
+			*) [ "$named" = "$with" ] || echo "--$o: $doc: goes with $with" >>other ;;
+			esac ;;
 		esac
 	done <options
 	ok "$t: every option goes with a verb" '[ ! -s none ]' || note "$(cat none)"
