@@ -180,10 +180,10 @@ static void topic(struct cb_outlet *o, const struct cb_spooled *note, char *out,
 	if (strchr(o->conf->topic, '{') &&
 	    !cb_event_parse(&ev, o->json, note->note.line, note->note.len, NULL)) {
 		if (ev.subject != CB_JSON_NONE && cb_json_str(ev.json, ev.subject, camera, sizeof(camera)) < 0)
-			strcpy(camera, "-");
+			memcpy(camera, "-", 2);
 		tok = cb_json_get(ev.json, ev.data, "rule");
 		if (tok != CB_JSON_NONE && cb_json_str(ev.json, tok, rule, sizeof(rule)) < 0)
-			strcpy(rule, "-");
+			memcpy(rule, "-", 2);
 	}
 	for (const char *s = o->conf->topic; *s && p < end; ) {
 		if (strncmp(s, "{camera}", 8) == 0) {

@@ -22,6 +22,8 @@ import threading
 import time
 
 lock = threading.Lock()
+# the one of ./port.want, where somebody has to know it before
+PORT = int(open('port.want').read()) if os.path.exists('port.want') else 0
 
 
 def record(out, thing):
@@ -96,7 +98,7 @@ def http_server(out, cert=None, key=None):
             return sock, address
 
     tls = context(cert, key) if cert else None
-    serve(Server(('127.0.0.1', 0), Handler))
+    serve(Server(('127.0.0.1', PORT), Handler))
 
 
 def smtp_server(out, cert=None, key=None, implicit=None):
@@ -164,7 +166,7 @@ def smtp_server(out, cert=None, key=None, implicit=None):
         def handle_error(self, request, address):
             record(out, {'error': str(sys.exc_info()[1])})
 
-    serve(Server(('127.0.0.1', 0), Handler))
+    serve(Server(('127.0.0.1', PORT), Handler))
 
 
 def verify(path, *keys):

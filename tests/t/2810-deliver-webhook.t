@@ -171,6 +171,38 @@ put 20 1 2 3
 ok "a slow sink does not hold up another" '[ "$(grep "^delivered" said | head -n 3 | grep -c " quick ")" -eq 3 ]'
 ended
 
+# --- a receiver that is away, and everybody is killed meanwhile
+unused_port
+cat >w.yml <<END
+sinks:
+  - {name: w, type: webhook, url: "http://127.0.0.1:$port/ok", plain_http: true, allow: 127.0.0.1, retry: {first: 20ms, most: 50ms}}
+END
+rm -rf spool got
+: >said
+for i in 1 2 3 4; do
+	# what was put is in the spool when the first attempt has failed or succeeded
+	mkfifo feed.$i
+	deliver-put w.yml spool <feed.$i >said.$i 2>>err &
+	p=$!
+	# shellcheck disable=SC2046
+	ev $(seq $((i * 100)) $((i * 100 + 49))) >feed.$i
+	wait_for '[ -s said.$i ] || ! kill -0 $p 2>/dev/null'
+	# shellcheck disable=SC2046
+	kill -9 $p $([ $i -ne 2 ] || pgrep -P $p) 2>/dev/null
+	wait $p 2>/dev/null
+	if [ $i -eq 3 ]; then
+		rm -f port.want
+		echo "$port" >port.want
+		receiver http got
+	fi
+done
+deliver-put -d 30 w.yml spool </dev/null >said 2>err
+ok "200 alerts, all of them have arrived" '[ $? -eq 0 ] && [ "$(jq -r ".headers[\"webhook-id\"]" got | sort -u | wc -l)" -eq 200 ]' ||
+	note "$(cat err) $(jq -r '.headers["webhook-id"]' got | sort -u | wc -l)"
+ok "what came twice has the same id and the same body" '[ "$(jq -c "[.headers[\"webhook-id\"],.body]" got | sort -u | wc -l)" -eq 200 ]'
+ok "in order" 'jq -r ".headers[\"webhook-id\"]" got | awk "!seen[\$0]++" | sort -c'
+ended
+
 # --- HTTP/2 and keep-alive, with a server that is not ours
 if [ -x /usr/sbin/nginx ]; then
 	unused_port
