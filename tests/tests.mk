@@ -10,7 +10,7 @@ T ?= $(wildcard tests/t/*.t)
 JOBS ?= 2
 
 # unit tests and fuzz targets link every layer, lowest last (or what unit_order names)
-all_layers := live verify deliver alert sign draw export detect track nn log store rtsp media codec conf tls wire crypto cli sandbox base
+all_layers := live tell verify deliver alert sign draw export detect track nn log store rtsp media codec conf tls wire crypto cli sandbox base
 unit_order ?= $(foreach l,$(filter-out cli,$(all_layers)),$(filter $(l),$(LIBS)))
 UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
