@@ -289,6 +289,11 @@ add("keep-alive-by-options-alone", clip="long", session=1, keepalive=("OPTIONS",
 add("keep-alive-refused", clip="long", session=1, answer=refuse_keepalive("RTSP/1.0 501 Not Implemented"), odd="rtsp-keepalive rtsp-options?")
 add("keep-alive-unanswered", clip="long", session=1, answer=refuse_keepalive(None), odd="rtsp-keepalive?")
 add("keep-alive-drops", clip="long", session=1, keepalive=("OPTIONS",), answer=drops_on_keepalive)
+# we end: the session is torn down, whatever happens to us
+add("killed", clip="long", kill=9, exit=-9)
+add("asked-to-stop", clip="long", kill=15)
+add("hung-up", clip="long", kill=1, exit=-1)
+add("nobody-reads", clip="long", leave=3000, exit=-13)
 # answers
 add("session-changes", audio="pcmu", answer=session_changes, odd="rtsp-session", check=sound(40))
 add("ssrc-with-blanks", answer=on("SETUP", lambda h: h.__setitem__("Transport", h["Transport"].replace("ssrc=11223344", "ssrc= 11 22 33 44"))), odd="rtsp-transport?")

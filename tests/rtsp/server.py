@@ -103,6 +103,7 @@ class Camera:
         self.units = pictures(clip, self.hevc)
         self.second = pictures(second, self.hevc) if second else []
         self.log, self.connections, self.stopping, self.tls = [], 0, False, tls
+        self.late = 0.0		# s, at most: this machine has much to do
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -392,6 +393,7 @@ class Session:
                 left = begin + r.at - time.monotonic()
                 if left > 0:
                     time.sleep(left)
+                self.cam.late = max(self.cam.late, -left)
                 if self.over or self.cam.stopping:
                     return
                 if r.au >= 0 and r.au not in seen:
