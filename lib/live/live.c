@@ -45,7 +45,7 @@ struct live {
 	uint32_t events;		/* so many of ours, for their ids */
 
 	/* this worker */
-	bool hello, media, asked, silent;
+	bool hello, asked, silent;
 	bool seen[CB_STREAMS_MAX], video[CB_STREAMS_MAX], any_video;
 	int64_t deadline;		/* monotonic: the next media, or the end */
 	int64_t first_media, fed;	/* monotonic: the first; the last that feeds the watchdog */
@@ -207,13 +207,14 @@ static int on_packet(struct live *l, const struct cb_frame *f, struct cb_err *ba
 		l->since = now;
 	if (!l->first_media)
 		l->first_media = now;
-	l->ever = l->media = true;
+	l->ever = true;
 	l->last_wall = p.wall_source == CB_WALL_NONE ? cb_now_wall_ns() : p.wall_ns;
 	l->packets++;
 	l->bytes += p.len;
 	if (l->video[f->stream] || !l->any_video) {
 		l->fed = now;
-		l->deadline = now + patience(l, 1);
+		if (!l->asked)
+			l->deadline = now + patience(l, 1);
 	}
 	if (now - l->first_media >= STEADY_NS)
 		l->back.failed = 0;
@@ -310,7 +311,7 @@ static int attend(struct live *l, enum end *how, struct cb_err *what, struct cb_
 	struct cb_frame f;
 	int k, ret = 0;
 
-	l->hello = l->media = l->asked = l->silent = l->any_video = false;
+	l->hello = l->asked = l->silent = l->any_video = false;
 	l->first_media = l->fed = 0;
 	l->others = OTHERS_BURST;
 	l->others_at = cb_now_mono_ns();
@@ -326,8 +327,7 @@ static int attend(struct live *l, enum end *how, struct cb_err *what, struct cb_
 		ret = one_frame(l, &f, &bad, err);
 		if (ret < 0 || l->ended >= 0)
 			break;
-		if (f.type != CB_FRAME_PACKET || l->asked)
-			watch(l);
+		watch(l);	/* there may be no time at which nothing comes */
 	}
 	cb_reader_release(&r);
 	if (ret < 0 && !err->code)

@@ -170,6 +170,10 @@ elif what == "sound":
     while True:
         packet(1)
         time.sleep(0.01)
+elif what == "din":			# the same without a pause
+    stream(1, 2, b"pcm_alaw")
+    while True:
+        packet(1)
 elif what == "run":
     while True:
         packet()
@@ -202,7 +206,7 @@ for what in alert prefix escaped program camera nobody json stranger number pict
 done
 forge storm
 ok "storm: that was the end of it ($_st)" '[ $_st -eq 69 ] && grep -q "the worker sent what it may not: too many frames that are no media" err' || note "$(cat err)"
-for what in flood sound trickle; do
+for what in flood sound din trickle; do
 	forge $what
 	ok "$what: no picture ($_st)" '[ $_st -eq 69 ] && [ "$(cat err)" = "cb-ingest: rtsp://camera/live: no video for 0.5 s" ]' || note "$(cat err)"
 done
