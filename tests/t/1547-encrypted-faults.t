@@ -30,7 +30,7 @@ if [ -e "$CB_BUILD/aid/faultio.so" ] && ! sanitized; then
 			rm -rf F fault.log
 			_st=0
 			LD_PRELOAD=$CB_BUILD/aid/faultio.so FAULT=$1:$_k:$2 FAULT_LOG=$T/fault.log FAULT_UNDER=$T/F/keys \
-				cb-record F -R a.pub --segment=2s <whole.cbf >rec 2>err || _st=$?
+				cb-record F --sandbox=off -R a.pub --segment=2s <whole.cbf >rec 2>err || _st=$?
 			[ -e fault.log ] || break
 			case $_st in
 			0|73|74|77) ;;
