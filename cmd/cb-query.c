@@ -8,7 +8,7 @@
 #include "base/io.h"
 #include "base/stop.h"
 #include "cli/cli.h"
-#include "cli/table.h"
+#include "cli/rows.h"
 #include "store/describe.h"
 #include "store/events.h"
 #include "store/hold.h"
@@ -118,49 +118,14 @@ struct query {
 	const struct opts *o;
 	const struct cb_store *s;
 	const struct cb_index *index;
-	struct cb_out *out;
-	struct cb_cli_table table;
-	struct cb_json *json;		/* of the line, for the table */
-	struct cb_buf line;
+	struct cb_cli_rows rows;
 };
-
-/* A field of a parsed line as a cell. */
-static void put_cell(struct query *q, const struct cb_json *j, const struct cb_cli_column *c)
-{
-	uint32_t tok = cb_json_path(j, 0, c->key);
-	char text[1024];
-	int64_t t;
-
-	if (tok == CB_JSON_NONE)
-		return;
-	if (c->kind == 't' && cb_json_i64(j, tok, &t))
-		cb_cli_table_time(&q->table, c, t);
-	else if (cb_json_str(j, tok, text, sizeof(text)) == 0)
-		cb_cli_table_str(&q->table, c, text, strlen(text));
-	else	/* no string, or a long one */
-		cb_cli_table_str(&q->table, c, j->text + j->tok[tok].start,
-				 j->tok[tok].end - j->tok[tok].start);
-}
-
-/* The line as it is, or the fields of it that the table shows. */
-static int put_line(struct query *q, struct cb_err *err)
-{
-	if (cb_buf_byte(&q->line, '\n') < 0)
-		return cb_err_nomem(err);
-	if (!q->o->table)
-		return cb_out_write(q->out, q->line.data, q->line.len, err);
-	if (cb_json_parse(q->json, (const char *)q->line.data, q->line.len, err) < 0)
-		return -1;
-	for (const struct cb_cli_column *c = columns[q->o->verb]; c->key; c++)
-		put_cell(q, q->json, c);
-	return cb_cli_table_row(&q->table, err);
-}
 
 static int put_hole(void *ctx, const char *camera, const struct cb_hole *h, struct cb_err *err)
 {
 	struct query *q = ctx;
 
-	return cb_describe_hole(&q->line, camera, h, err) < 0 ? -1 : put_line(q, err);
+	return cb_describe_hole(&q->rows.line, camera, h, err) < 0 ? -1 : cb_cli_rows_put(&q->rows, err);
 }
 
 static bool type_wanted(const struct query *q, const struct cb_event *ev)
@@ -180,8 +145,8 @@ static bool type_wanted(const struct query *q, const struct cb_event *ev)
 static int put_event(void *ctx, const char *file, uint64_t line_no, const struct cb_event *ev,
 		     const char *line, size_t len, struct cb_err *err)
 {
-	const struct cb_cli_column *c = columns[EVENTS];
 	struct query *q = ctx;
+	struct cb_cli_rows *r = &q->rows;
 
 	if (!ev) {	/* cb-store check says more */
 		cb_cli_warn("%s: line %" PRIu64 " is no event", file, line_no);
@@ -189,14 +154,12 @@ static int put_event(void *ctx, const char *file, uint64_t line_no, const struct
 	}
 	if (!type_wanted(q, ev))
 		return 0;
-	if (!q->o->table)
-		return cb_out_write(q->out, line, len, err) < 0 || cb_out_write(q->out, "\n", 1, err) < 0 ?
-		       -1 : 0;
+	if (!r->as_table)
+		return cb_out_write(r->out, line, len, err) < 0 || cb_out_write(r->out, "\n", 1, err) < 0 ? -1 : 0;
 	if (ev->t_us != INT64_MIN)	/* `time`, where data has none */
-		cb_cli_table_time(&q->table, c, ev->t_us);
-	for (c++; c->key; c++)
-		put_cell(q, ev->json, c);
-	return cb_cli_table_row(&q->table, err);
+		cb_cli_table_time(&r->table, r->column, ev->t_us);
+	cb_cli_rows_cells(r, ev->json, r->column + 1);
+	return cb_cli_table_row(&r->table, err);
 }
 
 static int put_keys(struct query *q, const char *camera, const struct cb_segments *l, struct cb_err *err)
@@ -208,8 +171,8 @@ static int put_keys(struct query *q, const char *camera, const struct cb_segment
 	if (ret < 0)
 		return -1;
 	for (size_t i = 0; i < n && ret == 0; i++)
-		ret = cb_describe_key(&q->line, camera, &u[i], cb_day_key_state(q->s, camera, u[i].name), err) < 0 ? -1 :
-		      put_line(q, err);
+		ret = cb_describe_key(&q->rows.line, camera, &u[i], cb_day_key_state(q->s, camera, u[i].name), err) < 0 ? -1 :
+		      cb_cli_rows_put(&q->rows, err);
 	free(u);
 	return ret;
 }
@@ -227,7 +190,7 @@ static int query_camera(struct query *q, const char *camera, struct cb_err *err)
 	if (cb_store_segments(q->s, camera, o->from_ns, o->to_ns, q->index, &l, err) < 0)
 		return -1;
 	if (o->verb == CAMERAS) {
-		ret = cb_describe_camera(&q->line, camera, &l, err) < 0 ? -1 : put_line(q, err);
+		ret = cb_describe_camera(&q->rows.line, camera, &l, err) < 0 ? -1 : cb_cli_rows_put(&q->rows, err);
 		goto out;
 	}
 	if (o->verb == KEYS) {
@@ -235,7 +198,7 @@ static int query_camera(struct query *q, const char *camera, struct cb_err *err)
 		goto out;
 	}
 	for (size_t i = 0; i < l.n && !cb_stop_wanted(); i++)
-		if (cb_describe_segment(&q->line, &l.v[i], err) < 0 || put_line(q, err) < 0)
+		if (cb_describe_segment(&q->rows.line, &l.v[i], err) < 0 || cb_cli_rows_put(&q->rows, err) < 0)
 			goto out;
 	ret = 0;
 out:
@@ -255,7 +218,7 @@ static int query_holds(struct query *q, struct cb_err *err)
 		if (o->camera && *h->camera && strcmp(h->camera, o->camera) != 0)
 			continue;
 		if (h->to_ns > o->from_ns && h->from_ns < o->to_ns &&
-		    (cb_describe_hold(&q->line, h, err) < 0 || put_line(q, err) < 0))
+		    (cb_describe_hold(&q->rows.line, h, err) < 0 || cb_cli_rows_put(&q->rows, err) < 0))
 			ret = -1;
 	}
 	cb_holds_release(&l);
@@ -264,10 +227,10 @@ static int query_holds(struct query *q, struct cb_err *err)
 
 static int run(const struct opts *o, struct cb_out *out, struct cb_err *err)
 {
-	struct query q = { .o = o, .out = out };
+	struct cb_store s = { .fd = -1, .cameras = -1 };
+	struct query q = { .o = o, .s = &s };
 	struct cb_index *index = NULL;
 	struct cb_names cameras = { 0 };
-	struct cb_store s = { -1, -1 };
 	bool seen = false;
 	int ret = -1;
 
@@ -277,13 +240,8 @@ static int run(const struct opts *o, struct cb_out *out, struct cb_err *err)
 		cb_store_close(&s);
 		return -1;
 	}
-	q.s = &s;
-	q.json = malloc(sizeof(*q.json));
-	if (!q.json) {
-		cb_err_nomem(err);
+	if (cb_cli_rows_open(&q.rows, out, columns[o->verb], o->table, err) < 0)
 		goto out;
-	}
-	cb_cli_table_init(&q.table, out, columns[o->verb], cb_terminal_width(out->fd));
 	if (o->verb == HOLDS) {
 		ret = query_holds(&q, err);
 		goto out;
@@ -305,15 +263,12 @@ static int run(const struct opts *o, struct cb_out *out, struct cb_err *err)
 	}
 	ret = 0;
 out:
-	if (cb_cli_table_end(&q.table, ret < 0 ? NULL : err) < 0)
-		ret = -1;
+	ret = cb_cli_rows_end(&q.rows, ret, err);
 	if (ret < 0)
 		cb_err_prefix(err, "%s", o->store);
 	cb_index_close(index);
 	cb_names_release(&cameras);
-	cb_buf_release(&q.line);
-	cb_cli_table_release(&q.table);
-	free(q.json);
+	cb_cli_rows_release(&q.rows);
 	cb_store_close(&s);
 	return ret;
 }
@@ -327,8 +282,6 @@ int main(int argc, char **argv)
 
 	cb_cli_parse("cb-query", &argp, argc, argv, &o);
 	cb_stop_install(false);
-	if (o.table < 0)
-		o.table = isatty(STDOUT_FILENO);
 	ofd = cb_stdout_take(&err);
 	if (ofd >= 0) {
 		cb_out_init(&out, ofd);

@@ -227,7 +227,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	struct opts *o = st->input;
 	struct cb_prune_opts *p = &o->prune;
 
-	if (cb_cli_verb_opt(&o->v, key, arg, st) == 0 || (key != ARGP_KEY_INIT && cb_cli_pass_opt(&o->pass, key, arg, st) == 0))
+	if (cb_cli_verb_opt(&o->v, key, arg, st) == 0 || cb_cli_pass_opt(&o->pass, key, arg, st) == 0)
 		return 0;
 	switch (key) {
 	case ARGP_KEY_INIT:

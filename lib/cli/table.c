@@ -124,6 +124,11 @@ static int last_at(const struct cb_cli_table *t)
 	return sum;
 }
 
+static bool right(const struct cb_cli_column *c)
+{
+	return c->kind && strchr("nmMx", c->kind);
+}
+
 static int put_line(struct cb_cli_table *t, const char *const *cell, struct cb_err *err)
 {
 	int at = 0;
@@ -136,7 +141,7 @@ static int put_line(struct cb_cli_table *t, const char *const *cell, struct cb_e
 
 		if (cut)
 			len = fit(cell[i], room > 3 ? room - 3 : 0, &wide);
-		if ((t->column[i].kind == 'n' && !cut && pad(t, t->wide[i] - need, err) < 0) ||
+		if ((right(&t->column[i]) && !cut && pad(t, t->wide[i] - need, err) < 0) ||
 		    cb_out_write(t->out, cell[i], len, err) < 0 ||
 		    (cut && cb_out_write(t->out, "...", room < 3 ? (size_t)room : 3, err) < 0))
 			return -1;
@@ -145,7 +150,7 @@ static int put_line(struct cb_cli_table *t, const char *const *cell, struct cb_e
 		at += (t->wide[i] > need ? t->wide[i] : need) + 1;
 		if (last || (t->width && at >= t->width))
 			break;
-		if (pad(t, (t->column[i].kind == 'n' ? 0 : t->wide[i] - need > 0 ? t->wide[i] - need : 0) + 1, err) < 0)
+		if (pad(t, (right(&t->column[i]) ? 0 : t->wide[i] - need > 0 ? t->wide[i] - need : 0) + 1, err) < 0)
 			return -1;
 	}
 	return cb_out_write(t->out, "\n", 1, err);

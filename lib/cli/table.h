@@ -17,7 +17,8 @@
 
 struct cb_cli_column {
 	const char *key, *name;		/* the key is the caller's; NULL ends a list */
-	char kind;			/* 'n': a number, to the right; else what the caller means */
+	char kind;			/* 'n', 'm', 'M', 'x': numbers, to the right; what they mean is the
+					 * caller's (cli/rows.h), as is every other */
 };
 
 struct cb_cli_table {
