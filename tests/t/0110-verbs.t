@@ -15,7 +15,7 @@ value() {
 	*) echo =x ;;
 	esac
 }
-for t in cb-sign cb-store; do
+for t in cb-sign cb-store cb-model cb-audit; do
 	verbs=$("$t" 2>&1 </dev/null | sed -n "s/^$t: one of \(.*\) is needed$/\1/p" | tr -d ,)
 	ok "$t says what its verbs are" '[ "$(echo "$verbs" | wc -w)" -gt 5 ]'
 	"$t" --help >help
