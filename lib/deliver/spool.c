@@ -82,6 +82,32 @@ static int open_tables(struct cb_spool *s, bool create, struct cb_err *err)
 	return rc ? mdb_err(err, rc, "open") : 0;
 }
 
+/* LMDB reads its file as memory: of one that was cut that would be SIGBUS. With zeros where the end was
+ * it finds out itself. (A file may also be short because its last pages were never used.) */
+static int fill_up(struct cb_spool *s)
+{
+	MDB_envinfo info;
+	MDB_stat page;
+	struct stat st;
+	off_t want;
+	int rc, fd;
+
+	rc = mdb_env_info(s->env, &info);
+	if (!rc)
+		rc = mdb_env_stat(s->env, &page);
+	if (rc)
+		return rc;
+	want = (off_t)(info.me_last_pgno + 1) * page.ms_psize;
+	fd = openat(s->dir, "spool.mdb", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return errno;
+	/* this cannot make it shorter, whoever writes meanwhile */
+	if (fstat(fd, &st) < 0 || (st.st_size < want && fallocate(fd, 0, want - 1, 1) < 0))
+		rc = errno;
+	close(fd);
+	return rc;
+}
+
 int cb_spool_open(struct cb_spool **ret, const char *dir, uint64_t bytes, bool create, struct cb_err *err)
 {
 	struct cb_spool *s = calloc(1, sizeof(*s));
@@ -114,6 +140,8 @@ int cb_spool_open(struct cb_spool **ret, const char *dir, uint64_t bytes, bool c
 		rc = mdb_env_set_mapsize(s->env, s->bytes + SPARE);
 	if (!rc)
 		rc = mdb_env_open(s->env, path, MDB_NOSUBDIR | MDB_NOTLS, 0600);
+	if (!rc)
+		rc = fill_up(s);
 	if (!rc)
 		rc = mdb_reader_check(s->env, &dead);
 	if (rc) {

@@ -123,6 +123,19 @@ ok "a program has them as they are" '[ "$(jq -r .subject x.json | head -n 1)" = 
 ok "lines stay lines" '[ "$(grep -c . h.cef)" -eq 1 ] && [ "$(grep -c . h.txt)" -eq 1 ]' || note "$(cat h.cef h.txt)"
 ok "nothing was run" '[ ! -e x ] && [ ! -e y ]'
 
+# --- a spool that was cut is an error, and not a crash
+rm -rf cut
+cp -r fs cut
+head -c $(($(stat -c %s fs/spool/spool.mdb) / 2)) fs/spool/spool.mdb >cut/spool/spool.mdb
+cb-alert status --state cut >out 2>err
+st=$?
+ok "status of half a spool" '[ $st -lt 100 ]' || note "$st $(cat err)"
+cb-alert -c f.yml --state cut --drain 1s <in >out 2>err
+st=$?
+ok "work with half a spool" '[ $st -lt 100 ] && ! grep -q "signal" err' || note "$st $(cat err)"
+head -c 3000 /dev/urandom >cut/spool/spool.mdb
+exits 74 cb-alert status --state cut
+
 # --- locked in, programs excepted
 printf 'rules:\n  - {name: odd, type: door.open}\n' >s0.yml
 if sanitized || ! cb-alert --sandbox=require -c s0.yml </dev/null >/dev/null 2>&1; then
