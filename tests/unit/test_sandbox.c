@@ -480,5 +480,7 @@ int main(void)
 	OK_INT(probes(&(struct cb_sandbox){ .may = CB_MAY_RUN, .run = { "/bin/true" } }), 0);
 	OK(SANITIZED || counted[CB_PROBE_REFUSED] >= 50);
 	OK_INT(apart(probes_without), 0);
+	snprintf(path[0], sizeof(path[0]), "rm -r '%s'", dir);
+	OK_INT(system(path[0]), 0);
 	return done();
 }
