@@ -186,7 +186,7 @@ int main(int argc, char **argv)
 	int ofd;
 
 	cb_cli_parse("cb-alert", &argp, argc, argv, &o);
-	cb_stop_install(false);
+	cb_stop_install(o.state != NULL);
 	if (o.spool >= 0) {
 		ofd = cb_stdout_take(&err);
 		if (ofd >= 0)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "alert/compile.h"
 #include "base/io.h"
@@ -192,6 +193,7 @@ static int listed_file(struct cb_compile *b, const struct cb_conf_node *at, stru
 	uint8_t *p = NULL;
 	char path[4096];
 	uint32_t line = 0;
+	struct stat st;
 	size_t n;
 
 	if (cb_conf_str(b->c, at, 1024, &name, b->err) < 0)
@@ -201,6 +203,8 @@ static int listed_file(struct cb_compile *b, const struct cb_conf_node *at, stru
 	snprintf(path, sizeof(path), "%s%s", *name == '/' ? "" : b->dir, name);
 	if (remember_file(b, at, path) < 0)
 		return -1;
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return cb_conf_fail(b->c, at, b->err, "%.200s: no regular file", path);
 	if (cb_file_read(path, LIST_MAX, &p, &n, &err) < 0)
 		return cb_conf_fail(b->c, at, b->err, "%.200s: %.200s", path, err.msg);
 	for (const char *s = (char *)p, *end = s + n, *lf; s < end; s = lf + 1) {

@@ -318,6 +318,13 @@ int64_t cb_desk_next(const struct cb_desk *d)
 	return a < n ? a : n;
 }
 
+int cb_desk_keep(struct cb_desk *d, struct cb_err *err)
+{
+	if (d->journal < 0)
+		return 0;
+	return cb_desk_sync(d, true, err) < 0 ? -1 : save(d, err);
+}
+
 int cb_desk_end(struct cb_desk *d, struct cb_err *err)
 {
 	int64_t now = cb_desk_now(d);
@@ -326,7 +333,5 @@ int cb_desk_end(struct cb_desk *d, struct cb_err *err)
 		return -1;
 	if (d->journal < 0)
 		return now == INT64_MIN ? 0 : cb_notify_flush(d->set.notify, now, err);
-	if (cb_desk_sync(d, true, err) < 0)
-		return -1;
-	return save(d, err);
+	return cb_desk_keep(d, err);
 }

@@ -54,6 +54,8 @@ int cb_desk_reload(struct cb_desk *d, struct cb_err *err);
 /* What waits is in the journal when this returns, where the process' death does not take it; with
  * hard, and once a second without, it is on the disk. The rest now and then. */
 int cb_desk_sync(struct cb_desk *d, bool hard, struct cb_err *err);
+/* Something has failed: keep what there is, and do nothing more. */
+int cb_desk_keep(struct cb_desk *d, struct cb_err *err);
 /* The end: with a state, all that waits is kept there; without one it is told now. */
 int cb_desk_end(struct cb_desk *d, struct cb_err *err);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "alert/compile.h"
 #include "base/buf.h"
@@ -399,8 +400,12 @@ static int add_file(struct cb_silences *l, uint32_t file, const char *path, stru
 	struct cb_compile b = { .err = err };
 	const struct cb_conf_node *root, *e;
 	struct cb_silence *v;
+	struct stat st;
 	uint32_t k;
 
+	/* a pipe would be waited for */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return cb_err_set(err, CB_E_CONFIG, "%s: no regular file", path);
 	l->file[file] = strdup(path);
 	if (!l->file[file])
 		return cb_err_nomem(err);

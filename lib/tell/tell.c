@@ -428,7 +428,11 @@ int cb_tell_run(const struct cb_tell_opts *o, struct cb_err *err)
 	if (start(&s, err) < 0)
 		goto out;
 	ret = read_all(&s, &in, err);
-	if (end(&s, &late) < 0 && ret == 0) {
+	/* where nobody listens any more nothing more is decided; what is known is kept */
+	if (ret < 0 && (err->code == CB_E_IO || err->code == CB_E_OS)) {
+		if (!s.deliver || cb_deliver_sync(s.deliver, &late) == 0)
+			cb_desk_keep(s.desk, &late);
+	} else if (end(&s, &late) < 0 && ret == 0) {
 		*err = late;
 		ret = -1;
 	}

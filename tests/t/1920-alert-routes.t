@@ -242,6 +242,12 @@ else
 	skip "python3-jsonschema or python3-yaml is not installed"
 fi
 
+mkfifo bads/two.yml
+printf 'author: A\nuntil: 2026-11-21\nrules: x\n' >bads/one.yml
+bad 'silences: bads\n' 'bads/two.yml: no regular file'
+printf 'rules: [{name: x, type: x, match: {p: {listed: {file: bads/two.yml}}}}]\n' >bad.yml
+exits 78 timeout 20 cb-alert -c bad.yml --check
+ok "nor is a list" 'grep -q "bad.yml:1:55: bads/two.yml: no regular file" err'
 exits 64 cb-alert -c r.yml <in
 ok "sinks need a place for their spool" 'grep -q "r.yml has sinks: --state is needed" err'
 exits 64 cb-alert test r.yml --state s

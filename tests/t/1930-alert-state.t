@@ -195,6 +195,13 @@ kill -TERM $pid
 wait $pid
 exec 9>&-
 
+# --- who listens to stdout leaves, or it is full: what is known is kept
+printf 'rules: [{name: n, kind: new, type: x, field: data.p}]\nsinks: [{name: d, type: file, path: %s/desk5}]\nroutes: [{sinks: d, group_wait: 1h}]\n' "$T" >p.yml
+for s in 1 2 3 4 5; do ev x f $s "\"p\":$s"; done >few
+exits 74 sh -c 'cb-alert -c p.yml --state full --drain 0s <few >/dev/full'
+exits 0 cb-alert -c p.yml --state full --drain 0s <few
+ok "a full disk: nothing is new a second time, and all wait" '[ -z "$(told out)" ] && [ "$(jq -c "select(.type == \"cb.alert.account\").data.waiting" out)" -eq 5 ]' || note "$(cat out)"
+
 # --- a storm, killed in its middle
 cat >s.yml <<END
 rules:
