@@ -66,9 +66,11 @@ static void gather(struct facts *f, const struct cb_event *ev, const struct cb_s
 	copy(f, ev->subject, f->subject, sizeof(f->subject));
 	if (f->us != INT64_MIN)
 		cb_time_format_us(f->time, f->us);
-	f->alert = strcmp(f->type, "cb.alert") == 0;
+	f->alert = strcmp(f->type, "cb.alert") == 0 || strcmp(f->type, "cb.alert.notice") == 0;
 	f->level = level_of(f);
 	copy(f, member(f, "message"), f->message, sizeof(f->message));
+	if (!*f->message)	/* of several alerts at once */
+		copy(f, member(f, "title"), f->message, sizeof(f->message));
 	if (!*f->message)
 		snprintf(f->message, sizeof(f->message), "%s%s%s", *f->type ? f->type : "event",
 			 *f->subject ? " " : "", f->subject);

@@ -34,8 +34,17 @@ static const char *put(enum cb_siem format, const char *line, const char *host, 
 	"\"subject\":\"a\\n<13>1 b]\\\"\",\"data\":{\"t_us\":-1500,\"rule\":\"$(id)\\t%s\",\"message\":\"one\\ntwo=\\\\|\\u0085\\u2028]\"," \
 	"\"ke y=\\\"]\":\"v\\\"]\\\\\",\"deep\":{\"er\":{\"x\":null}},\"severity\":\"none\"}}"
 
+#define NOTICE "{\"specversion\":\"1.0\",\"id\":\"n1\",\"source\":\"/cb-alert\",\"type\":\"cb.alert.notice\"," \
+	"\"data\":{\"t_us\":1795247682000000,\"severity\":\"critical\",\"title\":\"3 alerts: gate\",\"text\":\"gate\\ngate\"}}"
+
 static void golden(void)
 {
+	OK_STR(put(CB_SIEM_CEF, NOTICE, NULL, -1),
+	       "CEF:0|cb|cb-alert|" CB_VERSION "|cb.alert.notice|3 alerts: gate|10|externalId=n1 cat=cb.alert.notice "
+	       "rt=1795247682000 cs3Label=data cs3={\"t_us\":1795247682000000,\"severity\":\"critical\",\"title\":"
+	       "\"3 alerts: gate\",\"text\":\"gate\\\\ngate\"} msg=3 alerts: gate");
+	OK(strstr(put(CB_SIEM_OCSF, NOTICE, NULL, -1), "\"class_uid\":2004") &&
+	   strstr(put(CB_SIEM_OCSF, NOTICE, NULL, -1), "\"title\":\"3 alerts: gate\""));
 	OK_STR(put(CB_SIEM_RFC5424, ALERT, "nvr1", 7),
 	       "<107>1 2026-11-21T07:54:42.123456Z nvr1 cb-alert - cb.alert [cb@32473 id=\"a1\" type=\"cb.alert\" "
 	       "subject=\"front\" index=\"7\"][cbdata@32473 t_us=\"1795247682123456\" rule=\"person\" severity=\"high\" "
