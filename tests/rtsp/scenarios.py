@@ -6,6 +6,7 @@
   hurt    pictures that need not arrive bit-exactly (they were damaged or lost on the way)
   args    of cb-ingest; exit: its status (0); gaps: GAP reasons, in order
   check   function (result) -> None or what is wrong"""
+import base64
 import os
 import random
 import re
@@ -327,6 +328,15 @@ add("sets-only-in-description", sets="sdp")
 add("sets-nowhere-at-first", sets="both", sdp=sub(";sprop-parameter-sets=[^\r]*", ""), rtp=drop(lambda n, p: p.au == 0 and p.payload[0] & 31 in (7, 8)), hurt=set(range(10)), odd="sets-missing rtp-lost?rtsp-info?", gaps="damage?")
 add("sets-wrong-in-description", sdp=sub("sprop-parameter-sets=[^,]*", "sprop-parameter-sets=Z0LACtoPyhAA"), odd="sets-wrong?sets-sdp?")
 add("sets-rubbish-in-description", sdp=sub("sprop-parameter-sets=[^\r]*", "sprop-parameter-sets=AAAA,!!"), odd="sets-sdp?sdp-fmtp?")
+def extra(text):
+    """Zero bytes behind the parameter sets."""
+    sets = re.search("sprop-parameter-sets=([^\r;]*)", text).group(1)
+    more = ",".join(base64.b64encode(base64.b64decode(x) + b"\0\0").decode() for x in sets.split(","))
+    return text.replace(sets, more)
+
+
+add("sets-with-extra-bytes", sdp=extra, odd="sets-wrong?sets-sdp?")
+add("sets-with-extra-bytes-alone", sdp=extra, sets="sdp", odd="sets-sdp?")
 add("sets-aggregated", stap=True)
 add("h265", clip="h265", codec="h265")
 # payloads
