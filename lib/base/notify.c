@@ -50,12 +50,12 @@ void cb_notify_say(struct cb_notify *n, const char *text)
 
 void cb_notify_status(struct cb_notify *n, const char *text)
 {
-	char safe[sizeof(n->status)], line[sizeof(n->status) + 8];
+	char safe[sizeof(n->status)] = "", line[sizeof(n->status) + 8];
 
 	cb_text_safe(safe, sizeof(safe), text, strlen(text), false);
 	if (n->fd < 0 || strcmp(safe, n->status) == 0)
 		return;
-	strcpy(n->status, safe);
+	memcpy(n->status, safe, sizeof(safe));
 	snprintf(line, sizeof(line), "STATUS=%s", safe);
 	cb_notify_say(n, line);
 }

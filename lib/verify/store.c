@@ -146,7 +146,7 @@ static int one_segment(struct run *x, struct cb_segment *g, struct cb_err *err)
 	memcpy(g->digest, vs.digest, sizeof(g->digest));
 	/* what the log is asked about is what was read, not what the list of segments said */
 	g->state = !vs.sealed ? CB_SEGMENT_OPEN : vs.ended ? CB_SEGMENT_SEALED : CB_SEGMENT_DAMAGED;
-	strcpy(g->end.reason, vs.ended ? "ended" : "");
+	snprintf(g->end.reason, sizeof(g->end.reason), "%s", vs.ended ? "ended" : "");
 	x->r->open += !vs.sealed;
 	x->r->fragments += vs.fragments;
 	x->r->bytes += vs.bytes + len;

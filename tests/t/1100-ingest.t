@@ -281,8 +281,14 @@ ok "one line" 'one "empty.mp4: "'
 exits 65 cb-ingest "$CB_SRC/README.md"
 ok "one line" 'one "README.md: "'
 exits 65 sh -c 'cb-ingest - </dev/null'
-exits 64 cb-ingest rtsps://192.0.2.7/x
-ok "one line" 'one "rtsps:// is refused"'
+exits 64 cb-ingest --transport=udp rtsps://192.0.2.7/x
+ok "what goes by UDP would not be encrypted" 'grep -q "^cb-ingest: --transport=udp: what goes by UDP would not be encrypted" err'
+exits 64 cb-ingest --pin 00 rtsp://192.0.2.7/x
+exits 64 cb-ingest --pin 00 rtsps://192.0.2.7/x
+exits 64 cb-ingest --transport=tcp h264.mp4
+exits 64 cb-ingest --transport=sctp rtsp://192.0.2.7/x
+exits 64 cb-ingest --fps 25 rtsp://192.0.2.7/x
+exits 64 cb-ingest --streams v,x rtsp://192.0.2.7/x
 exits 64 cb-ingest gopher://192.0.2.7/x
 ok "one line" 'one "gopher:// is no source"'
 exits 66 cb-ingest concat:h264.ts
