@@ -4,7 +4,7 @@ the trees that a power cut can leave of them.
 
 The model is the weakest that POSIX allows: what was written to a file is on the disk once that
 file was synced, a name once its directory was. Of everything since, any part may be there, whole,
-torn, or as zeros."""
+torn, or, where a file grew, as zeros; what is written over is torn between sectors of 512 bytes."""
 import os
 import re
 import subprocess
@@ -243,11 +243,14 @@ class Tree:
             _, n, at, data = op
             if n not in self.data:
                 return
-            if how and how[0] == 'zero':
-                data = bytes(len(data))
-            elif how:
-                data = data[:how[1]]
             b = self.data[n]
+            if how and how[0] == 'zero':
+                # what was never written to reads as zeros; what was has its old bytes
+                data = bytes(b[at:at + len(data)]) + bytes(max(0, at + len(data) - max(at, len(b))))
+            elif how:
+                # in the middle of a file a disk writes whole sectors
+                cut = at + how[1]
+                data = data[:max(0, (cut if cut > len(b) else cut - cut % 512) - at)]
             if len(b) < at:
                 b.extend(bytes(at - len(b)))
             b[at:at + len(data)] = data
