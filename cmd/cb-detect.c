@@ -19,9 +19,10 @@
 #include "wire/frame.h"
 
 enum {
-	O_WEIGHTS = CB_OPT_BASE, O_NAMES, O_EVERY, O_FPS, O_KEYFRAMES, O_THREADS, O_THRESHOLD, O_NMS,
-	O_CLASSES, O_REGION, O_ISA, O_RESIZE, O_STREAM, O_BACKEND, O_GATE, O_SIGNED, O_MODELS, O_KEY, O_NO_OBJECTS,
-	O_NO_HEALTH, O_FROZEN, O_TEE, O_LOG,
+	/* about objects, to the last of them */
+	O_WEIGHTS = CB_OPT_BASE, O_NAMES, O_THRESHOLD, O_NMS, O_CLASSES, O_ISA, O_RESIZE, O_BACKEND, O_GATE, O_SIGNED,
+	O_MODELS, O_KEY,
+	O_NO_OBJECTS, O_EVERY, O_FPS, O_KEYFRAMES, O_THREADS, O_REGION, O_STREAM, O_NO_HEALTH, O_FROZEN, O_TEE, O_LOG,
 };
 
 struct opts {
@@ -78,49 +79,24 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 	struct cb_model_opts *m = &o->d.objects;
 	struct cb_err err = CB_ERR_INIT;
 
-	if (key >= O_WEIGHTS && key < O_TEE && key != O_EVERY && key != O_FPS && key != O_KEYFRAMES &&
-	    key != O_REGION && key != O_STREAM && key != O_THREADS && key != O_NO_OBJECTS &&
-	    key != O_NO_HEALTH && key != O_FROZEN)
-		o->object_options = true;
+	o->object_options |= key >= O_WEIGHTS && key <= O_KEY;
 	o->engine_options |= key == O_THREADS || key == O_ISA;
 	switch (key) {
 	case 'm':
 		o->model_given = true;
 		m->cfg = arg;
 		return 0;
-	case O_NO_OBJECTS:
-		o->d.model = false;
-		return 0;
-	case O_WEIGHTS:
-		m->weights = arg;
-		return 0;
-	case O_NAMES:
-		m->names = arg;
-		return 0;
-	case O_CLASSES:
-		m->classes = arg;
-		return 0;
-	case O_THRESHOLD:
-		m->threshold = unit(st, "threshold", arg);
-		return 0;
-	case O_NMS:
-		m->nms = unit(st, "nms", arg);
-		return 0;
-	case O_THREADS:
-		o->threads = (int)cb_cli_u64(st, "threads", arg, 1, CB_CREW_CORES_MAX);
-		return 0;
-	case O_RESIZE:
-		m->resize = (enum cb_resize)cb_cli_word(st, "resize", "stretch|letterbox", arg);
-		return 0;
-	case O_ISA:
-		m->isa = (enum cb_isa)cb_cli_word(st, "isa", "auto|sse41|avx2|avx512", arg);
-		return 0;
-	case O_BACKEND:
-		m->backend = (enum cb_backend)cb_cli_word(st, "backend", "cb|darknet", arg);
-		return 0;
-	case O_GATE:
-		o->d.gate = cb_cli_word(st, "gate", "none|motion", arg);
-		return 0;
+	case O_NO_OBJECTS: o->d.model = false; return 0;
+	case O_WEIGHTS: m->weights = arg; return 0;
+	case O_NAMES: m->names = arg; return 0;
+	case O_CLASSES: m->classes = arg; return 0;
+	case O_THRESHOLD: m->threshold = unit(st, "threshold", arg); return 0;
+	case O_NMS: m->nms = unit(st, "nms", arg); return 0;
+	case O_THREADS: o->threads = (int)cb_cli_u64(st, "threads", arg, 1, CB_CREW_CORES_MAX); return 0;
+	case O_RESIZE: m->resize = (enum cb_resize)cb_cli_word(st, "resize", "stretch|letterbox", arg); return 0;
+	case O_ISA: m->isa = (enum cb_isa)cb_cli_word(st, "isa", "auto|sse41|avx2|avx512", arg); return 0;
+	case O_BACKEND: m->backend = (enum cb_backend)cb_cli_word(st, "backend", "cb|darknet", arg); return 0;
+	case O_GATE: o->d.gate = cb_cli_word(st, "gate", "none|motion", arg); return 0;
 	case O_EVERY:
 		pick(st, o, CB_PICK_EVERY);
 		o->d.pick.every = cb_cli_u64(st, "every", arg, 1, 1000000000);
@@ -130,30 +106,18 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		if (!cb_parse_rational(arg, &o->d.pick.fps_num, &o->d.pick.fps_den))
 			argp_error(st, "--fps: '%s' is not a rate", arg);
 		return 0;
-	case O_KEYFRAMES:
-		pick(st, o, CB_PICK_KEYFRAMES);
-		return 0;
+	case O_KEYFRAMES: pick(st, o, CB_PICK_KEYFRAMES); return 0;
 	case O_REGION:
 		if (o->d.regions == CB_REGIONS_MAX)
 			argp_error(st, "more than %d regions", CB_REGIONS_MAX);
 		if (cb_region_parse(&o->d.region[o->d.regions++], arg, &err) < 0)
 			argp_error(st, "%s", err.msg);
 		return 0;
-	case O_STREAM:
-		o->d.stream = (int)cb_cli_u64(st, "stream", arg, 0, CB_STREAMS_MAX - 1);
-		return 0;
-	case O_SIGNED:
-		m->listed = true;
-		return 0;
-	case O_MODELS:
-		m->list = arg;
-		return 0;
-	case O_KEY:
-		m->list_key = arg;
-		return 0;
-	case O_NO_HEALTH:
-		o->d.health = false;
-		return 0;
+	case O_STREAM: o->d.stream = (int)cb_cli_u64(st, "stream", arg, 0, CB_STREAMS_MAX - 1); return 0;
+	case O_SIGNED: m->listed = true; return 0;
+	case O_MODELS: m->list = arg; return 0;
+	case O_KEY: m->list_key = arg; return 0;
+	case O_NO_HEALTH: o->d.health = false; return 0;
 	case O_FROZEN:
 		o->d.frozen_us = cb_cli_duration_ns(st, "frozen", arg) / 1000;
 		if (o->d.frozen_us && (o->d.frozen_us < 1000000 || o->d.frozen_us > INT64_C(86400000000)))
@@ -161,9 +125,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		o->frozen = true;
 		return 0;
 	case O_LOG: o->log = arg; return 0;
-	case O_TEE:
-		o->tee = true;
-		return 0;
+	case O_TEE: o->tee = true; return 0;
 	case ARGP_KEY_ARG:
 		if (o->inputs == CB_FEEDS_MAX)
 			argp_error(st, "more than %d inputs", CB_FEEDS_MAX);
@@ -267,19 +229,12 @@ static void run_all(struct cb_feed *f, int n, struct cb_out *lines, struct cb_er
 	static struct cb_sink sink[CB_FEEDS_MAX];
 	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	struct cb_err close_err = CB_ERR_INIT;
-	int bad;
 
 	for (int i = 0; i < n; i++) {
 		sink[i] = (struct cb_sink){ .ndjson = lines, .lock = &lock, .each = cb_logbook_tap, .ctx = &tap[i] };
 		cb_detect_sink(f[i].d, &sink[i]);
 	}
-	bad = cb_feeds_run(f, n, ended, err);
-	if (bad > 0) {
-		cb_err_set(err, CB_E_NO, "%d of %d inputs did not end well", bad, n);
-		for (int i = 0; i < n; i++)	/* the worst */
-			if (f[i].err.code > err->code)
-				err->code = f[i].err.code;
-	}
+	cb_feeds_run(f, n, ended, err);
 	if (cb_out_close(lines, &close_err) < 0)
 		*err = close_err;
 	pthread_mutex_destroy(&lock);

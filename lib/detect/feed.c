@@ -176,7 +176,13 @@ int cb_feeds_run(struct cb_feed *f, int n, void (*ended)(struct cb_feed *f), str
 			ended(&f[i]);
 		}
 	}
-	r = bad;
+	if (bad > 0) {
+		cb_err_set(err, CB_E_NO, "%d of %d inputs did not end well", bad, n);
+		for (int i = 0; i < n; i++)
+			if (f[i].err.code > err->code)
+				err->code = f[i].err.code;
+	}
+	r = bad ? -1 : 0;
 out:
 	if (wake >= 0)
 		close(wake);

@@ -34,8 +34,8 @@ int cb_feed_open(struct cb_feed *f, const char *path, struct cb_err *err);
  * well. each, if not NULL, is called after every frame. */
 int cb_feed_run(struct cb_feed *f, void (*each)(const struct cb_detect_stats *s));
 /* All of them. Their sinks share one cb_out and must have a lock. `ended` is called, one feed at
- * a time and in this thread, as each has ended. How many have not ended well, or -1 where no
- * thread was to be had. */
+ * a time and in this thread, as each has ended. Some did not end well: err says how many, and has the
+ * worst code of theirs. Else as of threads that were not to be had. */
 int cb_feeds_run(struct cb_feed *f, int n, void (*ended)(struct cb_feed *f), struct cb_err *err);
 void cb_feed_release(struct cb_feed *f);
 
