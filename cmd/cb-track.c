@@ -16,9 +16,8 @@
 #include "track/rules.h"
 #include "track/scenes.h"
 #include "track/watch.h"
+#include "wire/badlines.h"
 #include "wire/event.h"
-
-#define TOLD_MAX 8	/* bad lines named one by one */
 
 struct opts {
 	const char *config, *log, *plot, *picture;
@@ -113,7 +112,8 @@ struct state {
 	struct cb_watches watches;
 	struct cb_convert *convert;
 	struct cb_plot *plot;
-	uint64_t events, bad, told;
+	struct cb_bad_lines bad;
+	uint64_t events, told;
 };
 
 static int put(void *ctx, const struct cb_buf *line, struct cb_err *err)
@@ -142,18 +142,6 @@ static int on_rule(void *ctx, const struct cb_watch_event *e, const struct cb_bu
 	return emit(s, line, err);
 }
 
-static void bad_line(struct state *s, const char *kind, uint64_t number, const struct cb_err *why)
-{
-	if (++s->bad > TOLD_MAX)
-		return;
-	if (kind)
-		cb_cli_warn("%s %" PRIu64 ": %s", kind, number, why->msg);
-	else
-		cb_cli_warn("%s", why->msg);
-	if (s->bad == TOLD_MAX)
-		cb_cli_warn("further lines like these are only counted");
-}
-
 /* One event of the input: passed on, then what follows from it. Lines that are none are told,
  * counted and not passed on. */
 static int event(struct state *s, struct cb_evin *in, const char *line, size_t len,
@@ -166,7 +154,7 @@ static int event(struct state *s, struct cb_evin *in, const char *line, size_t l
 	s->events++;
 	k = cb_scenes_parse(s->scenes, line, len, &why);
 	if (k < 0)
-		bad_line(s, in->frames ? "frame" : "line", in->line, &why);
+		cb_bad_line(&s->bad, in->frames ? "frame" : "line", in->line, &why);
 	if (s->plot && (k > 0 || !s->o->only) && cb_plot_event(s->plot, line, len, err) < 0)
 		return -1;
 	if (s->convert) {	/* of pictures it wants to know the size */
@@ -193,7 +181,7 @@ static int read_all(struct state *s, struct cb_evin *in, struct cb_err *err)
 		k = cb_evin_next(in, &line, &len, &f, err);
 		if (k < 0 && err->code == CB_E_DATA && !in->frames) {
 			s->events++;
-			bad_line(s, NULL, 0, err);
+			cb_bad_line(&s->bad, NULL, 0, err);
 			*err = (struct cb_err)CB_ERR_INIT;
 			continue;
 		}
@@ -212,34 +200,24 @@ static int read_all(struct state *s, struct cb_evin *in, struct cb_err *err)
 	return 0;
 }
 
+static void warn(void *ctx, const char *text)
+{
+	(void)ctx;
+	cb_cli_warn("%s", text);
+}
+
 static void tell_stats(const struct state *s)
 {
 	struct cb_scenes_stats st;
 
 	cb_scenes_stats(s->scenes, &st);
-	if (st.sum.again)
-		cb_cli_warn("%" PRIu64 " detections of a time that was there already were left out", st.sum.again);
-	if (st.sum.late)
-		cb_cli_warn("%" PRIu64 " detections came after later ones and were left out", st.sum.late);
-	if (st.sum.back)
-		cb_cli_warn("time went back %" PRIu64 " times: all tracks were ended there", st.sum.back);
-	if (st.sum.crowded)
-		cb_cli_warn("more than %d tracks at once: %" PRIu64 " were ended", CB_TRACKS_MAX, st.sum.crowded);
-	if (st.forgotten)
-		cb_cli_warn("more than %d cameras and runs, or %d tracks in them: %" PRIu64
-			    " were closed, longest unused first", CB_SCENES_MAX, CB_SCENES_TRACKS, st.forgotten);
+	cb_scenes_tell(&st, warn, NULL);
 	if (s->watches.misfit_w)
 		cb_cli_warn("%s: size %ux%u is of another shape than the pictures, %ux%u", s->o->config,
 			    s->watches.rules->width, s->watches.rules->height, s->watches.misfit_w,
 			    s->watches.misfit_h);
 	cb_cli_note("%" PRIu64 " pictures, %" PRIu64 " boxes, %" PRIu64 " tracks, %" PRIu64 " events of rules",
 		    st.sum.pictures, st.sum.boxes, st.sum.tracks, s->told);
-}
-
-static void warn(void *ctx, const char *text)
-{
-	(void)ctx;
-	cb_cli_warn("%s", text);
 }
 
 static void before_block(void *ctx)
@@ -251,45 +229,13 @@ static void before_block(void *ctx)
 	cb_sink_flush(&s->sink);
 }
 
-/* The plot, with the rules and the picture to draw on. */
-static int plot_open(struct cb_plot **ret, const struct opts *o, const struct cb_track_rules *rules,
-		     struct cb_err *err)
-{
-	uint32_t w, h;
-
-	if (cb_plot_new(ret, err) < 0)
-		return -1;
-	if (rules)
-		cb_plot_rules(*ret, rules);
-	if (o->picture && cb_plot_picture(*ret, o->picture, err) < 0)
-		return -1;
-	cb_plot_size(*ret, &w, &h);
-	if (rules && cb_track_rules_misfit(rules, w, h))
-		return cb_err_set(err, CB_E_CONFIG, "%s: size %ux%u is of another shape than %s, %ux%u", o->config,
-				  rules->width, rules->height, o->picture, w, h);
-	return 0;
-}
-
-/* fd is closed. */
-static int plot_save(const struct cb_plot *p, bool grid, int fd, const char *name, struct cb_err *err)
-{
-	struct cb_buf b = { 0 };
-	int r = cb_plot_write(p, grid, &b, err);
-
-	if (r == 0 && (r = cb_write_all(fd, b.data, b.len, err)) < 0)
-		cb_err_prefix(err, "%s", name);
-	if (close(fd) < 0 && r == 0)
-		r = cb_err_sys(err, CB_E_IO, errno, "%s", name);
-	cb_buf_release(&b);
-	return r;
-}
-
 static int run(const struct opts *o, const struct cb_track_rules *rules, struct cb_plot *plot, int pfd,
 	       int ofd, struct cb_err *err)
 {
 	static struct cb_out out;
 	static struct cb_writer tee;
-	struct state s = { .o = o, .plot = plot, .watches = { .rules = rules, .fn = on_rule, .ctx = &s } };
+	struct state s = { .o = o, .plot = plot, .watches = { .rules = rules, .fn = on_rule, .ctx = &s },
+			   .bad = { .warn = warn } };
 	struct cb_scenes_hook hook = { 0 };
 	struct cb_err late = CB_ERR_INIT;
 	struct cb_evin in;
@@ -320,14 +266,14 @@ static int run(const struct opts *o, const struct cb_track_rules *rules, struct 
 			ret = -1;
 		tell_stats(&s);
 	}
-	if (plot && plot_save(plot, false, pfd, o->plot, ret == 0 ? err : &late) < 0)
+	if (plot && cb_plot_save(plot, false, pfd, o->plot, ret == 0 ? err : &late) < 0)
 		ret = -1;
 	if (cb_sink_close(&s.sink, ret == 0, cb_stop_wanted() ? CB_END_STOPPED : CB_END_EOF,
 			  ret == 0 ? err : &late) < 0)
 		ret = -1;
-	if (ret == 0 && s.bad)
+	if (ret == 0 && s.bad.n)
 		ret = cb_err_set(err, CB_E_DATA, "stdin: %" PRIu64 " of %" PRIu64 " lines are no events that can be followed",
-				 s.bad, s.events);
+				 s.bad.n, s.events);
 	if (cb_logbook_close(s.tap.log, ret == 0 ? err : &late) < 0)
 		ret = -1;
 	cb_evin_release(&in);
@@ -354,7 +300,7 @@ int main(int argc, char **argv)
 		goto out;
 	}
 	o.scenes.config = rules ? rules->sha256 : NULL;
-	if ((o.plot || o.calibrate) && plot_open(&plot, &o, rules, &err) < 0)
+	if ((o.plot || o.calibrate) && cb_plot_open(&plot, rules, o.config, o.picture, &err) < 0)
 		goto out;
 	if (o.plot && (pfd = open(o.plot, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) < 0) {
 		cb_err_sys(&err, CB_E_CANTCREAT, errno, "%s", o.plot);
@@ -367,7 +313,7 @@ int main(int argc, char **argv)
 						 .write = { o.log } }, &err) < 0)
 		goto out;
 	if (o.calibrate)
-		plot_save(plot, true, ofd, "stdout", &err);
+		cb_plot_save(plot, true, ofd, "stdout", &err);
 	else
 		run(&o, rules, plot, pfd, ofd, &err);
 out:

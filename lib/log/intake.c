@@ -10,11 +10,11 @@
 
 #include "base/buf.h"
 #include "base/stop.h"
+#include "wire/badlines.h"
 #include "wire/event.h"
 
 #define BATCH_LINES 8192u
 #define BATCH_BYTES ((size_t)4 << 20)
-#define TOLD_MAX 8
 #define HEARTBEAT_MS 1000
 
 struct intake {
@@ -26,22 +26,16 @@ struct intake {
 	struct iovec line[BATCH_LINES];		/* iov_base is an offset until they are appended */
 	uint64_t number[BATCH_LINES];
 	size_t n;
-	uint64_t bad;
-	struct cb_err first, late;
+	struct cb_bad_lines bad;
+	struct cb_err first, late;	/* first: of the bad lines, which is told as the error */
 };
 
 static void refuse(struct intake *a, uint64_t number, const struct cb_err *why)
 {
-	char text[600];
-
-	if (!a->bad++) {
+	if (a->first.code)
+		cb_bad_line(&a->bad, "stdin: line", number, why);
+	else
 		cb_err_set(&a->first, CB_E_DATA, "stdin: line %" PRIu64 ": %.400s", number, why->msg);
-	} else if (a->bad <= TOLD_MAX) {
-		snprintf(text, sizeof(text), "stdin: line %" PRIu64 ": %s", number, why->msg);
-		a->o->warn(a->o->ctx, text);
-	} else if (a->bad == TOLD_MAX + 1) {
-		a->o->warn(a->o->ctx, "further lines like these are only counted");
-	}
 }
 
 static int receipt(struct intake *a, size_t i, uint64_t index, struct cb_err *err)
@@ -149,6 +143,7 @@ int cb_log_intake(struct cb_log *l, int fd, struct cb_out *out, const struct cb_
 	if (!a)
 		return cb_err_nomem(err);
 	a->o = o;
+	a->bad = (struct cb_bad_lines){ .warn = o->warn, .ctx = o->ctx };
 	a->l = l;
 	a->in = fd;
 	a->out = out;
@@ -158,10 +153,10 @@ int cb_log_intake(struct cb_log *l, int fd, struct cb_out *out, const struct cb_
 	ret = take_all(a, &in, err);
 	if (ret == 0 && cb_log_tick(l, err) < 0)
 		ret = cb_err_prefix(err, "%s", o->path);
-	if (ret == 0 && a->bad) {
+	if (ret == 0 && a->first.code) {
 		*err = a->first;
-		if (a->bad > 1)
-			cb_err_set(err, CB_E_DATA, "%.400s; %" PRIu64 " more lines were refused", a->first.msg, a->bad - 1);
+		if (a->bad.n)
+			cb_err_set(err, CB_E_DATA, "%.400s; %" PRIu64 " more lines were refused", a->first.msg, a->bad.n);
 		ret = -1;
 	}
 	cb_evin_release(&in);

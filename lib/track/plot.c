@@ -2,11 +2,13 @@
 /* Collecting and drawing. */
 #include "track/plot.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/num.h"
@@ -720,4 +722,42 @@ int cb_plot_write(const struct cb_plot *p, bool grid, struct cb_buf *out, struct
 	}
 	put(&n, "</svg>\n");
 	return n.failed ? cb_err_nomem(err) : 0;
+}
+
+int cb_plot_open(struct cb_plot **ret, const struct cb_track_rules *rules, const char *config, const char *picture,
+		 struct cb_err *err)
+{
+	struct cb_plot *p = NULL;
+	uint32_t w, h;
+
+	if (cb_plot_new(&p, err) < 0)
+		return -1;
+	if (rules)
+		cb_plot_rules(p, rules);
+	if (picture && cb_plot_picture(p, picture, err) < 0)
+		goto fail;
+	cb_plot_size(p, &w, &h);
+	if (rules && cb_track_rules_misfit(rules, w, h)) {
+		cb_err_set(err, CB_E_CONFIG, "%s: size %ux%u is of another shape than %s, %ux%u", config, rules->width,
+			   rules->height, picture, w, h);
+		goto fail;
+	}
+	*ret = p;
+	return 0;
+fail:
+	cb_plot_free(p);
+	return -1;
+}
+
+int cb_plot_save(const struct cb_plot *p, bool grid, int fd, const char *name, struct cb_err *err)
+{
+	struct cb_buf b = { 0 };
+	int r = cb_plot_write(p, grid, &b, err);
+
+	if (r == 0 && (r = cb_write_all(fd, b.data, b.len, err)) < 0)
+		cb_err_prefix(err, "%s", name);
+	if (close(fd) < 0 && r == 0)
+		r = cb_err_sys(err, CB_E_IO, errno, "%s", name);
+	cb_buf_release(&b);
+	return r;
 }

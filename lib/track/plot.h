@@ -37,7 +37,13 @@ void cb_plot_size(const struct cb_plot *p, uint32_t *ret_width, uint32_t *ret_he
 void cb_plot_rules(struct cb_plot *p, const struct cb_track_rules *r);
 /* An event; those that have nothing to draw, and lines that are none, are passed over. */
 int cb_plot_event(struct cb_plot *p, const char *line, size_t len, struct cb_err *err);
+/* A new one with the rules of a file, or NULL, on a picture, or NULL. CB_E_CONFIG: the picture is of
+ * another shape than the rules' size. */
+int cb_plot_open(struct cb_plot **ret, const struct cb_track_rules *rules, const char *config, const char *picture,
+		 struct cb_err *err);
 /* Append the drawing; with grid: coordinates, and where there is ground, its metres. */
 int cb_plot_write(const struct cb_plot *p, bool grid, struct cb_buf *out, struct cb_err *err);
+/* Write it to fd, which is closed; name is for messages. */
+int cb_plot_save(const struct cb_plot *p, bool grid, int fd, const char *name, struct cb_err *err);
 
 #endif

@@ -2,7 +2,9 @@
 /* Scenes: reading cb.detection, one tracker each, writing cb.track. */
 #include "track/scenes.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -659,4 +661,31 @@ int cb_scenes_finish(struct cb_scenes *s, struct cb_err *err)
 void cb_scenes_stats(const struct cb_scenes *s, struct cb_scenes_stats *ret)
 {
 	*ret = s->stats;
+}
+
+static __attribute__((format(printf, 3, 4))) void tell(void (*warn)(void *ctx, const char *text), void *ctx,
+							       const char *fmt, ...)
+{
+	char text[200];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	warn(ctx, text);
+}
+
+void cb_scenes_tell(const struct cb_scenes_stats *st, void (*warn)(void *ctx, const char *text), void *ctx)
+{
+	if (st->sum.again)
+		tell(warn, ctx, "%" PRIu64 " detections of a time that was there already were left out", st->sum.again);
+	if (st->sum.late)
+		tell(warn, ctx, "%" PRIu64 " detections came after later ones and were left out", st->sum.late);
+	if (st->sum.back)
+		tell(warn, ctx, "time went back %" PRIu64 " times: all tracks were ended there", st->sum.back);
+	if (st->sum.crowded)
+		tell(warn, ctx, "more than %d tracks at once: %" PRIu64 " were ended", CB_TRACKS_MAX, st->sum.crowded);
+	if (st->forgotten)
+		tell(warn, ctx, "more than %d cameras and runs, or %d tracks in them: %" PRIu64
+		     " were closed, longest unused first", CB_SCENES_MAX, CB_SCENES_TRACKS, st->forgotten);
 }

@@ -107,5 +107,7 @@ struct cb_scenes_stats {
 	struct cb_tracker_stats sum;	/* of all scenes */
 };
 void cb_scenes_stats(const struct cb_scenes *s, struct cb_scenes_stats *ret);
+/* What of that a person should know: what was left out, ended or closed, a text each. */
+void cb_scenes_tell(const struct cb_scenes_stats *st, void (*warn)(void *ctx, const char *text), void *ctx);
 
 #endif

@@ -7,12 +7,12 @@
 value() {
 	case $3 in
 	-) return ;;
-	DURATION) echo =1h ;;
-	TIME) echo =2026-01-01 ;;
-	N) echo =1 ;;
-	BYTES) echo =1G ;;
-	TYPE) "$1" "--$2=x" 2>&1 </dev/null | sed -n "s/.*is none of \([a-z0-9]*\).*/=\1/p" | head -n 1 | grep . || echo =x ;;
-	*) echo =x ;;
+	DURATION) echo '=1h' ;;
+	TIME) echo '=2026-01-01' ;;
+	N) echo '=1' ;;
+	BYTES) echo '=1G' ;;
+	TYPE) "$1" "--$2=x" 2>&1 </dev/null | sed -n "s/.*is none of \([a-z0-9]*\).*/=\1/p" | head -n 1 | grep . || echo '=x' ;;
+	*) echo '=x' ;;
 	esac
 }
 for t in cb-sign cb-store cb-model cb-audit; do

@@ -11,6 +11,7 @@
 
 #include "base/num.h"
 #include "tap.h"
+#include "wire/badlines.h"
 #include "wire/frame.h"
 
 static const struct cb_hello hello = {
@@ -744,8 +745,45 @@ static void test_ring_events(void)
 	close(l.rd);
 }
 
+/* --- lines that are passed over ------------------------------------------------------------------ */
+
+struct heard {
+	int n;
+	char last[400];
+};
+
+static void hear(void *ctx, const char *text)
+{
+	struct heard *h = ctx;
+
+	h->n++;
+	snprintf(h->last, sizeof(h->last), "%s", text);
+}
+
+static void test_bad_lines(void)
+{
+	struct heard h = { 0 };
+	struct cb_bad_lines b = { .warn = hear, .ctx = &h };
+	struct cb_err why = CB_ERR_INIT;
+
+	cb_err_set(&why, CB_E_DATA, "no object");
+	cb_bad_line(&b, "line", 7, &why);
+	OK_STR(h.last, "line 7: no object");
+	cb_bad_line(&b, NULL, 0, &why);
+	OK_STR(h.last, "no object");
+	while (b.n < CB_BAD_TOLD)
+		cb_bad_line(&b, "frame", b.n, &why);
+	OK(h.n == CB_BAD_TOLD);
+	OK_STR(h.last, "frame 7: no object");
+	for (int i = 0; i < 100; i++)
+		cb_bad_line(&b, "frame", 9, &why);
+	OK(h.n == CB_BAD_TOLD + 1 && b.n == CB_BAD_TOLD + 100);
+	OK_STR(h.last, "further lines like these are only counted");
+}
+
 int main(void)
 {
+	test_bad_lines();
 	test_crc();
 	test_round_trip();
 	test_flips();
