@@ -69,34 +69,19 @@ static int load_key(const struct opts *o, const char *path, struct cb_seckey **r
 	return 0;
 }
 
-static int cosign(struct tool *x, struct cb_err *err)
-{
-	const struct opts *o = &x->o;
-	const char *path = strcmp(o->cosignatures, "-") == 0 ? "/dev/stdin" : o->cosignatures;
-	uint8_t *lines = NULL;
-	unsigned added;
-	size_t n;
-	int ret;
-
-	if (cb_file_read(path, CB_NOTE_MAX, &lines, &n, err) < 0)
-		return cb_err_prefix(err, "%s", o->cosignatures);
-	ret = cb_log_cosign(x->log, (const char *)lines, n, &added, err);
-	if (ret < 0)
-		cb_err_prefix(err, "%s", o->log);
-	else
-		cb_cli_note("%s: %u cosignatures added", o->log, added);
-	free(lines);
-	return ret;
-}
-
 static int checkpoint(void *tool, struct cb_err *err)
 {
 	struct tool *x = tool;
 	struct cb_seckey *key = NULL;
+	unsigned added;
 	int ret = -1;
 
-	if (x->o.cosignatures)
-		return cosign(x, err);
+	if (x->o.cosignatures) {
+		if (cb_log_cosign_file(x->log, x->o.cosignatures, x->o.log, &added, err) < 0)
+			return -1;
+		cb_cli_note("%s: %u cosignatures added", x->o.log, added);
+		return 0;
+	}
 	if (load_key(&x->o, x->o.key, &key, err) < 0)
 		return -1;
 	ret = cb_log_checkpoint(x->log, key, err);
@@ -284,10 +269,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case OPT_ORG: o->org = arg; return 0;
 	case OPT_AFTER: o->after = arg; return 0;
 	case OPT_EPOCH:
-		if (cb_cli_duration_ns(st, "epoch", arg) < CB_NS_PER_S ||
-		    cb_cli_duration_ns(st, "epoch", arg) > 86400 * CB_NS_PER_S)
-			argp_error(st, "--epoch: from 1s to 24h");
-		o->epoch_s = (uint32_t)(cb_cli_duration_ns(st, "epoch", arg) / CB_NS_PER_S);
+		o->epoch_s = (uint32_t)(cb_cli_duration_in(st, "epoch", arg, CB_NS_PER_S, 86400 * CB_NS_PER_S, "from 1s to 24h") /
+					CB_NS_PER_S);
 		return 0;
 	case OPT_EPOCHS: o->epochs = (uint32_t)cb_cli_u64(st, "epochs", arg, 1, CB_LOG_EPOCHS_MAX); return 0;
 	case OPT_SYNC: o->each = cb_cli_word(st, "sync", "each|batch", arg) == 0; return 0;

@@ -50,18 +50,12 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		o->sync_ns = CB_NS_PER_S;
 		st->child_inputs[0] = NULL;
 		return 0;
-	case OPT_TEE:
-		o->tee = true;
-		return 0;
+	case OPT_TEE: o->tee = true; return 0;
 	case OPT_SEGMENT:
-		o->segment_ns = cb_cli_duration_ns(st, "segment", arg);
-		if (o->segment_ns < CB_NS_PER_S || o->segment_ns > CB_SEGMENT_NS_MAX)
-			argp_error(st, "--segment: from 1s to 24h");
+		o->segment_ns = cb_cli_duration_in(st, "segment", arg, CB_NS_PER_S, CB_SEGMENT_NS_MAX, "from 1s to 24h");
 		return 0;
 	case OPT_SYNC:
-		o->sync_ns = cb_cli_duration_ns(st, "sync-interval", arg);
-		if (o->sync_ns > 3600 * CB_NS_PER_S)
-			argp_error(st, "--sync-interval: at most 1h");
+		o->sync_ns = cb_cli_duration_in(st, "sync-interval", arg, 0, 3600 * CB_NS_PER_S, "at most 1h");
 		return 0;
 	case OPT_CAMERA:
 		if (!cb_camera_name_ok(arg))
@@ -76,12 +70,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		if (cb_age_to_file(&o->to, arg, &err) < 0)
 			exit(cb_cli_finish(&err));
 		return 0;
-	case OPT_LOG:
-		o->log = arg;
-		return 0;
-	case OPT_METRICS:
-		o->metrics = arg;
-		return 0;
+	case OPT_LOG: o->log = arg; return 0;
+	case OPT_METRICS: o->metrics = arg; return 0;
 	case ARGP_KEY_ARG:
 		if (o->store)
 			argp_error(st, "too many operands");

@@ -204,24 +204,6 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-static int64_t age(struct argp_state *st, const char *opt, const char *arg)
-{
-	int64_t ns = cb_cli_duration_ns(st, opt, arg);
-
-	if (ns <= 0)
-		argp_error(st, "--%s: more than 0 is needed", opt);
-	return ns;
-}
-
-static void text(struct argp_state *st, const char *opt, const char *arg, char *out, size_t cap)
-{
-	if (!*arg || strlen(arg) >= cap)
-		argp_error(st, "--%s: 1 to %zu bytes are needed", opt, cap - 1);
-	cb_text_safe(out, cap, arg, strlen(arg), false);
-	if (strcmp(out, arg) != 0)
-		argp_error(st, "--%s: it has control characters, or is no UTF-8", opt);
-}
-
 static error_t parse_opt(int key, char *arg, struct argp_state *st)
 {
 	struct opts *o = st->input;
@@ -244,15 +226,15 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 			argp_error(st, "--camera: '%s' is not a camera name", arg);
 		strcpy(o->hold.camera, arg);
 		return 0;
-	case OPT_HOLDER: text(st, "holder", arg, o->hold.holder, sizeof(o->hold.holder)); return 0;
-	case OPT_REASON: text(st, "reason", arg, o->hold.reason, sizeof(o->hold.reason)); return 0;
+	case OPT_HOLDER: cb_cli_text(st, "holder", arg, o->hold.holder, sizeof(o->hold.holder)); return 0;
+	case OPT_REASON: cb_cli_text(st, "reason", arg, o->hold.reason, sizeof(o->hold.reason)); return 0;
 	case OPT_ID: o->id = arg; return 0;
 	case OPT_DAY: cb_time_format_day(o->forget.day, cb_cli_time_ns(st, "day", arg)); return 0;
 	case OPT_FROM: o->hold.from_ns = cb_cli_time_ns(st, "from", arg); return 0;
 	case OPT_TO: o->hold.to_ns = cb_cli_time_ns(st, "to", arg); return 0;
-	case OPT_OLDER: p->older_ns = age(st, "older", arg); return 0;
-	case OPT_EVENTS_OLDER: p->events_older_ns = age(st, "events-older", arg); return 0;
-	case OPT_KEEP: p->keep_ns = age(st, "keep", arg); return 0;
+	case OPT_OLDER: p->older_ns = cb_cli_duration_in(st, "older", arg, 1, INT64_MAX, "more than 0"); return 0;
+	case OPT_EVENTS_OLDER: p->events_older_ns = cb_cli_duration_in(st, "events-older", arg, 1, INT64_MAX, "more than 0"); return 0;
+	case OPT_KEEP: p->keep_ns = cb_cli_duration_in(st, "keep", arg, 1, INT64_MAX, "more than 0"); return 0;
 	case OPT_AROUND: o->around = arg; return 0;
 	case OPT_PRE: o->pre_ns = cb_cli_duration_ns(st, "pre", arg); return 0;
 	case OPT_POST: o->post_ns = cb_cli_duration_ns(st, "post", arg); return 0;

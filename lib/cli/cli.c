@@ -229,6 +229,16 @@ int64_t cb_cli_duration_ns(struct argp_state *st, const char *opt, const char *a
 	return v;
 }
 
+int64_t cb_cli_duration_in(struct argp_state *st, const char *opt, const char *arg, int64_t min_ns, int64_t max_ns,
+			   const char *need)
+{
+	int64_t v = cb_cli_duration_ns(st, opt, arg);
+
+	if (v < min_ns || v > max_ns)
+		argp_error(st, "--%s: '%s' is not %s", opt, arg, need);
+	return v;
+}
+
 int64_t cb_cli_time_ns(struct argp_state *st, const char *opt, const char *arg)
 {
 	int64_t v = 0;
@@ -237,6 +247,15 @@ int64_t cb_cli_time_ns(struct argp_state *st, const char *opt, const char *arg)
 		argp_error(st, "--%s: '%s' is not a time (2026-11-21T07:54:42Z, 2026-11-21, @SECONDS, now-1h)",
 			   opt, arg);
 	return v;
+}
+
+void cb_cli_text(struct argp_state *st, const char *opt, const char *arg, char *out, size_t cap)
+{
+	if (!*arg || strlen(arg) >= cap)
+		argp_error(st, "--%s: 1 to %zu bytes are needed", opt, cap - 1);
+	cb_text_safe(out, cap, arg, strlen(arg), false);
+	if (strcmp(out, arg) != 0)
+		argp_error(st, "--%s: it has control characters, or is no UTF-8", opt);
 }
 
 int cb_cli_word(struct argp_state *st, const char *opt, const char *words, const char *arg)

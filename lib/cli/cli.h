@@ -6,6 +6,9 @@
  *  4. make check                 judged by tests/t/0100-conformance.t, check-man,
  *                                check-completions, check-needed, check-layers, check-sbom
  *
+ * A tool with verbs has a table of them (cli/verbs.h); one that answers in lines of JSON, or a table
+ * of them for people, uses cli/rows.h.
+ *
  * main() keeps this order: options; open everything; take stdout; enter the sandbox; run; close,
  * checked; return cb_cli_finish(&err).
  */
@@ -49,7 +52,12 @@ double cb_cli_double(struct argp_state *st, const char *opt, const char *arg, do
 /* A size with its unit: 500M, 20G. */
 uint64_t cb_cli_bytes(struct argp_state *st, const char *opt, const char *arg);
 int64_t cb_cli_duration_ns(struct argp_state *st, const char *opt, const char *arg);
+/* One in a range, which need says: "from 1s to 24h". */
+int64_t cb_cli_duration_in(struct argp_state *st, const char *opt, const char *arg, int64_t min_ns, int64_t max_ns,
+			   const char *need);
 int64_t cb_cli_time_ns(struct argp_state *st, const char *opt, const char *arg);
+/* Text for people, of 1 to cap - 1 bytes, UTF-8 without control characters. */
+void cb_cli_text(struct argp_state *st, const char *opt, const char *arg, char *out, size_t cap);
 /* Which of the words between bars ("put|check|reindex")? opt is NULL for an operand. */
 int cb_cli_word(struct argp_state *st, const char *opt, const char *words, const char *arg);
 

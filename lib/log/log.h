@@ -91,6 +91,8 @@ int cb_log_checkpoint(struct cb_log *l, const struct cb_seckey *key, struct cb_e
  * over, those that are not true, or not by a witness of the file policy, are CB_E_NO and nothing
  * is added. *ret_added: how many were. */
 int cb_log_cosign(struct cb_log *l, const char *lines, size_t n, unsigned *ret_added, struct cb_err *err);
+/* Those of a file, or of stdin ("-"); in errors the file is named, or the log as log has it. */
+int cb_log_cosign_file(struct cb_log *l, const char *path, const char *log, unsigned *ret_added, struct cb_err *err);
 
 /* Delete the bundles that lie whole below index, tiles and proofs staying as they are, after an
  * entry that says so: *ret_deleted bundles. Only what a checkpoint covers is deleted (DATA).

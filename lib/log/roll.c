@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/num.h"
 #include "log/log-priv.h"
 #include "log/note.h"
@@ -491,6 +492,21 @@ int cb_log_cosign(struct cb_log *l, const char *lines, size_t n, unsigned *ret_a
 		return -1;
 	ret = cosign_held(l, lines, n, ret_added, err);
 	cb_log_unlock(l);
+	return ret;
+}
+
+int cb_log_cosign_file(struct cb_log *l, const char *path, const char *log, unsigned *ret_added, struct cb_err *err)
+{
+	uint8_t *lines = NULL;
+	size_t n;
+	int ret;
+
+	if (cb_file_read(strcmp(path, "-") == 0 ? "/dev/stdin" : path, CB_NOTE_MAX, &lines, &n, err) < 0)
+		return cb_err_prefix(err, "%s", path);
+	ret = cb_log_cosign(l, (const char *)lines, n, ret_added, err);
+	if (ret < 0)
+		cb_err_prefix(err, "%s", log);
+	free(lines);
 	return ret;
 }
 
