@@ -36,6 +36,7 @@ struct cb_desk {
 	int journal;		/* -1: no state */
 	uint64_t journal_bytes;
 	int64_t saved_ns, synced_ns;
+	int64_t slept_us;
 	bool soft;		/* the journal may not be on the disk yet */
 	bool dirty;		/* something came since memory was written */
 };
@@ -74,11 +75,21 @@ static int make_set(struct cb_desk *d, struct set *s, struct cb_err *err)
 static int load_line(struct cb_desk *d, struct set *s, const char *line, size_t len, struct cb_err *err)
 {
 	static const char *const own[] = { "waits", "told", "limit", "gone", "mutes" };
+	int64_t then, now;
+	uint32_t wall;
 
 	if (cb_json_parse(&d->json, line, len, err) < 0)
 		return -1;
 	if (d->json.tok[0].type != CB_JSON_OBJECT)
 		return cb_err_set(err, CB_E_DATA, "no line of a memory");
+	wall = cb_json_get(&d->json, 0, "wall");
+	if (wall != CB_JSON_NONE) {
+		if (!cb_json_i64(&d->json, wall, &then))
+			return cb_err_set(err, CB_E_DATA, "no line of a memory");
+		now = cb_now_wall_ns() / 1000;
+		d->slept_us = then > 0 && now > then ? now - then : 0;
+		return 0;
+	}
 	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
 		if (cb_json_get(&d->json, 0, own[i]) != CB_JSON_NONE)
 			return cb_notify_load(s->notify, &d->json, err);
@@ -130,6 +141,8 @@ static int save(struct cb_desk *d, struct cb_err *err)
 {
 	if (save_set(&d->set, &d->buf, err) < 0)
 		return -1;
+	if (cb_buf_printf(&d->buf, "{\"wall\":%jd}\n", (intmax_t)(cb_now_wall_ns() / 1000)) < 0)
+		return cb_err_nomem(err);
 	if (cb_newfile_write(d->memory, 0600, true, d->buf.data, d->buf.len, err) < 0)
 		return -1;
 	if (ftruncate(d->journal, 0) < 0)
@@ -309,6 +322,11 @@ int64_t cb_desk_now(const struct cb_desk *d)
 	int64_t now = cb_alert_now(d->set.alert, NULL);
 
 	return now <= INT64_MIN / 1000 ? INT64_MIN : now;
+}
+
+int64_t cb_desk_slept_us(const struct cb_desk *d)
+{
+	return d->slept_us;
 }
 
 int64_t cb_desk_next(const struct cb_desk *d)

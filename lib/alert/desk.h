@@ -45,6 +45,8 @@ int cb_desk_apply(struct cb_desk *d, struct cb_err *err);
 int cb_desk_pass(struct cb_desk *d, int64_t t_us, struct cb_err *err);
 /* Event time (INT64_MIN before there was any), and when something is due. */
 int64_t cb_desk_now(const struct cb_desk *d);
+/* By the wall clock, how long ago the memory that was loaded was written; 0: there was none. */
+int64_t cb_desk_slept_us(const struct cb_desk *d);
 int64_t cb_desk_next(const struct cb_desk *d);
 
 /* Read rules and silences again. -1: they are wrong, and the old ones go on. What the old ones

@@ -370,6 +370,11 @@ static int start(struct state *s, struct cb_err *err)
 	    cb_desk_open(&s->desk, &d, err) < 0 ||
 	    cb_hooks_new(&s->hooks, cb_desk_rules(s->desk)->hooks_max, s->o->warn, s->o->ctx, err) < 0)
 		return -1;
+	/* while nobody listened time went on as well */
+	if (cb_desk_now(s->desk) != INT64_MIN) {
+		s->seen_us = cb_desk_now(s->desk) + cb_desk_slept_us(s->desk);
+		s->seen_mono_ns = cb_now_mono_ns();
+	}
 	if (open_sinks(s, err) < 0)
 		return -1;
 	return s->o->ready ? s->o->ready(s->o->ctx, cb_desk_rules(s->desk), s->sinks, err) : 0;

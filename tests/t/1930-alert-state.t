@@ -195,6 +195,19 @@ kill -TERM $pid
 wait $pid
 exec 9>&-
 
+# and after a restart, though nothing ever comes again
+rm -f desk4
+ev x f 100 >in
+exits 0 cb-alert -c l.yml --state again <in
+ok "not yet" '[ -z "$(told out)" ] && [ ! -e desk4 ]'
+cb-alert -c l.yml --state again --live <pipe >o 2>e &
+pid=$!
+exec 9>pipe
+ok "after a restart silence goes on" 'wait_for "[ -s desk4 ]" && [ "$(jq -r "select(.type == \"cb.alert\").data.rule" o)" = silent ]' || note "$(cat o e again/memory.ndjson)"
+kill -TERM $pid
+wait $pid
+exec 9>&-
+
 # --- who listens to stdout leaves, or it is full: what is known is kept
 printf 'rules: [{name: n, kind: new, type: x, field: data.p}]\nsinks: [{name: d, type: file, path: %s/desk5}]\nroutes: [{sinks: d, group_wait: 1h}]\n' "$T" >p.yml
 for s in 1 2 3 4 5; do ev x f $s "\"p\":$s"; done >few
