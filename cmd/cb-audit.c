@@ -52,12 +52,6 @@ enum { OPT_ORIGIN = CB_OPT_BASE, OPT_ORG, OPT_AFTER, OPT_EPOCH, OPT_EPOCHS, OPT_
 
 /* --- verbs that keep the log ------------------------------------------------------------------------- */
 
-static void tell(void *ctx, const char *text)
-{
-	(void)ctx;
-	cb_cli_warn("%s", text);
-}
-
 static int load_key(const struct opts *o, const char *path, struct cb_seckey **ret, struct cb_err *err)
 {
 	struct cb_pass pass = { cb_cli_pass_get, (void *)&o->pass };
@@ -96,7 +90,7 @@ static int checkpoint(void *tool, struct cb_err *err)
 static int append(void *tool, struct cb_err *err)
 {
 	struct tool *x = tool;
-	struct cb_intake_opts in = { .path = x->o.log, .each = x->o.each, .receipts = x->o.receipts, .warn = tell };
+	struct cb_intake_opts in = { .path = x->o.log, .each = x->o.each, .receipts = x->o.receipts, .warn = cb_cli_warn_text };
 
 	return cb_log_intake(x->log, STDIN_FILENO, &x->out, &in, err);
 }
@@ -330,7 +324,7 @@ static int run(struct tool *x, struct cb_err *err)
 {
 	struct cb_log_opts lo = x->o.o;
 
-	lo.warn = tell;
+	lo.warn = cb_cli_warn_text;
 	if ((x->o.v.is == APPEND || x->o.v.is == CHECKPOINT || x->o.v.is == PRUNE) &&
 	    cb_log_open(&x->log, x->o.log, &lo, err) < 0)
 		return cb_err_prefix(err, "%s", x->o.log);

@@ -200,12 +200,6 @@ static void ended(struct cb_feed *f)
 
 static struct cb_logbook_tap tap[CB_FEEDS_MAX];	/* what each says goes into the log */
 
-static void warn(void *ctx, const char *text)
-{
-	(void)ctx;
-	cb_cli_warn("%s", text);
-}
-
 /* One input: to stdout as lines, or as the stream with the events in it. */
 static void run_one(struct cb_feed *f, struct cb_sink *sink, struct cb_err *err)
 {
@@ -290,7 +284,7 @@ int main(int argc, char **argv)
 	cb_writer_init(&tee, -1);
 	if (o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0)
 		goto out;
-	if (cb_logbook_open(&log, o.log, warn, NULL, &err) < 0)
+	if (cb_logbook_open(&log, o.log, cb_cli_warn_text, NULL, &err) < 0)
 		goto out;
 	for (int i = 0; i < o.inputs; i++)
 		tap[i].log = log;

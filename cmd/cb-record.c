@@ -136,12 +136,6 @@ static int on_event(void *ctx, const struct cb_buf *line, struct cb_err *err)
 	return 0;
 }
 
-static void on_warn(void *ctx, const char *text)
-{
-	(void)ctx;
-	cb_cli_warn("%s", text);
-}
-
 /* The next read would block: flush, and do what the recorder has to do by the clock. */
 static void while_waiting(void *ctx)
 {
@@ -208,7 +202,7 @@ static int record(const struct opts *o, struct state *s, struct cb_reader *r, co
 {
 	struct cb_recorder_opts ro = { .recorder = "cb-record " CB_VERSION, .camera = o->camera,
 				       .segment_ns = o->segment_ns, .sync_ns = o->sync_ns, .seal = s->seal,
-				       .log = on_log, .event = on_event, .warn = on_warn, .ctx = s };
+				       .log = on_log, .event = on_event, .warn = cb_cli_warn_text, .ctx = s };
 	struct cb_recorder_totals t;
 	const char *reason = "error";
 	struct cb_end e = { 0 };
@@ -293,9 +287,9 @@ int main(int argc, char **argv)
 	cb_cli_parse("cb-record", &argp, argc, argv, &o);
 	cb_stop_install(true);
 	if ((o.tee && cb_cli_refuse_tty(STDOUT_FILENO, &err) < 0) ||
-	    cb_logbook_open(&s.log, o.log, on_warn, NULL, &err) < 0 ||
+	    cb_logbook_open(&s.log, o.log, cb_cli_warn_text, NULL, &err) < 0 ||
 	    cb_store_create(&store, o.store, &err) < 0 || keys(&s, &store, &o, &err) < 0 ||
-	    cb_pulse_open(&s.pulse, o.metrics, on_warn, NULL, &err) < 0 || (ofd = cb_stdout_take(&err)) < 0 ||
+	    cb_pulse_open(&s.pulse, o.metrics, cb_cli_warn_text, NULL, &err) < 0 || (ofd = cb_stdout_take(&err)) < 0 ||
 	    lock_in(&o, &err) < 0)
 		goto out;
 	if (o.tee) {

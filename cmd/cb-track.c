@@ -200,18 +200,12 @@ static int read_all(struct state *s, struct cb_evin *in, struct cb_err *err)
 	return 0;
 }
 
-static void warn(void *ctx, const char *text)
-{
-	(void)ctx;
-	cb_cli_warn("%s", text);
-}
-
 static void tell_stats(const struct state *s)
 {
 	struct cb_scenes_stats st;
 
 	cb_scenes_stats(s->scenes, &st);
-	cb_scenes_tell(&st, warn, NULL);
+	cb_scenes_tell(&st, cb_cli_warn_text, NULL);
 	if (s->watches.misfit_w)
 		cb_cli_warn("%s: size %ux%u is of another shape than the pictures, %ux%u", s->o->config,
 			    s->watches.rules->width, s->watches.rules->height, s->watches.misfit_w,
@@ -235,7 +229,7 @@ static int run(const struct opts *o, const struct cb_track_rules *rules, struct 
 	static struct cb_out out;
 	static struct cb_writer tee;
 	struct state s = { .o = o, .plot = plot, .watches = { .rules = rules, .fn = on_rule, .ctx = &s },
-			   .bad = { .warn = warn } };
+			   .bad = { .warn = cb_cli_warn_text } };
 	struct cb_scenes_hook hook = { 0 };
 	struct cb_err late = CB_ERR_INIT;
 	struct cb_evin in;
@@ -253,7 +247,7 @@ static int run(const struct opts *o, const struct cb_track_rules *rules, struct 
 	in.ctx = &s;
 	if (rules)
 		cb_watches_hook(&s.watches, &hook);
-	if (cb_logbook_open(&s.tap.log, o->log, warn, NULL, err) == 0 &&
+	if (cb_logbook_open(&s.tap.log, o->log, cb_cli_warn_text, NULL, err) == 0 &&
 	    (!o->config || cb_logbook_config(s.tap.log, "cb-track", o->config, err) == 0) &&
 	    (o->as < 0 || cb_convert_new(&s.convert, (enum cb_convert_as)o->as, put, &s, err) == 0) &&
 	    cb_scenes_new(&s.scenes, &o->scenes, &hook, emit, &s, err) == 0) {

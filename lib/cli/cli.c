@@ -301,6 +301,12 @@ void cb_cli_warn(const char *fmt, ...)
 	va_end(ap);
 }
 
+void cb_cli_warn_text(void *unused, const char *text)
+{
+	(void)unused;
+	cb_cli_warn("%s", text);
+}
+
 void cb_cli_note(const char *fmt, ...)
 {
 	va_list ap;

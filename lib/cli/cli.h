@@ -63,6 +63,8 @@ int cb_cli_word(struct argp_state *st, const char *opt, const char *words, const
 
 /* "cb-x: warning: ..." on stderr, unless -q. */
 void cb_cli_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same for libraries that want a function to warn with. */
+void cb_cli_warn_text(void *unused, const char *text);
 /* "cb-x: ..." on stderr, only with -v. */
 void cb_cli_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* One rewritten line on a terminal stderr (nothing elsewhere, nothing with -q, nothing where
