@@ -60,7 +60,7 @@ enum cb_sandbox_how { CB_SANDBOX_READ, CB_SANDBOX_READ_BESIDE, CB_SANDBOX_WRITE,
 struct cb_sandbox {
 	unsigned may;				/* CB_MAY_* */
 	const char *read[CB_SANDBOX_PATHS];	/* may be read and listed */
-	const char *read_beside[CB_SANDBOX_PATHS];	/* so may the directory that this file is in */
+	const char *read_beside[CB_SANDBOX_PATHS];	/* so may the directory that this file is in, and where it is a link */
 	const char *write[CB_SANDBOX_PATHS];	/* and written; below directories also made, renamed, removed */
 	const char *write_beside[CB_SANDBOX_PATHS];	/* as write[] of the directory that this name is in */
 	const char *run[CB_SANDBOX_PATHS];	/* programs, with their interpreters and libraries */
