@@ -90,7 +90,8 @@ static int checkpoint(void *tool, struct cb_err *err)
 static int append(void *tool, struct cb_err *err)
 {
 	struct tool *x = tool;
-	struct cb_intake_opts in = { .path = x->o.log, .each = x->o.each, .receipts = x->o.receipts, .warn = cb_cli_warn_text };
+	struct cb_intake_opts in = { .path = x->o.log, .each = x->o.each, .receipts = x->o.receipts,
+				     .warn = cb_cli_warn_text };
 
 	return cb_log_intake(x->log, STDIN_FILENO, &x->out, &in, err);
 }
@@ -263,8 +264,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case OPT_ORG: o->org = arg; return 0;
 	case OPT_AFTER: o->after = arg; return 0;
 	case OPT_EPOCH:
-		o->epoch_s = (uint32_t)(cb_cli_duration_in(st, "epoch", arg, CB_NS_PER_S, 86400 * CB_NS_PER_S, "from 1s to 24h") /
-					CB_NS_PER_S);
+		o->epoch_s = (uint32_t)(cb_cli_duration_in(st, "epoch", arg, CB_NS_PER_S, 86400 * CB_NS_PER_S,
+							   "from 1s to 24h") / CB_NS_PER_S);
 		return 0;
 	case OPT_EPOCHS: o->epochs = (uint32_t)cb_cli_u64(st, "epochs", arg, 1, CB_LOG_EPOCHS_MAX); return 0;
 	case OPT_SYNC: o->each = cb_cli_word(st, "sync", "each|batch", arg) == 0; return 0;

@@ -179,7 +179,8 @@ static const struct cb_cli_verb verbs[] = {
 	[CHECK] = { "check", "MODEL...", NULL, NULL, check },
 	[BENCH] = { "bench", "MODEL", "threads pictures", NULL, bench },
 	[CONVERT] = { "convert", "MODEL", "force", "output", convert },
-	[QUANTIZE] = { "quantize", "MODEL", "force pictures every resize method keep-float loss", "output calibrate", quantize },
+	[QUANTIZE] = { "quantize", "MODEL", "force pictures every resize method keep-float loss",
+		       "output calibrate", quantize },
 	[DIGEST] = { "digest", "MODEL...", NULL, NULL, digest },
 	{ 0 },
 };
@@ -240,7 +241,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case OPT_PICTURES: o->pictures = (unsigned)cb_cli_u64(st, "pictures", arg, 1, 100000); return 0;
 	case OPT_CALIBRATE: o->frames = arg; return 0;
 	case OPT_EVERY: o->c.every = cb_cli_u64(st, "every", arg, 1, 1000000000); return 0;
-	case OPT_METHOD: o->c.q.method = (enum cb_range_method)cb_cli_word(st, "method", "noise|percentile|entropy", arg); return 0;
+	case OPT_METHOD:
+		o->c.q.method = (enum cb_range_method)cb_cli_word(st, "method", "noise|percentile|entropy", arg);
+		return 0;
 	case OPT_KEEP: o->c.q.keep = arg; return 0;
 	case OPT_LOSS: o->c.q.loss = cb_cli_double(st, "loss", arg, 1e-9, 1); return 0;
 	case OPT_RESIZE: o->m.resize = (enum cb_resize)cb_cli_word(st, "resize", "stretch|letterbox", arg); return 0;

@@ -53,7 +53,8 @@ static int keygen(void *tool, struct cb_err *err)
 {
 	const struct opts *o = tool;
 
-	return cb_keygen(&(struct cb_keygen){ o->output, o->encryption, o->no_passphrase ? NULL : &o->pass, o->to, made }, err);
+	return cb_keygen(&(struct cb_keygen){ o->output, o->encryption, o->no_passphrase ? NULL : &o->pass,
+					       o->to, made }, err);
 }
 
 static int sign(void *tool, struct cb_err *err)
@@ -219,8 +220,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		return 0;
 	switch (key) {
 	case ARGP_KEY_INIT:
-		*o = (struct opts){ .v = CB_CLI_VERBS(verbs, options), .format = -1, .threshold = 1, .pass_from = CB_CLI_PASS_INIT,
-				    .pass = { cb_cli_pass_get, &o->pass_from } };
+		*o = (struct opts){ .v = CB_CLI_VERBS(verbs, options), .format = -1, .threshold = 1,
+				    .pass_from = CB_CLI_PASS_INIT, .pass = { cb_cli_pass_get, &o->pass_from } };
 		st->child_inputs[0] = NULL;
 		return 0;
 	case ARGP_KEY_END:

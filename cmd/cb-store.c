@@ -143,7 +143,8 @@ static int prune(void *tool, struct cb_err *err)
 	cb_cli_note("%" PRIu64 " segments and %" PRIu64 " event files, %" PRIu64 " bytes; %" PRIu64 " held",
 		    t.segments, t.files, t.bytes, t.held);
 	return !t.missing ? 0 :
-	       cb_err_set(err, CB_E_NO, "%" PRIu64 " bytes too many are kept: held, in use, or younger than --keep", t.missing);
+	       cb_err_set(err, CB_E_NO, "%" PRIu64 " bytes too many are kept: held, in use, or younger than --keep",
+			  t.missing);
 }
 
 static int forget(void *tool, struct cb_err *err)
@@ -174,7 +175,8 @@ static const struct cb_cli_verb verbs[] = {
 	[REINDEX] = { "reindex", "STORE", NULL, NULL, reindex },
 	[HOLD] = { "hold", "STORE", "camera log from to reason", "holder", hold },
 	[RELEASE] = { "release", "STORE", "log id", "holder", release },
-	[PRUNE] = { "prune", "STORE", "camera log keep-around pre post keep dry-run force", "older|events-older|bytes|free", prune },
+	[PRUNE] = { "prune", "STORE", "camera log keep-around pre post keep dry-run force",
+		    "older|events-older|bytes|free", prune },
 	[FORGET] = { "forget-key", "STORE", "log reason dry-run force", "day camera", forget },
 	{ 0 },
 };
@@ -233,7 +235,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 	case OPT_FROM: o->hold.from_ns = cb_cli_time_ns(st, "from", arg); return 0;
 	case OPT_TO: o->hold.to_ns = cb_cli_time_ns(st, "to", arg); return 0;
 	case OPT_OLDER: p->older_ns = cb_cli_duration_in(st, "older", arg, 1, INT64_MAX, "more than 0"); return 0;
-	case OPT_EVENTS_OLDER: p->events_older_ns = cb_cli_duration_in(st, "events-older", arg, 1, INT64_MAX, "more than 0"); return 0;
+	case OPT_EVENTS_OLDER:
+		p->events_older_ns = cb_cli_duration_in(st, "events-older", arg, 1, INT64_MAX, "more than 0");
+		return 0;
 	case OPT_KEEP: p->keep_ns = cb_cli_duration_in(st, "keep", arg, 1, INT64_MAX, "more than 0"); return 0;
 	case OPT_AROUND: o->around = arg; return 0;
 	case OPT_PRE: o->pre_ns = cb_cli_duration_ns(st, "pre", arg); return 0;
