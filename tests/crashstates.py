@@ -26,8 +26,8 @@ import powercut  # noqa: E402
 import storework  # noqa: E402
 
 WORKLOADS = [
-    storework.Record('record', 'IPPIPPIPPSIPPIPPGIPPSIPAPIPPE', '--sync-interval=0'),
-    storework.Record('lazy', 'IPPIPPIPPIPPSIPPIPPIPPSIPPGIPPIPPE', '--sync-interval=1h'),
+    storework.Record('record', 'IPPIPPIPPSIPPIPPGIPPSIPAPIPPSIPPIPPE', '--sync-interval=0'),
+    storework.Record('lazy', 'IPPIPPIPPIPPSIPPIPPIPPSIPPGIPPIPPSIAPIPPIPPE', '--sync-interval=1h'),
     storework.Record('recover', 'IPPIPPE', '--sync-interval=0', before=storework.killed),
     storework.Record('logged', 'IPPIPPSIPPE', '--sync-interval=0', log=True),
     storework.Record('sealed', 'IPPIPPSIPPIPPSIPPE', '--sync-interval=0', sealed=True),

@@ -352,7 +352,7 @@ def crash(trace, end, skip=(), how=None):
     return t
 
 
-def states(trace, rng, rounds=4):
+def states(trace, rng, rounds=8):
     """(description, end, skip, how) for crash(): every prefix, whole and without what was not synced,
     and of what was not synced each operation alone, each missing, zeros for it, torn, and random
     mixtures. Different ones may come to the same tree."""
