@@ -20,7 +20,7 @@
 
 #define TEARDOWN_NS (CB_NS_PER_S * 3 / 2)	/* a worker's time to say good-bye */
 #define GRACE_NS (CB_NS_PER_S * 2)		/* at most: its own watchdog comes first */
-#define STEADY_NS (CB_NS_PER_S * 10)		/* media for so long: all is well again */
+#define STEADY 10				/* media for so many first waits: all is well again */
 #define PROGRESS_PACKETS 64
 /* Frames that are no media take room that is never given up (wire/ring.h): so many at once, and a second. */
 #define OTHERS_BURST 2000
@@ -216,7 +216,7 @@ static int on_packet(struct live *l, const struct cb_frame *f, struct cb_err *ba
 		if (!l->asked)
 			l->deadline = now + patience(l, 1);
 	}
-	if (now - l->first_media >= STEADY_NS)
+	if (now - l->first_media >= STEADY * l->o->retry_ns)
 		l->back.failed = 0;
 	if (l->o->progress && l->packets % PROGRESS_PACKETS == 0)
 		l->o->progress(l->o->ctx, now - l->since, l->bytes);
@@ -471,6 +471,11 @@ int cb_live_run(const struct cb_live_opts *o, struct cb_writer *w, struct cb_err
 		what = (struct cb_err)CB_ERR_INIT;
 	}
 	what = (struct cb_err)CB_ERR_INIT;
+	/* asked to stop before anything came is no failure, and so there is a stream, if an empty one */
+	if (!l.begun && !err->code && reason == CB_END_STOPPED && open_stream(&l, &what) < 0) {
+		*err = what;
+		goto out;
+	}
 	if (l.begun && ((l.away && l.ever && say_gap(&l, &what) < 0) || cb_writer_end(w, reason, &what) < 0)) {
 		*err = what;
 		goto out;

@@ -227,6 +227,29 @@ kill -TERM $pid
 _st=0; wait $pid || _st=$?
 ok "while there is nothing: 0, and the GAP goes on to the end ($_st)" '[ $_st -eq 0 ] && [ "$(kinds)" = "HELLO STREAM STREAM P P P EVENT GAP END " ]' || note "$(kinds)"
 ok "one event for all that failed in between" '[ "$(events)" = "cb.source.lost worker;" ]' || note "$(events)"
+worker ': >began; exec sleep 20'
+cb-ingest --sandbox=off --camera cam rtsp://camera/live >out.cbf 2>err &
+pid=$!
+wait_for '[ -e began ]'
+kill -TERM $pid
+_st=0; wait $pid || _st=$?
+ok "before anything came: 0, and an empty stream that is whole ($_st)" '[ $_st -eq 0 ] && [ "$(kinds)" = "HELLO END " ] && [ ! -s err ]' || note "$(kinds) $(cat err)"
+exits 0 cb-frame check out.cbf
+exits 0 cb-record empty <out.cbf
+worker 'if [ $n = 1 ]; then S IPP; exit; fi; printf "M\0\0\0\0\0\0\0wrong: 401" >&3; exit 77'
+cb-ingest -v --sandbox=off --camera cam --retry-first 0.1s rtsp://camera/live >out.cbf 2>err &
+pid=$!
+wait_for 'grep -q "401; again in" err'
+kill -TERM $pid
+_st=0; wait $pid || _st=$?
+ok "a password that is wrong all at once is not tried often ($_st)" '[ $_st -eq 0 ] && sed -n "s/.*401; again in \(.*\) s/\1/p" err | awk "\$1 < 1.5 { bad = 1 } END { exit bad }"' || note "$(cat err)"
+worker 'case $n in 1|2|3) S IPP ;; 4) S IPPPPPPP >whole; head -c 1200 whole; sleep 1.5; tail -c +1201 whole | head -c -64 ;; *) exec sleep 9 ;; esac'
+cb-ingest -v --sandbox=off --camera cam --retry-first 0.1s --timeout 5s rtsp://camera/live >out.cbf 2>err &
+pid=$!
+wait_for '[ "$(cat count 2>/dev/null)" -ge 5 ] 2>/dev/null'
+kill -TERM $pid
+wait $pid
+ok "the waits grow, and begin again when media has come for a while" 'sed -n "s/.*; again in \(.*\) s/\1/p" err | awk "{ w[NR] = \$1 } END { exit !(NR == 4 && w[1] <= 0.1 && w[3] >= 0.2 && w[4] <= 0.1) }"' || note "$(cat err)"
 worker 'S IPP; exec sleep 20'
 cb-ingest --sandbox=off --camera cam --retry-first 0.1s --timeout 20s rtsp://camera/live >out.cbf 2>err &
 pid=$!

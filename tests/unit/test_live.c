@@ -120,18 +120,23 @@ static void test_backoff(void)
 {
 	static const int64_t want[] = { 100, 200, 400, 800, 1600, 3000, 3000, 3000 };
 	struct cb_backoff b = { .first_ns = 100 };
-	bool good = true;
+	bool good = true, all = true;
 
 	for (int i = 0; i < 8; i++) {
+		int64_t least = INT64_MAX;
+
 		OK_INT(cb_backoff_next_ns(&b, 0), want[i]);
 		for (uint64_t c = 0; c < 4000; c++) {
 			struct cb_backoff same = { .first_ns = 100, .failed = (unsigned)i };
 			int64_t ns = cb_backoff_next_ns(&same, c * 7919);
 
 			good &= ns <= want[i] && ns >= want[i] / 2;
+			least = ns < least ? ns : least;
 		}
+		all &= least == want[i] / 2;
 	}
 	OK_NAMED(good, "shortened by up to half, and no more");
+	OK_NAMED(all, "by half, too");
 	b.failed = UINT32_MAX - 1;
 	OK_INT(cb_backoff_next_ns(&b, 0), 3000);
 	b = (struct cb_backoff){ 0 };

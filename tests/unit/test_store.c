@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lib/store: what is written is read back the same, and what is not right is refused. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/num.h"
+#include "base/time.h"
 #include "store/box.h"
 #include "store/manifest.h"
 #include "store/mp4.h"
 #include "store/once.h"
+#include "store/recorder.h"
+#include "store/store.h"
 #include "tap.h"
 #include "wire/frame-priv.h"
 
@@ -506,6 +511,69 @@ static void once(void)
 	OK(left == 3072);
 }
 
+static int no_event(void *ctx, const struct cb_buf *line, struct cb_err *e)
+{
+	(void)ctx, (void)line, (void)e;
+	return 0;
+}
+
+/* A live source that says nothing more: what it said before is on the disk soon. */
+static void syncs_while_waiting(void)
+{
+	struct cb_recorder_opts o = { .recorder = "test", .segment_ns = 60 * CB_NS_PER_S,
+				      .sync_ns = CB_NS_PER_S, .event = no_event };
+	struct cb_hello h = { .live = true, .wall_ns = CB_NS_PER_S, .wall_source = CB_WALL_ARRIVAL,
+			      .producer = "test", .camera = "cam" };
+	struct cb_stream st = video("h264");
+	struct cb_recorder_status before, after;
+	char dir[] = "/tmp/cb-store.XXXXXX", rm[64];
+	struct cb_store store = { .fd = -1, .cameras = -1 };
+	struct cb_recorder *r = NULL;
+	struct cb_writer w;
+	struct cb_reader in;
+	struct cb_frame f;
+	int p[2], wait;
+
+	if (!mkdtemp(dir) || pipe(p) < 0 || cb_store_create(&store, dir, &err) < 0) {
+		OK_NAMED(false, "a store to record into");
+		return;
+	}
+	cb_writer_init(&w, p[1]);
+	OK(cb_writer_hello(&w, &h, &err) == 0 && cb_writer_stream(&w, 0, &st, &err) == 0);
+	for (int i = 0; i < 5; i++) {	/* each a group, and far from the next */
+		struct cb_packet k = { .flags = CB_F_KEY, .pts = i * 90000, .dts = i * 90000, .duration = 90000,
+				       .wall_ns = (i + 1) * CB_NS_PER_S, .wall_source = CB_WALL_ARRIVAL,
+				       .data = avcc, .len = sizeof(avcc) };
+
+		OK(cb_writer_packet(&w, 0, &k, &err) == 0);
+	}
+	OK(cb_writer_end(&w, CB_END_EOF, &err) == 0);
+	cb_writer_release(&w);
+	close(p[1]);
+	cb_reader_init(&in, p[0]);
+	OK(cb_reader_next(&in, &f, &err) == 1 && cb_recorder_open(&r, &store, &f, &o, &err) == 0);
+	while (r && cb_reader_next(&in, &f, &err) > 0)
+		if (f.type != CB_FRAME_END)
+			OK(cb_recorder_frame(r, &f, &err) == 0);
+	cb_recorder_status(r, &before);
+	OK_INT(before.totals.fragments, 4);
+	wait = cb_recorder_idle(r, &err);
+	OK_NAMED(wait > 0 && wait <= 1001, "it wants to be asked again within the interval");
+	usleep(1100000);
+	cb_recorder_idle(r, &err);
+	cb_recorder_status(r, &after);
+	/* the fifth still waits for its end */
+	OK_INT(after.synced_wall_ns, 5 * CB_NS_PER_S);
+	OK(after.syncs > before.syncs || before.synced_wall_ns == after.synced_wall_ns);
+	OK(cb_recorder_close(r, "end", &err) == 0);
+	cb_recorder_free(r);
+	cb_reader_release(&in);
+	cb_store_close(&store);
+	close(p[0]);
+	snprintf(rm, sizeof(rm), "rm -rf %s", dir);
+	OK(system(rm) == 0);
+}
+
 int main(void)
 {
 	manifest_round_trip();
@@ -515,5 +583,6 @@ int main(void)
 	codecs();
 	timeline();
 	once();
+	syncs_while_waiting();
 	return done();
 }
