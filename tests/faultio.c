@@ -8,11 +8,12 @@
  * calloc, realloc). N counts from 1; "3+" means the third and every one after it. FAULT_FD=N looks at
  * that descriptor only, FAULT_UNDER=DIR at those of files in that directory; without either
  * descriptors 0 to 2 are left alone. "short" as error makes
- * a write do half of its work. FAULT_LOG=FILE gets a line once the fault has happened, so that
+ * a write do half of its work, and "kill" kills the process before it. FAULT_LOG=FILE gets a line once the fault has happened, so that
  * a loop over N knows when to end. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ enum kind { NONE, READ, WRITE, FSYNC, FDATASYNC, SYNC, RENAME, OPEN, MKDIR, FTRU
 
 static enum kind want;
 static long nth, seen;
-static bool onward, half;
+static bool onward, half, killed;
 static int error_number, only_fd = -1;
 static const char *log_path, *under;
 
@@ -65,7 +66,8 @@ __attribute__((constructor)) static void setup(void)
 	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++)
 		if (strcmp(end + 1, errors[i].name) == 0)
 			error_number = errors[i].number;
-	if (!half && !error_number)
+	killed = strcmp(end + 1, "kill") == 0;
+	if (!half && !killed && !error_number)
 		return;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		if (strlen(kinds[i].name) == (size_t)(colon - f) && !strncmp(f, kinds[i].name, (size_t)(colon - f)))
@@ -104,6 +106,8 @@ static bool turn(enum kind k, int fd)
 			close(d);
 		}
 	}
+	if (killed)
+		kill(getpid(), SIGKILL);
 	if (error_number)
 		errno = error_number;
 	return true;

@@ -205,6 +205,18 @@ int cb_desk_sync(struct cb_desk *d, bool hard, struct cb_err *err)
 	return 0;
 }
 
+const struct cb_buf *cb_desk_pending(const struct cb_desk *d)
+{
+	return cb_notify_pending(d->set.notify);
+}
+
+int cb_desk_recall(struct cb_desk *d, const struct cb_buf *lines, struct cb_err *err)
+{
+	if (!lines->len || d->journal < 0)
+		return 0;
+	return load_lines(d, &d->set, (const char *)lines->data, lines->len, false, err) < 0 ? -1 : save(d, err);
+}
+
 /* --- life ---------------------------------------------------------------------------------------- */
 
 int cb_desk_open(struct cb_desk **ret, const struct cb_desk_opts *o, struct cb_err *err)

@@ -56,6 +56,11 @@ int cb_desk_reload(struct cb_desk *d, struct cb_err *err);
 /* What waits is in the journal when this returns, where the process' death does not take it; with
  * hard, and once a second without, it is on the disk. The rest now and then. */
 int cb_desk_sync(struct cb_desk *d, bool hard, struct cb_err *err);
+/* What the next sync writes into the journal, for who keeps it elsewhere before; and such lines from
+ * a process that died, the last ones that it kept: whether they are in the journal or not, they hold,
+ * and the state is written whole. */
+const struct cb_buf *cb_desk_pending(const struct cb_desk *d);
+int cb_desk_recall(struct cb_desk *d, const struct cb_buf *lines, struct cb_err *err);
 /* Something has failed: keep what there is, and do nothing more. */
 int cb_desk_keep(struct cb_desk *d, struct cb_err *err);
 /* The end: with a state, all that waits is kept there; without one it is told now. */

@@ -1384,6 +1384,11 @@ int cb_notify_journal(struct cb_notify *n, struct cb_buf *out, struct cb_err *er
 	return k ? cb_err_nomem(err) : 0;
 }
 
+const struct cb_buf *cb_notify_pending(const struct cb_notify *n)
+{
+	return &n->journal;
+}
+
 void cb_notify_succeed(struct cb_notify *n, struct cb_notify *old)
 {
 	struct cb_notify_sum now = n->sum;

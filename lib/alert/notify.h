@@ -87,5 +87,7 @@ void cb_notify_succeed(struct cb_notify *n, struct cb_notify *old);
 /* What has come to wait, and gone, since the last call: lines for cb_notify_load, to be kept
  * where a crash cannot take them. */
 int cb_notify_journal(struct cb_notify *n, struct cb_buf *out, struct cb_err *err);
+/* The same lines, which stay. */
+const struct cb_buf *cb_notify_pending(const struct cb_notify *n);
 
 #endif

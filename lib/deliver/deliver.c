@@ -252,9 +252,29 @@ fail:
 
 int cb_deliver_sync(struct cb_deliver *d, struct cb_err *err)
 {
-	if (!d->packed.len)
+	return cb_deliver_sync_saying(d, NULL, err);
+}
+
+void cb_deliver_said(struct cb_deliver *d)
+{
+	cb_spool_said(d->spool);
+}
+
+int cb_deliver_unsaid(struct cb_deliver *d, struct cb_buf *ret, struct cb_err *err)
+{
+	return cb_spool_unsaid(d->spool, ret, err);
+}
+
+size_t cb_deliver_unsynced(const struct cb_deliver *d)
+{
+	return d->packed.len;
+}
+
+int cb_deliver_sync_saying(struct cb_deliver *d, const struct cb_buf *saying, struct cb_err *err)
+{
+	if (!d->packed.len && (!saying || !saying->len))
 		return 0;
-	if (cb_spool_put(d->spool, &d->packed, err) < 0)
+	if (cb_spool_put(d->spool, &d->packed, saying, err) < 0)
 		return -1;
 	d->packed.len = 0;
 	d->heard_all = false;
@@ -351,12 +371,10 @@ int cb_deliver_drain(struct cb_deliver *d, int64_t timeout_ns, struct cb_err *er
 	}
 }
 
-int cb_deliver_close(struct cb_deliver *d, struct cb_err *err)
+int cb_deliver_stop(struct cb_deliver *d, struct cb_err *err)
 {
 	int ret = 0, status = 0;
 
-	if (!d)
-		return 0;
 	if (d->spool && d->packed.len)
 		ret = cb_deliver_sync(d, err);
 	if (d->sock >= 0) {
@@ -382,6 +400,7 @@ int cb_deliver_close(struct cb_deliver *d, struct cb_err *err)
 				 "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 			tell(d, text);
 		}
+		d->pid = 0;
 	}
 	while (d->spool && ret == 0) {
 		int n = cb_spool_hear(d->spool, HEARD, d->o.on_event, d->o.ctx, err);
@@ -391,6 +410,16 @@ int cb_deliver_close(struct cb_deliver *d, struct cb_err *err)
 		if (n < HEARD)
 			break;
 	}
+	return ret;
+}
+
+int cb_deliver_close(struct cb_deliver *d, struct cb_err *err)
+{
+	int ret;
+
+	if (!d)
+		return 0;
+	ret = cb_deliver_stop(d, err);
 	if (d->spool && ret == 0)
 		ret = cb_spool_forget(d->spool, err);
 	if (d->spool)

@@ -58,6 +58,13 @@ int cb_deliver_open(struct cb_deliver **ret, const struct cb_deliver_conf *conf,
 int cb_deliver_put(struct cb_deliver *d, const struct cb_note_out *n, struct cb_err *err);
 /* Everything put so far is in the spool, and on the disk. Cheap when there is nothing. */
 int cb_deliver_sync(struct cb_deliver *d, struct cb_err *err);
+/* The same, together with what the caller will say about it: see cb_spool_put, cb_spool_said,
+ * cb_spool_unsaid. Where there is something to say, it is written even if nothing was put. */
+int cb_deliver_sync_saying(struct cb_deliver *d, const struct cb_buf *saying, struct cb_err *err);
+void cb_deliver_said(struct cb_deliver *d);
+int cb_deliver_unsaid(struct cb_deliver *d, struct cb_buf *ret, struct cb_err *err);
+/* Bytes put since the last sync. */
+size_t cb_deliver_unsynced(const struct cb_deliver *d);
 /* Tell the decisions that have come, look after the helper. Cheap; call it often. */
 int cb_deliver_poll(struct cb_deliver *d, struct cb_err *err);
 /* A descriptor that can be read when there is something to poll for. */
@@ -65,8 +72,11 @@ int cb_deliver_fd(const struct cb_deliver *d);
 /* Sync, and poll until nothing is queued for a sink of the configuration, the time is over (< 0: none) or a stop is asked a
  * second time. Returns 1: empty, 0: not, -1. */
 int cb_deliver_drain(struct cb_deliver *d, int64_t timeout_ns, struct cb_err *err);
-/* Sync, let attempts that are under way end (for at most their time), poll a last time. What is
- * queued stays in the spool. */
+/* Sync, let attempts that are under way end (for at most their time), poll a last time. The
+ * helper has ended. */
+int cb_deliver_stop(struct cb_deliver *d, struct cb_err *err);
+/* Stops, where that was not done. What is queued stays in the spool; decisions heard after the last
+ * cb_deliver_said come again. */
 int cb_deliver_close(struct cb_deliver *d, struct cb_err *err);
 
 /* Sums and sinks: deliver/spool.h. Of the spool that is open here. */

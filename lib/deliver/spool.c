@@ -20,6 +20,7 @@
 #define FORMAT "cb-spool 1"
 #define HEAD 64			/* magic, attempts, times, lengths */
 #define TEXTS 6			/* id, group, severity, title, text, reason; then line and jpeg */
+#define SAYING "saying"
 #define SPARE (UINT64_C(256) << 20)	/* for what is written when notes no longer fit */
 #define OWN_TRIES 100			/* of 50 ms */
 #define KEY_MAX (CB_NOTE_ID_MAX + 1 + 8)
@@ -28,7 +29,8 @@ struct cb_spool {
 	MDB_env *env;
 	MDB_dbi queue, dead, said, count, meta;
 	uint64_t bytes;
-	uint64_t heard, forgotten;	/* decisions up to these numbers */
+	uint64_t heard, kept, forgotten;	/* decisions up to these numbers */
+	uint64_t saying, noted;		/* number of what was put to be said, and of what was */
 	int dir, lock;
 };
 
@@ -428,10 +430,10 @@ static int forget(struct cb_spool *s, MDB_txn *txn)
 	MDB_val k, v;
 	int rc;
 
-	if (s->forgotten >= s->heard)
+	if (s->forgotten >= s->kept)
 		return 0;
 	rc = mdb_cursor_open(txn, s->said, &c);
-	while (!rc && !(rc = mdb_cursor_get(c, &k, &v, MDB_FIRST)) && k.mv_size == 8 && cb_be64(k.mv_data) <= s->heard)
+	while (!rc && !(rc = mdb_cursor_get(c, &k, &v, MDB_FIRST)) && k.mv_size == 8 && cb_be64(k.mv_data) <= s->kept)
 		rc = mdb_cursor_del(c, 0);
 	if (c)
 		mdb_cursor_close(c);
@@ -440,7 +442,7 @@ static int forget(struct cb_spool *s, MDB_txn *txn)
 
 int cb_spool_forget(struct cb_spool *s, struct cb_err *err)
 {
-	uint64_t upto = s->heard;
+	uint64_t upto = s->kept;
 	MDB_txn *txn = NULL;
 	int rc;
 
@@ -543,9 +545,24 @@ static int no_room(struct cb_spool *s, MDB_txn *txn, const char *sink, const str
 	return rc ? rc : say(s, txn, &d);
 }
 
-int cb_spool_put(struct cb_spool *s, const struct cb_buf *b, struct cb_err *err)
+/* Its number, and the bytes. */
+static int put_saying(struct cb_spool *s, MDB_txn *txn, const struct cb_buf *saying, uint64_t *ret_number)
 {
-	uint64_t have, number, upto = s->heard;
+	MDB_val k = { sizeof(SAYING) - 1, (char[]){ SAYING } }, v = { 8 + saying->len, NULL };
+	int rc = take_number(s, txn, "says", ret_number);
+
+	if (!rc)
+		rc = mdb_put(txn, s->meta, &k, &v, MDB_RESERVE);
+	if (rc)
+		return rc;
+	cb_put_le64(v.mv_data, *ret_number);
+	memcpy((uint8_t *)v.mv_data + 8, saying->data, saying->len);
+	return 0;
+}
+
+int cb_spool_put(struct cb_spool *s, const struct cb_buf *b, const struct cb_buf *saying, struct cb_err *err)
+{
+	uint64_t have, number, said = s->saying, upto = s->kept;
 	uint8_t key[KEY_MAX];
 	MDB_txn *txn = NULL;
 	size_t at = 0;
@@ -578,6 +595,8 @@ int cb_spool_put(struct cb_spool *s, const struct cb_buf *b, struct cb_err *err)
 		if (!rc)
 			rc = mdb_put(txn, s->queue, &k, &v, 0);
 	}
+	if (!rc && saying && saying->len)
+		rc = put_saying(s, txn, saying, &said);
 	if (rc) {
 		mdb_txn_abort(txn);
 		return mdb_err(err, rc, "write");
@@ -586,7 +605,45 @@ int cb_spool_put(struct cb_spool *s, const struct cb_buf *b, struct cb_err *err)
 	if (rc)
 		return mdb_err(err, rc, "write");
 	s->forgotten = upto;
+	s->saying = said;
 	return 0;
+}
+
+/* That it was said is noted where it costs no transaction: in the owner's file. */
+void cb_spool_said(struct cb_spool *s)
+{
+	uint8_t n[8];
+
+	s->kept = s->heard;
+	if (s->noted == s->saying)
+		return;
+	cb_put_le64(n, s->saying);
+	/* where that fails it is said again */
+	if (pwrite(s->lock, n, sizeof(n), 0) == sizeof(n))
+		s->noted = s->saying;
+}
+
+int cb_spool_unsaid(struct cb_spool *s, struct cb_buf *ret, struct cb_err *err)
+{
+	MDB_val k = { sizeof(SAYING) - 1, (char[]){ SAYING } }, v;
+	MDB_txn *txn = NULL;
+	uint8_t n[8] = { 0 };
+	int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn);
+
+	if (rc)
+		return mdb_err(err, rc, "read");
+	if (pread(s->lock, n, sizeof(n), 0) == sizeof(n))
+		s->noted = cb_le64(n);
+	rc = mdb_get(txn, s->meta, &k, &v);
+	if (!rc && v.mv_size < 8)
+		rc = EBADMSG;
+	if (!rc) {
+		s->saying = cb_le64(v.mv_data);
+		if (s->saying != s->noted && cb_buf_add(ret, (uint8_t *)v.mv_data + 8, v.mv_size - 8) < 0)
+			rc = ENOMEM;
+	}
+	mdb_txn_abort(txn);
+	return rc && rc != MDB_NOTFOUND ? mdb_err(err, rc, "read") : 0;
 }
 
 static struct cb_spooled *load(uint64_t number, const char *sink, const MDB_val *v)

@@ -86,16 +86,22 @@ int cb_spool_owner_fd(const struct cb_spool *s);
 /* Append a note to b, as cb_spool_put takes it. CB_E_DATA: too long, or a bad id or sink. */
 int cb_spool_pack(struct cb_buf *b, const struct cb_note_out *n, int64_t now_us, struct cb_err *err);
 /* Put packed notes, all of b, in one transaction. Those for which there is no room are counted
- * and decided DROPPED. */
-int cb_spool_put(struct cb_spool *s, const struct cb_buf *b, struct cb_err *err);
+ * and decided DROPPED. saying, or NULL: bytes that the caller will say about it once this has
+ * returned; they are kept in the same transaction, in the place of those of the put before. */
+int cb_spool_put(struct cb_spool *s, const struct cb_buf *b, const struct cb_buf *saying, struct cb_err *err);
+/* What was put has been said, and what was heard so far was passed on: a process that dies from
+ * here on leaves nothing that would have to be said again. Of the one who owns the spool. */
+void cb_spool_said(struct cb_spool *s);
+/* After cb_spool_own: what the owner before was about to say when it died, appended to ret. */
+int cb_spool_unsaid(struct cb_spool *s, struct cb_buf *ret, struct cb_err *err);
 /* The first note of a sink behind a number, malloc'ed; *ret NULL: none. */
 int cb_spool_next(struct cb_spool *s, const char *sink, uint64_t after, bool dead,
 		  struct cb_spooled **ret, struct cb_err *err);
 /* Write down a list of what happened. */
 int cb_spool_settle(struct cb_spool *s, const struct cb_settled *list, struct cb_err *err);
-/* Hear up to max decisions, oldest first, each once an open of the spool. They are forgotten with the
- * next put, or by cb_spool_forget; until then another open hears them again. Returns how many, or
- * -1. */
+/* Hear up to max decisions, oldest first, each once an open of the spool. After cb_spool_said they are
+ * forgotten with the next put, or by cb_spool_forget; until then another open hears them again.
+ * Returns how many, or -1. */
 int cb_spool_forget(struct cb_spool *s, struct cb_err *err);
 int cb_spool_hear(struct cb_spool *s, uint32_t max,
 		  int (*fn)(void *ctx, const struct cb_decision *d, struct cb_err *err), void *ctx,

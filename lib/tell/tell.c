@@ -21,6 +21,9 @@
 #include "wire/event.h"
 
 #define TOLD_MAX 8		/* bad lines named one by one */
+#define SAID_MANY (48u << 10)	/* bytes that wait to be said: then they are, between two events, at once */
+#define SAID_MAX (4u << 20)	/* and within one */
+#define NOTES_MANY (2u << 20)
 #define LOOK_MS 200		/* hooks and the log are looked after so often */
 #define RELOAD_EVERY 1024	/* events between two looks at SIGHUP where input never waits */
 
@@ -29,6 +32,8 @@ struct state {
 	struct cb_sink sink;
 	bool mute;			/* stdout belongs to a sink */
 	bool sent;			/* notices since the last sync */
+	bool spooled;			/* there are sinks: said is used */
+	struct cb_buf said;		/* what is to be said once it is kept: an enum kind, a line, LF */
 	struct cb_desk *desk;
 	struct cb_hooks *hooks;
 	struct cb_logbook *log;
@@ -61,16 +66,76 @@ static void on_tell(void *ctx, const char *text)
 	s->o->warn(s->o->ctx, text);
 }
 
+enum kind { LOUD = '!', ECHO = '=', STATE = '~' };	/* of ours; passed on; of the journal, not said */
+
+/* All that waits to be said: into the log, and out. What stdout does not take is said by the next
+ * process, but where there is a log, which has it. */
+static int say_all(struct state *s, struct cb_err *err)
+{
+	uint8_t *p = s->said.data, *end = p + s->said.len, *eol;
+	int k = 0;
+
+	for (; p < end && (eol = memchr(p, '\n', (size_t)(end - p))); p = eol + 1) {
+		struct cb_buf line = { .data = p + 1, .len = (size_t)(eol - p - 1) };
+
+		if (*p == LOUD)
+			cb_logbook_say(s->log, &line);
+		if (!s->mute && k == 0 && *p != STATE)
+			k = cb_sink_event(&s->sink, &line, err);
+	}
+	s->said.len = 0;
+	if (k == 0 && s->sink.ndjson)
+		k = cb_out_flush(s->sink.ndjson, err);
+	if (s->deliver && (k == 0 || s->log))
+		cb_deliver_said(s->deliver);
+	return k;
+}
+
+static int add_said(struct state *s, enum kind kind, const void *p, size_t n, struct cb_err *err)
+{
+	if (cb_buf_byte(&s->said, (uint8_t)kind) < 0 || cb_buf_add(&s->said, p, n) < 0 || cb_buf_byte(&s->said, '\n') < 0)
+		return cb_err_nomem(err);
+	return 0;
+}
+
+/* The journal's lines along with what is said of them: all of it holds, or nothing. */
+static int add_state(struct state *s, struct cb_err *err)
+{
+	const struct cb_buf *b = cb_desk_pending(s->desk);
+	const uint8_t *p = b->data, *end = p + b->len, *eol;
+
+	for (; p < end && (eol = memchr(p, '\n', (size_t)(end - p))); p = eol + 1)
+		if (add_said(s, STATE, p, (size_t)(eol - p), err) < 0)
+			return -1;
+	return 0;
+}
+
 /* What is said is kept before it is heard: the spool, then the state, then stdout. */
 static int sync_all(struct state *s, bool hard, struct cb_err *err)
 {
 	/* what is gone from the state must be in the spool */
-	if (s->deliver && (hard || s->sent) && cb_deliver_sync(s->deliver, err) < 0)
+	if (s->deliver && (s->sent || cb_desk_pending(s->desk)->len) &&
+	    ((s->spooled && add_state(s, err) < 0) || cb_deliver_sync_saying(s->deliver, &s->said, err) < 0))
 		return -1;
 	s->sent = false;
 	if (cb_desk_sync(s->desk, hard, err) < 0)
 		return -1;
-	return s->sink.ndjson ? cb_out_flush(s->sink.ndjson, err) : 0;
+	return say_all(s, err);
+}
+
+static int say_later(struct state *s, enum kind kind, const struct cb_buf *line, struct cb_err *err)
+{
+	if (s->said.len + line->len > SAID_MAX && s->desk && sync_all(s, false, err) < 0)
+		return -1;
+	return add_said(s, kind, line->data, line->len, err);
+}
+
+/* Between two events: nothing is said in part. */
+static int sync_much(struct state *s, struct cb_err *err)
+{
+	if (s->said.len < SAID_MANY && (!s->deliver || cb_deliver_unsynced(s->deliver) < NOTES_MANY))
+		return 0;
+	return sync_all(s, false, err);
 }
 
 /* An event of ours. */
@@ -78,6 +143,8 @@ static int put(struct state *s, const struct cb_buf *line, struct cb_err *err)
 {
 	struct cb_out *out = s->sink.ndjson;
 
+	if (s->spooled)
+		return say_later(s, LOUD, line, err);
 	cb_logbook_say(s->log, line);
 	if (s->mute)
 		return 0;
@@ -96,7 +163,7 @@ static int on_alert(void *ctx, const struct cb_alert_out *a, struct cb_err *err)
 	if (!a->argv || s->o->test)
 		return 0;
 	/* it may wait: what it speaks of must be out before */
-	if (s->sink.ndjson && cb_out_flush(s->sink.ndjson, err) < 0)
+	if (s->spooled ? sync_all(s, false, err) < 0 : s->sink.ndjson && cb_out_flush(s->sink.ndjson, err) < 0)
 		return -1;
 	return cb_hooks_run(s->hooks, a->rule->name, a->argv, a->line->data, a->line->len, a->rule->timeout_ns,
 			    err);
@@ -128,7 +195,9 @@ static int on_fate(void *ctx, const struct cb_decision *d, struct cb_err *err)
 	struct cb_fate f = { .decision = cb_decided_name(d->what), .note = d->id, .sink = d->sink, .reason = d->reason,
 			     .attempt = d->attempts, .t_us = d->t_us, .next_us = d->next_us, .number = d->number };
 
-	return cb_notify_fate(cb_desk_notify(s->desk), &f, err);
+	if (cb_notify_fate(cb_desk_notify(s->desk), &f, err) < 0)
+		return -1;
+	return s->spooled ? sync_much(s, err) : 0;
 }
 
 /* --- rules, again ------------------------------------------------------------------------------- */
@@ -167,6 +236,34 @@ static int usable(const struct cb_tell_opts *o, const struct cb_deliver_conf *si
 	return 0;
 }
 
+/* What one who died was about to say comes before what is said now. */
+static int say_unsaid(struct state *s, struct cb_err *err)
+{
+	struct cb_buf later = s->said, state = { 0 };
+	uint8_t *p, *end, *eol;
+	int k;
+
+	s->said = (struct cb_buf){ 0 };
+	k = cb_deliver_unsaid(s->deliver, &s->said, err);
+	for (p = s->said.data, end = p + s->said.len; k == 0 && p < end && (eol = memchr(p, '\n', (size_t)(end - p)));
+	     p = eol + 1)
+		if (*p == STATE && cb_buf_add(&state, p + 1, (size_t)(eol - p)) < 0)
+			k = cb_err_nomem(err);
+	if (k == 0 && (k = cb_desk_recall(s->desk, &state, err)) < 0)
+		cb_err_prefix(err, "spool: of the state");
+	if (k == 0)
+		k = say_all(s, err);
+	cb_buf_release(&state);
+	cb_buf_release(&s->said);
+	s->said = later;
+	return k;
+}
+
+static void set_spooled(struct state *s)
+{
+	s->spooled = s->sinks && !s->o->test && !s->o->tee;
+}
+
 static int open_sinks(struct state *s, struct cb_err *err)
 {
 	char dir[4096];
@@ -179,7 +276,9 @@ static int open_sinks(struct state *s, struct cb_err *err)
 	if (!s->sinks || s->o->test)
 		return 0;
 	snprintf(dir, sizeof(dir), "%s/spool", s->o->state);
-	return cb_deliver_open(&s->deliver, s->sinks, &o, err);
+	if (cb_deliver_open(&s->deliver, s->sinks, &o, err) < 0)
+		return -1;
+	return s->spooled ? say_unsaid(s, err) : 0;
 }
 
 static bool same_sinks(const struct cb_deliver_conf *a, const struct cb_deliver_conf *b)
@@ -205,7 +304,7 @@ static int reload(struct state *s, struct cb_err *err)
 	say(s, s->o->note, "%s: read again, %u rules", s->o->config, cb_desk_rules(s->desk)->n);
 	same = same_sinks(s->sinks, sinks);
 	if (!same && s->deliver) {
-		if (cb_deliver_close(s->deliver, err) < 0)
+		if (cb_deliver_stop(s->deliver, err) < 0 || say_all(s, err) < 0 || cb_deliver_close(s->deliver, err) < 0)
 			return -1;
 		s->deliver = NULL;
 	}
@@ -216,6 +315,7 @@ static int reload(struct state *s, struct cb_err *err)
 		free_sinks(s);
 		s->sinks = sinks;
 		s->conf = conf;
+		set_spooled(s);
 		if (open_sinks(s, err) < 0)
 			return -1;
 	}
@@ -313,9 +413,11 @@ static int event(struct state *s, struct cb_evin *in, const char *line, size_t l
 	}
 	if (cb_desk_due(s->desk, err) < 0)
 		return -1;
-	if (s->o->pass && cb_sink_event(&s->sink, &in_line, err) < 0)
+	if (s->o->pass && (s->spooled ? say_later(s, ECHO, &in_line, err) : cb_sink_event(&s->sink, &in_line, err)) < 0)
 		return -1;
-	return cb_desk_apply(s->desk, err);
+	if (cb_desk_apply(s->desk, err) < 0)
+		return -1;
+	return s->spooled ? sync_much(s, err) : 0;
 }
 
 static int read_all(struct state *s, struct cb_evin *in, struct cb_err *err)
@@ -364,8 +466,10 @@ static int start(struct state *s, struct cb_err *err)
 		sigprocmask(SIG_BLOCK, &hup, NULL);
 		s->hup = signalfd(-1, &hup, SFD_NONBLOCK | SFD_CLOEXEC);
 	}
-	if (read_sinks(s->o->config, &s->conf, &s->sinks, err) < 0 ||
-	    cb_logbook_open(&s->log, s->o->log, s->o->warn, s->o->ctx, err) < 0 ||
+	if (read_sinks(s->o->config, &s->conf, &s->sinks, err) < 0)
+		return -1;
+	set_spooled(s);
+	if (cb_logbook_open(&s->log, s->o->log, s->o->warn, s->o->ctx, err) < 0 ||
 	    cb_logbook_config(s->log, "cb-alert", s->o->config, err) < 0 ||
 	    cb_desk_open(&s->desk, &d, err) < 0 ||
 	    cb_hooks_new(&s->hooks, cb_desk_rules(s->desk)->hooks_max, s->o->warn, s->o->ctx, err) < 0)
@@ -384,12 +488,24 @@ static int start(struct state *s, struct cb_err *err)
 static int end(struct state *s, struct cb_err *err)
 {
 	static struct cb_buf line;
-	int k = cb_desk_end(s->desk, err);
+	int64_t now = cb_desk_now(s->desk);
+	int k = 0;
 
+	/* the state may forget what is in the spool, no earlier */
+	if (now != INT64_MIN)
+		k = cb_desk_pass(s->desk, now, err);
+	if (k == 0)
+		k = sync_all(s, true, err);
+	if (k == 0)
+		k = cb_desk_end(s->desk, err);
 	if (s->deliver && k == 0)
 		k = cb_deliver_drain(s->deliver, s->o->drain_ns, err) < 0 ? -1 : 0;
-	if (k == 0 && cb_desk_rules(s->desk)->routes && cb_desk_now(s->desk) != INT64_MIN)
-		k = cb_notify_account(cb_desk_notify(s->desk), cb_desk_now(s->desk), &line, err) < 0 ? -1 : put(s, &line, err);
+	now = cb_desk_now(s->desk);
+	/* no event yet, but what waits from before */
+	if (now == INT64_MIN)
+		now = cb_desk_next(s->desk);
+	if (k == 0 && cb_desk_rules(s->desk)->routes && now != INT64_MAX)
+		k = cb_notify_account(cb_desk_notify(s->desk), now, &line, err) < 0 ? -1 : put(s, &line, err);
 	cb_buf_release(&line);
 	return k;
 }
@@ -418,6 +534,7 @@ int cb_tell_run(const struct cb_tell_opts *o, struct cb_err *err)
 	struct state s = { .o = o, .hup = -1 };
 	struct cb_err late = CB_ERR_INIT;
 	struct cb_evin in;
+	bool listens;
 	int ret = -1;
 
 	if (o->tee) {
@@ -433,21 +550,26 @@ int cb_tell_run(const struct cb_tell_opts *o, struct cb_err *err)
 	if (start(&s, err) < 0)
 		goto out;
 	ret = read_all(&s, &in, err);
-	/* where nobody listens any more nothing more is decided; what is known is kept */
-	if (ret < 0 && (err->code == CB_E_IO || err->code == CB_E_OS)) {
-		if (!s.deliver || cb_deliver_sync(s.deliver, &late) == 0)
-			cb_desk_keep(s.desk, &late);
-	} else if (end(&s, &late) < 0 && ret == 0) {
-		*err = late;
+	listens = ret == 0 || (err->code != CB_E_IO && err->code != CB_E_OS);
+	if (listens && end(&s, &late) < 0) {
+		listens = false;
+		if (ret == 0)
+			*err = late;
 		ret = -1;
 	}
-	if (s.sink.ndjson && cb_out_flush(s.sink.ndjson, &late) < 0 && ret == 0) {
+	/* where nobody listens any more nothing more is decided; what is known is kept */
+	if (!listens && (!s.deliver || cb_deliver_sync_saying(s.deliver, s.spooled ? &s.said : NULL, &late) == 0))
+		cb_desk_keep(s.desk, &late);
+	if (say_all(&s, &late) < 0 && ret == 0) {
 		*err = late;
 		ret = -1;
 	}
 	cb_hooks_drain(s.hooks);
 	report(&s);
 out:
+	if (s.deliver && (cb_deliver_stop(s.deliver, ret == 0 ? err : &late) < 0 ||
+			  say_all(&s, ret == 0 ? err : &late) < 0))
+		ret = -1;
 	if (s.deliver && cb_deliver_close(s.deliver, ret == 0 ? err : &late) < 0)
 		ret = -1;
 	if (cb_sink_close(&s.sink, ret == 0, cb_stop_wanted() ? CB_END_STOPPED : CB_END_EOF,
@@ -461,6 +583,7 @@ out:
 	cb_hooks_free(s.hooks);
 	cb_evin_release(&in);
 	cb_desk_free(s.desk);
+	cb_buf_release(&s.said);
 	free_sinks(&s);
 	return ret;
 }

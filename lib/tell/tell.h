@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What cb-alert(1) does: events in, alerts and decisions out, hooks run, notices to sinks; rules
  * read again at SIGHUP (which is blocked here, and looked for where input is awaited), time that
- * goes on by itself. Order is what keeps promises: a notice is in the spool before the state
- * forgets that it waits, and the state is written before stdout says so. */
+ * goes on by itself. Order is what keeps promises: a notice is in the spool, and with it what will be
+ * said about it, before the state forgets that it waits, and the state is written before stdout and
+ * the log say so. Whoever dies in between leaves the next one to say it, so that what was said can be
+ * summed up over kills. With a frame stream on stdout that is not so. */
 #ifndef CB_TELL_TELL_H
 #define CB_TELL_TELL_H
 

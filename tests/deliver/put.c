@@ -128,6 +128,7 @@ int main(int argc, char **argv)
 			if (late > 0 || i % 4096 == 4095) {
 				if (cb_deliver_sync(d, &err) < 0 || cb_deliver_poll(d, &err) < 0)
 					die("sync");
+				cb_deliver_said(d);	/* stdout is line buffered */
 				late = rate ? start + (int64_t)(i * (uint64_t)CB_NS_PER_S / rate) - cb_now_mono_ns() : 0;
 				if (late > 0)
 					usleep((useconds_t)(late / 1000));
@@ -144,7 +145,10 @@ int main(int argc, char **argv)
 			put(d, conf, argv + optind + 2, line, strcspn(line, "\n"));
 	}
 	left = cb_deliver_drain(d, (int64_t)(wait * 1e9), &err);
-	if (left < 0 || cb_deliver_close(d, &err) < 0)
+	if (left < 0 || cb_deliver_stop(d, &err) < 0)
+		die("stop");
+	cb_deliver_said(d);
+	if (cb_deliver_close(d, &err) < 0)
 		die("close");
 	cb_deliver_conf_free(conf);
 	cb_conf_free(c);

@@ -213,7 +213,7 @@ printf 'rules: [{name: n, kind: new, type: x, field: data.p}]\nsinks: [{name: d,
 for s in 1 2 3 4 5; do ev x f $s "\"p\":$s"; done >few
 exits 74 sh -c 'cb-alert -c p.yml --state full --drain 0s <few >/dev/full'
 exits 0 cb-alert -c p.yml --state full --drain 0s <few
-ok "a full disk: nothing is new a second time, and all wait" '[ -z "$(told out)" ] && [ "$(jq -c "select(.type == \"cb.alert.account\").data.waiting" out)" -eq 5 ]' || note "$(cat out)"
+ok "a full disk: what it did not take is said by the next one, nothing is new a second time, and all wait" '[ "$(told out)" = "n1 n2 n3 n4 n5 " ] && [ "$(jq -c "select(.type == \"cb.alert.account\").data.waiting" out)" -eq 5 ]' || note "$(cat out)"
 
 # --- a storm, killed in its middle
 cat >s.yml <<END
