@@ -122,4 +122,21 @@ if command -v systemd-analyze >/dev/null; then
 else
 	skip "systemd-analyze is not installed" 2
 fi
+
+# --- asked to end while a pipeline is only about to begin: its source is found all the same
+mkdir slow
+cat >slow/setsid <<'END'
+#!/bin/sh
+: >begins
+sleep 0.7
+exec "$@"
+END
+chmod +x slow/setsid
+printf 'store: %s/slow/S\ncameras:\n  off:\n    source: rtsp://127.0.0.1:9/%s\n' "$T" "${T##*/}" >slow.yml
+PATH=$T/slow:$PATH cb-cameras -f slow.yml run >out 2>err & pid=$!
+wait_for '[ -e begins ]'
+kill "$pid"
+ok "ended before the source had begun" 'wait_for "! kill -0 $pid 2>/dev/null"' || kill -9 "$pid" $(pgrep -f ":9/${T##*/}")
+_st=0; wait "$pid" || _st=$?
+ok "and nothing stays ($_st)" '[ $_st -eq 0 ] && ! pgrep -f ":9/${T##*/}" >/dev/null'
 done_testing
