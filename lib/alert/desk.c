@@ -181,12 +181,13 @@ int cb_desk_sync(struct cb_desk *d, bool hard, struct cb_err *err)
 {
 	int64_t now;
 
-	if (d->journal < 0)
-		return 0;
-	now = cb_now_mono_ns();
 	d->buf.len = 0;
 	if (cb_notify_journal(d->set.notify, &d->buf, err) < 0)
 		return -1;
+	/* without a state it is not kept, and not gathered either */
+	if (d->journal < 0)
+		return 0;
+	now = cb_now_mono_ns();
 	if (d->buf.len) {
 		d->dirty = true;
 		if (cb_write_all(d->journal, d->buf.data, d->buf.len, err) < 0)

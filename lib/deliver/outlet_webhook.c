@@ -26,6 +26,7 @@ struct webhook {
 	uint32_t allowed;
 	struct curl_slist *headers;	/* those of every request */
 	char refused[64];		/* an address that the guard did not let through */
+	char whom[256];			/* of the URL, without the path: that may be a secret */
 };
 
 /* Before the socket is made: who is it that libcurl is about to connect to? */
@@ -107,6 +108,7 @@ static int webhook_open(struct cb_outlet *o, struct cb_err *err)
 	if (!w)
 		return cb_err_nomem(err);
 	o->own = w;
+	snprintf(w->whom, sizeof(w->whom), "%.*s", (int)(strcspn(c->url + 8, "/?") + 8), c->url);
 	for (uint32_t i = 0; i < c->allow.n; i++)
 		if (cb_cidr_parse(c->allow.at[i], &w->allow[w->allowed]))
 			w->allowed++;
@@ -191,7 +193,7 @@ static bool post(struct cb_outlet *o, struct webhook *w, const struct cb_spooled
 	curl_easy_setopt(w->curl.h, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(w->curl.h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)o->body.len);
 	curl_easy_setopt(w->curl.h, CURLOPT_POSTFIELDS, o->body.data);
-	k = cb_curl_perform(&w->curl, o->conf->url, r);
+	k = cb_curl_perform(&w->curl, w->whom, r);
 	curl_easy_setopt(w->curl.h, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(headers);
 	curl_easy_getinfo(w->curl.h, CURLINFO_RESPONSE_CODE, &status);

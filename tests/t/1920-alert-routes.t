@@ -253,4 +253,21 @@ ok "sinks need a place for their spool" 'grep -q "r.yml has sinks: --state is ne
 exits 64 cb-alert test r.yml --state s
 exits 64 cb-alert test
 exits 64 cb-alert toast r.yml
+
+# --- a test of a long recording does not gather what only a state would need
+cat >mem.yml <<END
+rules: [{name: any, type: x}]
+sinks: [{name: d, type: file, path: /nowhere}]
+routes: [{sinks: d, group_by: rule, group_wait: 1s}]
+END
+awk 'BEGIN {
+	for (i = 0; i < 150000; i++)
+		printf "{\"specversion\":\"1.0\",\"id\":\"%d\",\"source\":\"/t\",\"type\":\"x\",\"data\":{\"t_us\":%d}}\n", i, i * 10000
+}' >many
+if sanitized; then
+	skip "a sanitizer takes all addresses" 2
+else
+	exits 0 sh -c '{ ulimit -v 50000 && cb-alert test mem.yml <many; } >sums && tail -n 1 sums'
+	ok "150 000 alerts in bounded memory" 'jq -e ".data.in == 150000" out >/dev/null' || note "$(cat out err)"
+fi
 done_testing

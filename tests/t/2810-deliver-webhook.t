@@ -77,6 +77,7 @@ hook /wait/30 'format: json'
 sed -i 's/timeout: 3s/timeout: 300ms/' w.yml
 put 1 1
 ok "no answer in time is a failure" 'grep -q "^failed .*timed out" said' || note "$(cat said)"
+ok "of which the path, often a secret, is not said" 'grep -q "^failed .*https://localhost:$port: " said && ! grep -q wait/30 said err' || note "$(cat said)"
 
 # --- addresses: each spelling is refused without an answer, before there is a connection
 rm -f got
