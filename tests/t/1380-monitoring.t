@@ -53,6 +53,14 @@ echo precious >file
 ln -sf file m.prom.new
 exits 0 cb-record S --metrics m.prom <live.cbf
 ok "a link is not followed" '[ "$(cat file)" = precious ] && [ ! -L m.prom ] && [ "$(value packets_total)" = "$(cb-frame dump live.cbf | grep -c PACKET)" ]'
+# whoever scrapes meanwhile sees the old ones, whole
+cp m.prom before
+if sanitized; then
+	skip "nothing can be preloaded into a sanitizer build" 2
+else
+	exits 73 env LD_PRELOAD="$CB_BUILD/aid/faultio.so" FAULT=rename:1+:EIO cb-record --sandbox=off S --metrics m.prom <live.cbf
+	ok "they are replaced as a whole, or not at all" 'cmp -s before m.prom && [ ! -e m.prom.new ]' || note "$(ls -l m.prom*)"
+fi
 exits 73 cb-record S --metrics no/such/m.prom <live.cbf
 ok "no such place: one line, before anything is recorded" '[ "$(wc -l <err)" = 1 ] && [ ! -s out ]'
 mkdir d
