@@ -278,6 +278,8 @@ add("report-hours-ahead", reports=[(1, 7200), (20, 7200)], odd="sender-report-im
 add("report-steps", reports=[(1, 0.1), (10, 0.1), (20, 1.6), (25, 1.6), (30, 1.6), (40, 1.6)], clock=True, events="cb.clock:camera-step", check=steady)
 # stalls and ends
 add("silent", end="silent", exit=69)
+add("frozen-picture", clip="long", audio="pcmu", rtp=lambda ps: [setattr(p, "drop", True) for p in video(ps) if p.au >= 20], hurt=range(20, 150), end="silent", exit=69,
+    check=lambda r: None if r.count[1] < 150 else "sound kept it alive: %s" % dict(r.count))
 add("silent-then-back", end="silent", again={"end": "silent"}, args="--retry=later", stop=2, events="cb.source.lost:silent cb.source.back", gaps="source", check=came_back)
 add("closed-then-back", first=30, end="close", again={"end": "silent"}, args="--retry=later", stop=2, events="cb.source.lost:failed cb.source.back", gaps="source", check=came_back)
 add("reset-then-back", first=30, end="reset", again={"end": "silent"}, args="--retry=later", stop=2, events="cb.source.lost:failed cb.source.back", gaps="source", check=came_back)
