@@ -30,7 +30,7 @@ static const struct argp_option options[] = {
 	{ "state", OPT_STATE, "DIR", 0, "remember here, and spool what sinks get", 0 },
 	{ "live", OPT_LIVE, NULL, 0, "time goes on while no event comes", 0 },
 	{ "drain", OPT_DRAIN, "DURATION", 0, "wait so long for sinks at the end (10s)", 0 },
-	{ "metrics", OPT_METRICS, "FILE", 0, "write metrics of the sinks here, for Prometheus", 0 },
+	{ "metrics", OPT_METRICS, "FILE", 0, "write metrics here, for Prometheus", 0 },
 	{ "sink", OPT_SINK, "NAME", 0, "dead, replay, drop: of this sink", 0 },
 	{ "id", OPT_ID, "TEXT", 0, "dead, replay, drop: this notice", 0 },
 	{ 0 },

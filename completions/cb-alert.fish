@@ -7,7 +7,7 @@ complete -c cb-alert -l log -x -a '(__fish_complete_directories)' -d 'log the ru
 complete -c cb-alert -l state -x -a '(__fish_complete_directories)' -d 'remember here, and spool what sinks get'
 complete -c cb-alert -l live -d 'time goes on while no event comes'
 complete -c cb-alert -l drain -x -d 'wait so long for sinks at the end (10s)'
-complete -c cb-alert -l metrics -r -F -d 'write metrics of the sinks here, for Prometheus'
+complete -c cb-alert -l metrics -r -F -d 'write metrics here, for Prometheus'
 complete -c cb-alert -l sink -x -d 'dead, replay, drop: of this sink'
 complete -c cb-alert -l id -x -d 'dead, replay, drop: this notice'
 complete -c cb-alert -l quiet -s q -d 'Only report errors'

@@ -27,7 +27,6 @@
 #define PACKED_MAX (4u << 20)		/* bytes that wait for a sync, at most */
 #define HEARD 1024			/* decisions at once */
 #define FORGET_NS CB_NS_PER_S
-#define METRICS_NS (10 * CB_NS_PER_S)
 #define FIRST_NS CB_NS_PER_S		/* pauses before the helper is started again */
 #define MOST_NS (60 * CB_NS_PER_S)
 
@@ -305,16 +304,19 @@ int cb_deliver_put(struct cb_deliver *d, const struct cb_note_out *n, struct cb_
 static void metrics(struct cb_deliver *d)
 {
 	struct cb_err err = CB_ERR_INIT;
+	struct cb_buf b = { 0 };
 
 	if (!d->o.metrics)
 		return;
-	d->metrics_at = cb_now_mono_ns() + METRICS_NS;
-	if (cb_status_metrics_file(d->spool, d->o.metrics, &err) == 0) {
+	d->metrics_at = cb_now_mono_ns() + CB_METRICS_NS;
+	if ((!d->o.measure || d->o.measure(d->o.ctx, &b, &err) == 0) &&
+	    cb_status_metrics_file(d->spool, d->o.metrics, &b, &err) == 0) {
 		d->metrics_told = false;
 	} else if (!d->metrics_told) {
 		d->metrics_told = true;
 		tell(d, err.msg);
 	}
+	cb_buf_release(&b);
 }
 
 int cb_deliver_poll(struct cb_deliver *d, struct cb_err *err)

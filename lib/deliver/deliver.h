@@ -29,6 +29,8 @@
 #include "deliver/conf.h"
 #include "deliver/spool.h"
 
+#define CB_METRICS_NS INT64_C(10000000000)
+
 struct cb_deliver;
 
 /* What happened to a note: deliver/spool.h has the struct. Called by cb_deliver_poll, sync and
@@ -40,9 +42,11 @@ struct cb_deliver_opts {
 	const char *dir;	/* of the spool, made where it is not there (0700) */
 	cb_deliver_fn *on_event;	/* may be NULL */
 	void (*tell)(void *ctx, const char *text);	/* for people; may be NULL */
-	void *ctx;		/* of both */
+	void *ctx;		/* of all of them */
 	int out_fd;		/* where sinks of type stdout write; -1: none */
-	const char *metrics;	/* a file for Prometheus, written every ten seconds and at the end; or NULL */
+	const char *metrics;	/* a file for Prometheus, written every CB_METRICS_NS and at the end; or NULL */
+	/* What else is to stand in it, appended to b. May be NULL. */
+	int (*measure)(void *ctx, struct cb_buf *b, struct cb_err *err);
 	int sandbox;		/* enum cb_sandbox_mode, for the helper */
 	const char *helper;	/* NULL: cb-deliver where it is installed */
 };

@@ -154,15 +154,9 @@ int cb_status_metrics(struct cb_spool *s, struct cb_buf *b, struct cb_err *err)
 	return cb_spool_sinks(s, metric_sink, &t, err);
 }
 
-int cb_status_metrics_file(struct cb_spool *s, const char *path, struct cb_err *err)
+int cb_status_metrics_file(struct cb_spool *s, const char *path, struct cb_buf *b, struct cb_err *err)
 {
-	struct cb_buf b = { 0 };
-	int r = cb_status_metrics(s, &b, err);
-
-	if (r == 0)
-		r = cb_newfile_write(path, 0644, true, b.data, b.len, err);
-	cb_buf_release(&b);
-	return r;
+	return cb_status_metrics(s, b, err) < 0 ? -1 : cb_newfile_write(path, 0644, true, b->data, b->len, err);
 }
 
 /* --- verbs ------------------------------------------------------------------------------------------------ */

@@ -20,8 +20,9 @@ enum cb_status_verb { CB_STATUS, CB_STATUS_DEAD, CB_STATUS_REPLAY, CB_STATUS_DRO
 int cb_status(enum cb_status_verb verb, const char *dir, const char *sink, const char *id, struct cb_out *out,
 	      struct cb_err *err);
 
-/* The metrics of an open spool, appended; and as a file, which appears whole. */
+/* The metrics of an open spool, appended; and as a file, which appears whole, behind the text in
+ * b, which grows by them. */
 int cb_status_metrics(struct cb_spool *s, struct cb_buf *b, struct cb_err *err);
-int cb_status_metrics_file(struct cb_spool *s, const char *path, struct cb_err *err);
+int cb_status_metrics_file(struct cb_spool *s, const char *path, struct cb_buf *b, struct cb_err *err);
 
 #endif

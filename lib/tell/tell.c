@@ -14,10 +14,12 @@
 #include "alert/desk.h"
 #include "alert/hook.h"
 #include "base/io.h"
+#include "base/newfile.h"
 #include "base/stop.h"
 #include "base/time.h"
 #include "deliver/deliver.h"
 #include "log/logbook.h"
+#include "tell/metrics.h"
 #include "wire/event.h"
 
 #define TOLD_MAX 8		/* bad lines named one by one */
@@ -44,6 +46,8 @@ struct state {
 	int64_t seen_mono_ns, seen_us;	/* --live: when time was last told by an event, and what it was */
 	struct cb_err late;		/* of what runs while input is awaited */
 	uint64_t events, bad, alerts;
+	int64_t metrics_mono_ns;	/* when they are written, where there are no sinks */
+	bool metrics_told;
 };
 
 static void say(const struct state *s, void (*to)(void *ctx, const char *text), const char *fmt, ...)
@@ -200,6 +204,37 @@ static int on_fate(void *ctx, const struct cb_decision *d, struct cb_err *err)
 	return s->spooled ? sync_much(s, err) : 0;
 }
 
+/* --- metrics ---------------------------------------------------------------------------------------- */
+
+static int measure(void *ctx, struct cb_buf *b, struct cb_err *err)
+{
+	const struct state *s = ctx;
+	const struct cb_hooks_stats *h = cb_hooks_stats(s->hooks);
+	struct cb_tell_counts c = { .events = s->events, .bad = s->bad, .alerts = s->alerts, .hooks = h->started,
+				    .hooks_failed = h->failed };
+
+	cb_notify_sum(cb_desk_notify(s->desk), &c.items);
+	return cb_tell_metrics(b, &c, err);
+}
+
+/* Where there are sinks, they do it. */
+static void metrics(struct state *s, bool now)
+{
+	struct cb_err err = CB_ERR_INIT;
+	struct cb_buf b = { 0 };
+
+	if (!s->o->metrics || s->o->test || s->deliver || (!now && cb_now_mono_ns() < s->metrics_mono_ns))
+		return;
+	s->metrics_mono_ns = cb_now_mono_ns() + CB_METRICS_NS;
+	if (measure(s, &b, &err) == 0 && cb_newfile_write(s->o->metrics, 0644, true, b.data, b.len, &err) == 0) {
+		s->metrics_told = false;
+	} else if (!s->metrics_told) {
+		s->metrics_told = true;
+		say(s, s->o->warn, "%s", err.msg);
+	}
+	cb_buf_release(&b);
+}
+
 /* --- rules, again ------------------------------------------------------------------------------- */
 
 static int read_sinks(const char *path, struct cb_conf **ret, struct cb_deliver_conf **ret_sinks, struct cb_err *err)
@@ -269,7 +304,7 @@ static int open_sinks(struct state *s, struct cb_err *err)
 	char dir[4096];
 	struct cb_deliver_opts o = { .dir = dir, .on_event = on_fate, .tell = on_tell, .ctx = s,
 				      .out_fd = s->o->tee ? -1 : s->o->out_fd,
-				      .metrics = s->o->metrics, .sandbox = s->o->sandbox };
+				      .metrics = s->o->metrics, .measure = measure, .sandbox = s->o->sandbox };
 
 	if (usable(s->o, s->sinks, &s->mute, err) < 0)
 		return -1;
@@ -355,7 +390,8 @@ static int idle(struct state *s, bool *ret_again, struct cb_err *err)
 	cb_sink_flush(&s->sink);
 	cb_logbook_tick(s->log);
 	cb_hooks_poll(s->hooks);
-	if (s->deliver || s->log || cb_hooks_running(s->hooks))
+	metrics(s, false);
+	if (s->deliver || s->log || s->o->metrics || cb_hooks_running(s->hooks))
 		wait_ms = LOOK_MS;
 	if (timed && (next = cb_desk_next(s->desk)) != INT64_MAX) {
 		next = (next - live_us(s)) / 1000 + 1;
@@ -401,7 +437,9 @@ static int event(struct state *s, struct cb_evin *in, const char *line, size_t l
 	/* the event first, its alerts after it */
 	if (s->o->tee && cb_sink_frame(&s->sink, f, err) < 0)
 		return -1;
-	if (++s->events % RELOAD_EVERY == 0 && (look_hup(s, err) < 0 || (s->deliver && cb_deliver_poll(s->deliver, err) < 0)))
+	if (++s->events % RELOAD_EVERY == 0)
+		metrics(s, false);
+	if (s->events % RELOAD_EVERY == 0 && (look_hup(s, err) < 0 || (s->deliver && cb_deliver_poll(s->deliver, err) < 0)))
 		return -1;
 	if (cb_desk_parse(s->desk, line, len, &why) < 0) {
 		bad_line(s, in->frames ? "frame" : "line", in->line, &why);
@@ -566,6 +604,7 @@ int cb_tell_run(const struct cb_tell_opts *o, struct cb_err *err)
 	}
 	cb_hooks_drain(s.hooks);
 	report(&s);
+	metrics(&s, true);
 out:
 	if (s.deliver && (cb_deliver_stop(s.deliver, ret == 0 ? err : &late) < 0 ||
 			  say_all(&s, ret == 0 ? err : &late) < 0))

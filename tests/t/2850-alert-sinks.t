@@ -27,6 +27,32 @@ for d in delivered=3 failed=6 dead=3; do
 done
 valid_events out
 ok "metrics as they are at the end" 'grep -qx "cb_alert_sink_dead{sink=\"b\"} 3" m.prom && grep -qx "cb_alert_sink_delivered_total{sink=\"a\"} 3" m.prom'
+ok "with what was read and decided" '[ "$(grep -c -x -e "cb_alert_events_total 3" -e "cb_alert_alerts_total 3" \
+	-e "cb_alert_decisions_total{decision=\"fired\"} 6" -e "cb_alert_decisions_total{decision=\"queued\"} 6" \
+	-e "cb_alert_notices_total 6" -e "cb_alert_waiting 0" m.prom)" -eq 6 ]' || note "$(cat m.prom)"
+if command -v promtool >/dev/null; then
+	promtool check metrics <m.prom >prom 2>&1
+	ok "promtool finds nothing" '[ $? = 0 ] && [ ! -s prom ]' || note "$(cat prom)"
+else
+	skip "promtool is not installed"
+fi
+# without sinks, and with what waits: only its own
+cat >own.yml <<END
+rules:
+  - {name: odd, type: door.open, hook: {argv: [/bin/false]}}
+END
+{ cat in; echo nothing; } >bad
+exits 65 cb-alert -c own.yml --metrics own.prom <bad
+ok "metrics without sinks" '[ "$(grep -c -x -e "cb_alert_events_total 4" -e "cb_alert_bad_events_total 1" -e "cb_alert_alerts_total 3" \
+	-e "cb_alert_hooks_total 3" -e "cb_alert_failed_hooks_total 3" own.prom)" -eq 5 ] && ! grep -q sink= own.prom' ||
+	note "$(cat own.prom)"
+sed "s/^rules:/routes: [{sinks: [a, b], group_by: rule, group_wait: 1h}]\nrules:/" r.yml >waits.yml
+exits 0 cb-alert -c waits.yml --state waits --metrics waits.prom <in
+ok "what waits is counted" 'grep -qx "cb_alert_waiting 6" waits.prom && grep -qx "cb_alert_decisions_total{decision=\"queued\"} 0" waits.prom' ||
+	note "$(cat waits.prom)"
+exits 0 cb-alert -c own.yml --metrics none/m.prom <in
+ok "a file that cannot be written is said, and alerts go on" 'grep -q none/m.prom err && [ "$(grep -c "\"type\":\"cb.alert\"" out)" -eq 3 ]' ||
+	note "$(cat err)"
 exits 0 cb-alert status --state st
 ok "the account of both" '[ "$(tail -n 1 out | tr -s " ")" = "all 6 3 3 0 0" ]' || note "$(cat out)"
 exits 0 cb-alert dead --state st --sink a
