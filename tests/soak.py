@@ -38,13 +38,14 @@ def clip(path, seconds, kbits):
 
 
 def look(pid):
-    """(resident KiB, descriptors, CPU ticks) of a process, None where it is gone."""
+    """(anonymous KiB, descriptors, CPU ticks, PSS in KiB) of a process, None where it is gone. It is
+    anonymous memory that leaks; the share of libraries changes with who else runs."""
     try:
         with open('/proc/%d/smaps_rollup' % pid, encoding='ascii') as f:
-            kib = [int(x.split()[1]) for x in f if x.startswith('Pss:')][0]
+            kib = dict((x.split(':')[0], int(x.split()[1])) for x in list(f)[1:])
         with open('/proc/%d/stat' % pid, encoding='utf-8', errors='replace') as f:
             stat = f.read().rsplit(')', 1)[1].split()
-        return kib, len(os.listdir('/proc/%d/fd' % pid)), int(stat[11]) + int(stat[12])
+        return kib['Anonymous'], len(os.listdir('/proc/%d/fd' % pid)), int(stat[11]) + int(stat[12]), kib['Pss']
     except (OSError, IndexError):
         return None
 
@@ -95,18 +96,19 @@ def main():
             for kind, ps in kinds.items():
                 seen = [look(x.pid) for x in ps]
                 if all(seen):
-                    points[kind].append((t, sum(s[0] for s in seen), sum(s[1] for s in seen)))
+                    points[kind].append((t, sum(s[0] for s in seen), sum(s[1] for s in seen),
+                                         sum(s[3] for s in seen)))
                     load[kind] = sum(s[2] for s in seen) / os.sysconf('SC_CLK_TCK') / t / len(ps)
         time.sleep(min(5, max(.2, o.seconds / 60)))
     bad = 0
     for kind, ps in points.items():
         late = [x for x in ps if x[0] > o.seconds / 3]
         n = o.cameras - 2
-        kib, fds = slope([(t, k) for t, k, _ in late]), slope([(t, f) for t, _, f in late])
+        kib, fds = slope([(x[0], x[1]) for x in late]), slope([(x[0], x[2]) for x in late])
         grew = kib / n > 16 or abs(fds) > .01
         bad += grew
         print('%sok - %s: %.1f MiB and %.1f descriptors each, growing by %.2f KiB and %.3f descriptors a minute; %.2f %% of a core' % (
-            'not ' if grew else '', kind, late[-1][1] / 1024 / n, late[-1][2] / n, kib / n, fds / n, 100 * load[kind]),
+            'not ' if grew else '', kind, late[-1][3] / 1024 / n, late[-1][2] / n, kib / n, fds / n, 100 * load[kind]),
             flush=True)
     lost = []
     for i in range(2, o.cameras):
