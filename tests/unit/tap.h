@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* TAP for unit tests: OK(expression) counts and reports, done() prints the plan and is what
- * main returns. A test that ends without done() has no plan and fails. */
+ * main returns. A test that ends without done() has no plan and fails. What went wrong stands on
+ * stderr, where prove lets it through. */
 #ifndef CB_TESTS_TAP_H
 #define CB_TESTS_TAP_H
 
@@ -22,7 +23,7 @@ static inline int tap_ok(int good, const char *what, const char *file, int line)
 	printf("%sok %d - %s\n", good ? "" : "not ", ++tap_n, one);
 	if (!good) {
 		tap_failed++;
-		printf("#   at %s:%d\n", file, line);
+		fprintf(stderr, "# %s:%d: not ok %d - %s\n", file, line, tap_n, one);
 	}
 	fflush(stdout);
 	return good;
@@ -36,13 +37,13 @@ static inline int tap_ok(int good, const char *what, const char *file, int line)
 #define OK_INT(a, b) do { \
 	long long tap_a = (long long)(a), tap_b = (long long)(b); \
 	if (!tap_ok(tap_a == tap_b, #a " == " #b, __FILE__, __LINE__)) \
-		printf("#   %lld, %lld\n", tap_a, tap_b); \
+		fprintf(stderr, "#   %lld, %lld\n", tap_a, tap_b); \
 } while (0)
 /* Equal strings. */
 #define OK_STR(a, b) do { \
 	const char *tap_a = (a), *tap_b = (b); \
 	if (!tap_ok(tap_a && tap_b && !strcmp(tap_a, tap_b), #a " equals " #b, __FILE__, __LINE__)) \
-		printf("#   \"%s\", \"%s\"\n", tap_a ? tap_a : "(null)", tap_b ? tap_b : "(null)"); \
+		fprintf(stderr, "#   \"%s\", \"%s\"\n", tap_a ? tap_a : "(null)", tap_b ? tap_b : "(null)"); \
 } while (0)
 #define SKIP(reason) printf("ok %d # SKIP %s\n", ++tap_n, (reason))
 #define NOTE(...) (printf("# " __VA_ARGS__), putchar('\n'))
