@@ -31,8 +31,8 @@ TOLD = (1, 65, 73, 74, 75, 77)
 WORKLOADS = [
     storework.Record('record', 'IPPIPPIPPSIPPIPPGIPPSIPPIPPSIPPSIPAPIPPSIPPIPPSIPPSIPPGIPPSIPPE', '--sync-interval=0'),
     storework.Record('lazy', 'IPPIPPIPPIPPSIPPIPPIPPSIPPIPPSIPPGIPPSIPPSIPPE'),
-    storework.Record('recover', 'IPPIPPSIPPE', '--sync-interval=0', before=storework.killed),
-    storework.Record('logged', 'IPPIPPSIPPIPPSIPPSIPPE', '--sync-interval=0', log=True),
+    storework.Record('recover', 'IPPIPPSIPPSIPPIPPSIPPE', '--sync-interval=0', before=storework.killed),
+    storework.Record('logged', 'IPPIPPSIPPIPPSIPPSIPPSIPPIPPE', '--sync-interval=0', log=True),
     storework.Record('sealed', 'IPPIPPSIPPIPPSIPPSIPPE', '--sync-interval=0', sealed=True),
     storework.Put(), storework.Prune(), storework.Hold(), storework.Forget(),
 ]

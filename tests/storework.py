@@ -186,7 +186,7 @@ class Prune(Work):
     def prepare(self, root):
         os.mkdir(root)
         self.stdin = b''
-        must('cb-record', root + '/S', '--segment=1s', stdin=must('mkstream', '-n', '300', 'IPPSIPPSIPPSIPPSIPPSIPPE'))
+        must('cb-record', root + '/S', '--segment=1s', stdin=must('mkstream', '-n', '300', 'IPPSIPPSIPPSIPPSIPPSIPPSIPPSIPPE'))
         self.were = stored(root)[1]
         held = must('cb-query', root + '/S', 'segments', '--format=ndjson')
         self.size = sum(json.loads(x)['bytes'] for x in held.splitlines())
