@@ -5,7 +5,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -63,11 +65,15 @@ int main(void)
 	char *other[] = { (char *)"/bin/true", NULL }, *absent[] = { (char *)"/nonexistent/program", NULL };
 	char *argv[] = { (char *)"/bin/sh", (char *)"-c", (char *)"cat; exit 3", NULL };
 	char *many[300];
+	static const uint64_t ignored[8] = { 1 };	/* the kernel's struct sigaction with SIG_IGN */
 	struct cb_err err = CB_ERR_INIT;
 	int fd, status;
 	pid_t p = 0;
 
 	signal(SIGUSR1, SIG_IGN);
+	/* as some parents have those that the C library does not let anybody change */
+	syscall(SYS_rt_sigaction, 32, ignored, NULL, sizeof(uint64_t));
+	syscall(SYS_rt_sigaction, 33, ignored, NULL, sizeof(uint64_t));
 	fd = open("/", O_RDONLY | O_DIRECTORY);	/* one that is not close-on-exec */
 	OK(!cb_launcher_runs());
 	OK_INT(cb_launcher_begin(known, NULL, &err), 0);
