@@ -53,7 +53,7 @@ static const uint16_t plain[] = {
 	CALL(pwritev), CALL(preadv2), CALL(pwritev2), CALL(close), CALL(close_range), CALL(fstat), CALL(lseek),
 	CALL(newfstatat), CALL(statx), CALL(faccessat), CALL(faccessat2), CALL(readlinkat), CALL(getdents64),
 	CALL(fstatfs), CALL(statfs), CALL(getcwd), CALL(fcntl), CALL(dup), CALL(dup3), CALL(pipe2), CALL(fsync),
-	CALL(fdatasync), CALL(ftruncate), CALL(fallocate), CALL(fadvise64), CALL(readahead), CALL(sync_file_range),
+	CALL(syncfs), CALL(fdatasync), CALL(ftruncate), CALL(fallocate), CALL(fadvise64), CALL(readahead), CALL(sync_file_range),
 	CALL(flock), CALL(copy_file_range), CALL(sendfile), CALL(splice), CALL(tee), CALL(vmsplice), CALL(umask),
 	CALL(memfd_create), CALL(eventfd2), CALL(timerfd_create), CALL(timerfd_settime), CALL(timerfd_gettime),
 	CALL(ppoll), CALL(pselect6), CALL(epoll_create1), CALL(epoll_ctl), CALL(epoll_pwait), CALL(epoll_pwait2),

@@ -167,4 +167,9 @@ else
 	exits 0 /usr/bin/python3 "$CB_SRC/tests/faults.py" --points 12 --pairs 3 --seed $$ --small
 	note "$(tail -n 3 out)"
 fi
+# --- many tiles at once are synced by one call, in the sandbox, too
+exits 0 cb-audit init tiles --origin example.org/tiles -k log.key --epochs 4
+awk 'BEGIN { for (n = 1; n <= 6000; n++) print "{\"n\":" n "}" }' >lines
+exits 0 cb-audit append tiles <lines
+ok "six thousand at once: without a word, in tiles" '[ ! -s err ] && [ -e tiles/tile/entries/022 ]' || note "$(cat err; find tiles/tile/entries | wc -l)"
 done_testing

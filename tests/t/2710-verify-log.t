@@ -231,7 +231,7 @@ ok "cosigned: by how many, and when" '[ "$(tail -n 1 out | jq -c "[.data.log.wit
 valid_events out
 exits 0 cb-verify --policy=policy --format=text W
 ok "in a sentence" 'grep -q "witnessed by 1, at 2026-03-01T00:40:00" out'
-sed -i 's/w1 \(....................\)\(.\)/w1 \1A/' W/checkpoint
+sed -i 's/w1 \(....................\)A/w1 \1B/; t; s/w1 \(....................\)./w1 \1A/' W/checkpoint
 exits 1 cb-verify --policy=policy W
 ok "a false cosignature" 'said false checkpoint-unsigned' || codes
 
