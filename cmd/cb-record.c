@@ -183,6 +183,7 @@ static int one_frame(struct state *s, const struct cb_reader *r, const struct cb
 		s->pictures = true;
 		cb_cli_warn("raw pictures are not recorded");
 	}
+	cb_logbook_tick(s->log);	/* also where the input never pauses */
 	if (cb_recorder_frame(s->rec, f, err) < 0) {
 		if (cb_recorder_dead(s->rec) || err->code != CB_E_DATA)
 			return -1;
